@@ -1,1 +1,20 @@
-//! Under construction.
+//! Kubernetes API of agentcore-operator: group `agentcore.dev`, version `v1alpha1`.
+//!
+//! The types here are the schema that the API server enforces and the words (conditions, reasons, annotations, tags) that
+//! operator, documentation and tests share. Nothing here does I/O.
+
+pub mod common;
+pub mod conditions;
+pub mod endpoint;
+pub mod names;
+pub mod reasons;
+pub mod runtime;
+
+pub use common::{DeletionPolicy, LocalReference};
+pub use endpoint::{AgentEndpoint, AgentEndpointSpec, AgentEndpointStatus};
+pub use runtime::{AgentRuntime, AgentRuntimeSpec, AgentRuntimeStatus};
+
+/// API group of every kind of this project.
+pub const GROUP: &str = "agentcore.dev";
+/// API version of every kind of this project.
+pub const VERSION: &str = "v1alpha1";

@@ -1,0 +1,28 @@
+//! Finalizer, annotations and tag keys: the words that objects and AWS resources carry.
+
+/// Finalizer of every kind that has something in AWS.
+pub const FINALIZER: &str = "agentcore.dev/finalizer";
+
+/// Annotations that people set.
+pub mod annotations {
+    /// Any new value asks for one more attempt now; echoed as `status.lastHandledRequest`.
+    pub const REQUESTED_AT: &str = "agentcore.dev/requested-at";
+    /// `"true"`: deleting the runtime deletes endpoints that no AgentEndpoint owns.
+    pub const DELETE_ENDPOINTS: &str = "agentcore.dev/delete-endpoints";
+    /// `"true"`: a stuck deletion gives up and leaves the AWS resource behind.
+    pub const LET_GO: &str = "agentcore.dev/let-go";
+}
+
+/// Keys of the ownership tags.
+pub mod tags {
+    /// Prefix that specs may not use.
+    pub const PREFIX: &str = "agentcore.dev/";
+    /// Cluster id.
+    pub const CLUSTER: &str = "agentcore.dev/cluster";
+    /// Namespace of the object.
+    pub const NAMESPACE: &str = "agentcore.dev/namespace";
+    /// Name of the object.
+    pub const NAME: &str = "agentcore.dev/name";
+    /// UID of the object.
+    pub const UID: &str = "agentcore.dev/uid";
+}

@@ -1,0 +1,101 @@
+//! Reasons of conditions and Events. Constants, so that documentation, tests and alerts can rely on them.
+
+/// Declares each reason once, with the sentence that documents it.
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)+) => {
+        $($(#[doc = $doc])+ pub const $name: &str = $text;)+
+        /// Every reason, for documentation and tests.
+        pub const ALL: &[&str] = &[$($name),+];
+    };
+}
+
+reasons! {
+    /// The wish is live.
+    READY = "Ready";
+    /// A create was accepted, or is about to be sent.
+    CREATING = "Creating";
+    /// An update was accepted, or is about to be sent.
+    UPDATING = "Updating";
+    /// AgentCore is deleting.
+    DELETING = "Deleting";
+    /// The new version is READY, and DEFAULT has not moved to it yet.
+    DEFAULT_ENDPOINT_MOVING = "DefaultEndpointMoving";
+    /// A version that Git did not ask for is being made; the last good one serves.
+    ROLLOUT_ACTIVE = "RolloutActive";
+    /// `spec.suspend` is true: nothing is changed.
+    SUSPENDED = "Suspended";
+    /// AgentCore ended in CREATE_FAILED.
+    CREATE_FAILED = "CreateFailed";
+    /// AgentCore ended in UPDATE_FAILED; the last good version serves.
+    UPDATE_FAILED = "UpdateFailed";
+    /// AgentCore ended in DELETE_FAILED.
+    DELETE_FAILED = "DeleteFailed";
+    /// The deletion takes longer than 15 minutes.
+    DELETION_STUCK = "DeletionStuck";
+    /// The image, or its tag, is not there.
+    IMAGE_NOT_FOUND = "ImageNotFound";
+    /// The image is not built for linux/arm64.
+    IMAGE_ARCHITECTURE = "ImageArchitecture";
+    /// The image may not be read with the execution role.
+    IMAGE_ACCESS_DENIED = "ImageAccessDenied";
+    /// The execution role is missing or does not trust AgentCore.
+    ROLE_INVALID = "RoleInvalid";
+    /// The operator is not allowed to hand out this execution role.
+    ROLE_NOT_ALLOWED = "RoleNotAllowed";
+    /// A subnet lies in an availability zone that AgentCore does not support.
+    UNSUPPORTED_AVAILABILITY_ZONE = "UnsupportedAvailabilityZone";
+    /// A runtime or endpoint of this name exists and is not ours.
+    NAME_TAKEN = "NameTaken";
+    /// The runtime carries another owner's tags, or is not what the spec says.
+    ADOPTION_REFUSED = "AdoptionRefused";
+    /// The adopted runtime differs from the spec, and `adopt.apply` is not true.
+    ADOPTION_PENDING = "AdoptionPending";
+    /// The AWS resource carries no ownership tags of ours any more, so it is not deleted.
+    NOT_OWNED = "NotOwned";
+    /// A tag key that the operator requires is missing.
+    REQUIRED_TAG_MISSING = "RequiredTagMissing";
+    /// Tags of spec, operator and ownership are more than 50 together.
+    TOO_MANY_TAGS = "TooManyTags";
+    /// The namespace holds as many runtimes as it may.
+    NAMESPACE_LIMIT_REACHED = "NamespaceLimitReached";
+    /// The spec says what the API server cannot check.
+    INVALID_SPEC = "InvalidSpec";
+    /// AWS refused the request as invalid.
+    INVALID = "Invalid";
+    /// AWS did not allow the operator to do it.
+    ACCESS_DENIED = "AccessDenied";
+    /// A quota of the account is used up.
+    QUOTA_EXCEEDED = "QuotaExceeded";
+    /// Something that was just made is not usable everywhere yet.
+    NOT_YET = "NotYet";
+    /// AWS slows the operator down.
+    THROTTLED = "Throttled";
+    /// AWS did not answer, or with an error of its own.
+    SERVICE_UNAVAILABLE = "ServiceUnavailable";
+    /// AWS is busy with this resource.
+    CONFLICT = "Conflict";
+    /// AWS answered something that the operator does not know.
+    UNKNOWN_ERROR = "UnknownError";
+    /// AWS answers, but a field is not as the request asked for.
+    NOT_APPLIED = "NotApplied";
+    /// The runtime is gone in AWS and is made again.
+    LOST = "Lost";
+    /// Changed in AWS by somebody else, and corrected.
+    DRIFT_CORRECTED = "DriftCorrected";
+    /// Endpoints still use the runtime.
+    ENDPOINTS_IN_USE = "EndpointsInUse";
+    /// The AgentRuntime is not there.
+    RUNTIME_NOT_FOUND = "RuntimeNotFound";
+    /// The AgentRuntime has no version that serves yet.
+    RUNTIME_NOT_READY = "RuntimeNotReady";
+    /// The pinned version is not there.
+    VERSION_NOT_FOUND = "VersionNotFound";
+    /// Taken over from an object that was recreated, or adopted.
+    ADOPTED = "Adopted";
+    /// AgentCore finished the deletion.
+    DELETED = "Deleted";
+    /// Left behind in AWS, as the deletion policy or an annotation says.
+    RETAINED = "Retained";
+    /// All subnets are in one place: AgentCore recommends two availability zones.
+    SINGLE_SUBNET = "SingleSubnet";
+}

@@ -1,0 +1,15 @@
+//! AgentRuntime: one AgentCore runtime, its versions and its DEFAULT endpoint.
+
+mod artifact;
+mod authorizer;
+mod filesystem;
+mod network;
+mod spec;
+mod status;
+
+pub use artifact::*;
+pub use authorizer::*;
+pub use filesystem::*;
+pub use network::*;
+pub use spec::*;
+pub use status::*;

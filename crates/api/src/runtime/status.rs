@@ -1,0 +1,158 @@
+//! The status of an AgentRuntime. Written by the AgentRuntime controller alone.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ServerProtocol;
+use crate::common::{Pending, Retry};
+
+/// What was last seen of a runtime, and what it means.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AgentRuntimeStatus {
+    /// Generation of the spec that this status speaks of; -1 before the first verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Phase in short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// AgentCore's own status, such as READY or CREATE_FAILED.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_status: Option<String>,
+    /// AgentCore's own reason of a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_reason: Option<String>,
+    /// ARN of the runtime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// Id of the runtime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Name of the runtime in AgentCore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Region that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Account that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Newest version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latest_version: Option<String>,
+    /// Newest version that was READY.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_version: Option<String>,
+    /// The DEFAULT endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_endpoint: Option<DefaultEndpoint>,
+    /// The image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageStatus>,
+    /// Address of `InvokeAgentRuntime`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invocation_url: Option<String>,
+    /// Address of the WebSocket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_socket_url: Option<String>,
+    /// ARN of the workload identity that AgentCore made with the runtime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload_identity_arn: Option<String>,
+    /// What was last compared with the spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
+    /// Values in force, defaults included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Effective>,
+    /// Rises before a create or update that follows an observed failure or loss; part of the client token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// A mutating call whose outcome is not known yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+    /// When and why a failed wish is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Since when AgentCore answers 404 for the id (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<String>,
+    /// When AgentCore accepted the deletion (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_accepted_at: Option<String>,
+    /// Last value of the annotation `agentcore.dev/requested-at` that was acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_handled_request: Option<String>,
+    /// Conditions: Ready always; Reconciling and Stalled only when True.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Phases of a runtime.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Phase {
+    /// Not there yet.
+    Creating,
+    /// AgentCore says READY.
+    Active,
+    /// A new version is being made.
+    Updating,
+    /// AgentCore refused or failed it.
+    Failed,
+    /// Going away.
+    Deleting,
+}
+
+/// The DEFAULT endpoint, which AgentCore makes and moves by itself.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DefaultEndpoint {
+    /// Version that it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_version: Option<String>,
+    /// AgentCore's own status of it.
+    pub status: String,
+}
+
+/// The image of a runtime.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+pub struct ImageStatus {
+    /// As the spec gives it.
+    pub given: String,
+    /// Digest, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// What was last compared with the spec: as long as AWS still lists this and the wish is the same, nothing needs reading.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Observed {
+    /// Version.
+    pub version: String,
+    /// AgentCore's time of the last change, as it was given; absent: not read since the last mutation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_updated_at: Option<String>,
+    /// Keyed hash of the rendered request and tags.
+    pub wish_hash: String,
+}
+
+/// Values in force, AgentCore's defaults included.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Effective {
+    /// Idle time-out, such as `900s`.
+    pub idle_runtime_session_timeout: String,
+    /// Longest life, such as `28800s`.
+    pub max_lifetime: String,
+    /// Protocol.
+    pub server_protocol: ServerProtocol,
+    /// Port.
+    pub port: i32,
+    /// Path.
+    pub path: String,
+    /// Platform version, as AgentCore says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform_version: Option<String>,
+}
