@@ -12,8 +12,18 @@ use crate::runtime::Phase;
 
 /// An endpoint of an AgentCore runtime.
 #[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
-#[kube(group = "agentcore.dev", version = "v1alpha1", kind = "AgentEndpoint", namespaced)]
-#[kube(status = "AgentEndpointStatus", derive = "PartialEq", shortname = "aep", category = "agentcore")]
+#[kube(
+    group = "agentcore.dev",
+    version = "v1alpha1",
+    kind = "AgentEndpoint",
+    namespaced
+)]
+#[kube(
+    status = "AgentEndpointStatus",
+    derive = "PartialEq",
+    shortname = "aep",
+    category = "agentcore"
+)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentEndpointSpec {
     /// The AgentRuntime; immutable.

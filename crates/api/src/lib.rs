@@ -6,9 +6,11 @@
 pub mod common;
 pub mod conditions;
 pub mod endpoint;
+pub mod limits;
 pub mod names;
 pub mod reasons;
 pub mod runtime;
+pub mod values;
 
 pub use common::{DeletionPolicy, LocalReference};
 pub use endpoint::{AgentEndpoint, AgentEndpointSpec, AgentEndpointStatus};

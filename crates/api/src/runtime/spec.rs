@@ -7,14 +7,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AgentRuntimeStatus, AllowedPort, Artifact, Authorizer, CapacityProvider, Filesystem, Network, RequestHeaders,
+    AgentRuntimeStatus, AllowedPort, Artifact, Authorizer, CapacityProvider, Filesystem, Network,
+    RequestHeaders,
 };
 use crate::DeletionPolicy;
 
 /// An AgentCore runtime.
 #[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
-#[kube(group = "agentcore.dev", version = "v1alpha1", kind = "AgentRuntime", namespaced)]
-#[kube(status = "AgentRuntimeStatus", derive = "PartialEq", shortname = "art", category = "agentcore")]
+#[kube(
+    group = "agentcore.dev",
+    version = "v1alpha1",
+    kind = "AgentRuntime",
+    namespaced
+)]
+#[kube(
+    status = "AgentRuntimeStatus",
+    derive = "PartialEq",
+    shortname = "art",
+    category = "agentcore"
+)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentRuntimeSpec {
     /// Name in AgentCore. Fixed at creation; absent: derived from cluster, namespace and name.
