@@ -1,1 +1,12 @@
-//! Under construction.
+//! The pure planner: from what is wished and what was seen to the next step.
+//!
+//! No I/O, no clock, no randomness: the caller reads what [`Step::Read`](step::Step::Read) asks for, does what
+//! [`Step::Act`](step::Step::Act) says, and asks again with what it learned. Each pass holds at most one AWS mutation; after it
+//! the world is observed again, so a crash at any point is a plain restart.
+
+pub mod aws;
+pub mod endpoint;
+pub mod fault;
+pub mod policy;
+pub mod runtime;
+pub mod step;

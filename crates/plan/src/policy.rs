@@ -1,0 +1,24 @@
+//! What the operator was told on its command line: the rules every object is held against.
+
+use crate::aws::Tags;
+
+/// The operator's own settings, as far as planning needs them.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// `--cluster-id`, or the UID of kube-system.
+    pub cluster_id: String,
+    /// Account that the credentials belong to (GetCallerIdentity).
+    pub account: String,
+    /// Partition of that account, such as `aws`.
+    pub partition: String,
+    /// Region of objects that name none.
+    pub region: String,
+    /// `--default-tag`.
+    pub default_tags: Tags,
+    /// `--required-tag-key`.
+    pub required_tag_keys: Vec<String>,
+    /// `--allow-execution-role`; empty: only roles under the path `/agentcore/{namespace}/`.
+    pub execution_role_patterns: Vec<String>,
+    /// `--max-runtimes-per-namespace`.
+    pub max_runtimes_per_namespace: Option<usize>,
+}
