@@ -7,6 +7,7 @@
 pub mod aws;
 pub mod endpoint;
 pub mod fault;
+pub mod normal;
 pub mod policy;
 pub mod runtime;
 pub mod step;
