@@ -3,8 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::OBJECT_NAME_PATTERN;
+
 /// What happens in AWS when the Kubernetes object is deleted.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[schemars(transform = crate::rules::undescribed)]
 pub enum DeletionPolicy {
     /// The AWS resource is deleted too.
     Delete,
@@ -15,7 +18,8 @@ pub enum DeletionPolicy {
 /// A reference to an object of the same namespace.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LocalReference {
-    /// Name of the object.
+    /// Name of the object (DNS subdomain, at most 253 characters).
+    #[schemars(length(max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub name: String,
 }
 

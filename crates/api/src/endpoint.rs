@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::CustomResource;
+use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{DeletionPolicy, LocalReference, Pending, Retry};
+use crate::limits::{ENDPOINT_VERSION_PATTERN, NAME_MAX, NAME_PATTERN};
+use crate::rules;
 use crate::runtime::Phase;
 
-/// An endpoint of an AgentCore runtime.
-#[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+/// An endpoint of an AgentCore runtime: a name that callers use, and the version behind it.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[kube(
     group = "agentcore.dev",
     version = "v1alpha1",
@@ -19,30 +21,86 @@ use crate::runtime::Phase;
     namespaced
 )]
 #[kube(
+    doc = "An endpoint of an AgentCore runtime: a name that callers use, and the version behind it."
+)]
+#[kube(
     status = "AgentEndpointStatus",
     derive = "PartialEq",
     shortname = "aep",
     category = "agentcore"
 )]
+#[kube(
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(
+        name = "Runtime",
+        type_ = "string",
+        json_path = ".spec.runtimeRef.name"
+    ),
+    printcolumn(
+        name = "Live",
+        type_ = "string",
+        json_path = ".status.liveVersion",
+        description = "Version that it serves"
+    ),
+    printcolumn(
+        name = "Target",
+        type_ = "string",
+        json_path = ".status.targetVersion",
+        description = "Version that it moves to, or is on"
+    ),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::fixed("endpointName"),
+    validation = rules::fixed_reference("runtimeRef")
+)]
 pub struct AgentEndpointSpec {
-    /// The AgentRuntime; immutable.
+    /// The AgentRuntime, in the same namespace. Fixed at creation.
     pub runtime_ref: LocalReference,
-    /// Name in AgentCore; immutable; absent: derived from the object's name.
+    /// Name in AgentCore: a letter, then up to 47 letters, digits and underscores (AgentCore API), but not `DEFAULT`, which
+    /// AgentCore makes itself. Fixed at creation, set or unset. Absent: the object's name if AgentCore takes it as it is,
+    /// else derived from it with a hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = NAME_MAX), regex(pattern = NAME_PATTERN))]
+    #[x_kube(validation = ("self != 'DEFAULT'", "spec.endpointName must not be DEFAULT, which AgentCore makes itself"))]
     pub endpoint_name: Option<String>,
-    /// `Latest`, or a version number as a string.
+    /// `Latest`, or a version number of 1 to 5 digits as a string, such as `"7"` (AgentCore API).
+    #[schemars(length(max = 6), regex(pattern = ENDPOINT_VERSION_PATTERN))]
     pub version: String,
-    /// Description, 1 to 256 characters.
+    /// Description, 1 to 256 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
     pub description: Option<String>,
-    /// Tags in AWS.
+    /// Tags in AWS, at most 46: AWS allows 50, and four are the operator's ownership tags. Keys have 1 to 128 characters and
+    /// do not begin with `aws:` or `agentcore.dev/`, values have at most 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "rules::spec_tags")]
     pub tags: Option<BTreeMap<String, String>>,
-    /// What deletion does in AWS; absent: Delete.
+    /// What deletion of this object does in AWS; absent: `Delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// Stops every mutation but deletion.
+    /// Stops every mutation but deletion; absent: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }
@@ -119,6 +177,7 @@ pub struct AgentEndpointStatus {
     pub last_handled_request: Option<String>,
     /// Conditions: Ready always; Reconciling and Stalled only when True.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 

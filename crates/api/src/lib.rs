@@ -5,14 +5,17 @@
 
 pub mod common;
 pub mod conditions;
+mod crds;
 pub mod endpoint;
 pub mod limits;
 pub mod names;
 pub mod reasons;
+mod rules;
 pub mod runtime;
 pub mod values;
 
 pub use common::{DeletionPolicy, LocalReference};
+pub use crds::crds;
 pub use endpoint::{AgentEndpoint, AgentEndpointSpec, AgentEndpointStatus};
 pub use runtime::{AgentRuntime, AgentRuntimeSpec, AgentRuntimeStatus};
 

@@ -24,3 +24,55 @@ pub const LIFECYCLE_MAX_SECONDS: u32 = 1_209_600;
 pub const DEFAULT_MAX_LIFETIME_SECONDS: u32 = 28_800;
 /// Idle time-out in seconds when the spec gives none (AgentCore: 15 minutes).
 pub const DEFAULT_IDLE_SECONDS: u32 = 900;
+/// Lowest port of an agent (AgentCore API: `ServerPort`, `Port`).
+pub const PORT_MIN: i32 = 8000;
+/// Highest port of an agent (AgentCore API: `ServerPort`, `Port`).
+pub const PORT_MAX: i32 = 12_000;
+/// Path of invocations (AgentCore API: `ServerPath`).
+pub const PATH_PATTERN: &str = r"^/[A-Za-z0-9\-._~/%]*$";
+/// AWS region, such as `us-east-1` or `us-gov-west-1`.
+pub const REGION_PATTERN: &str = "^[a-z]{2,8}(-[a-z]{2,16}){1,3}-[0-9]{1,2}$";
+/// Id of a runtime (AgentCore API: `AgentRuntimeId`).
+pub const RUNTIME_ID_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_]{0,99}-[a-zA-Z0-9]{10}$";
+/// Version that an endpoint serves: `Latest`, or a version number (AgentCore API: `AgentRuntimeVersion`).
+pub const ENDPOINT_VERSION_PATTERN: &str = "^(Latest|[1-9][0-9]{0,4})$";
+/// Name of a Kubernetes object (DNS subdomain, RFC 1123).
+pub const OBJECT_NAME_PATTERN: &str =
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+/// S3 bucket (AgentCore API: `S3LocationBucketString`).
+pub const BUCKET_PATTERN: &str = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$";
+/// Subnet (AgentCore API: `SubnetId`).
+pub const SUBNET_PATTERN: &str = "^subnet-[0-9a-zA-Z]{8,17}$";
+/// Security group of a runtime (AgentCore API: `SecurityGroupId`).
+pub const SECURITY_GROUP_PATTERN: &str = "^sg-[0-9a-zA-Z]{8,17}$";
+/// Security group of a private endpoint (AgentCore API: `SecurityGroupIdentifier`).
+pub const ENDPOINT_SECURITY_GROUP_PATTERN: &str = "^sg-(([0-9a-z]{8})|([0-9a-z]{17}))$";
+/// VPC (AgentCore API: `VpcIdentifier`).
+pub const VPC_PATTERN: &str = "^vpc-(([0-9a-z]{8})|([0-9a-z]{17}))$";
+/// Capacity provider (AgentCore API: `CapacityProviderArn`).
+pub const CAPACITY_PROVIDER_PATTERN: &str = "^arn:aws(-[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:capacity-provider/[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10}$";
+/// Name of a request header (AgentCore API: `HeaderName`).
+pub const HEADER_PATTERN: &str = "^[A-Za-z][A-Za-z0-9_-]{0,255}$";
+/// Platform version (AgentCore API: `PlatformVersion`).
+pub const PLATFORM_VERSION_PATTERN: &str = r"^[^\s]+$";
+/// Mount path (AgentCore API: `MountPath`).
+pub const MOUNT_PATH_PATTERN: &str = "^/mnt/[a-zA-Z0-9._-]+/?$";
+/// S3 Files access point (AgentCore API: `S3FilesAccessPointArn`).
+pub const S3_FILES_ACCESS_POINT_PATTERN: &str = "^arn:aws[-a-z]*:s3files:[0-9a-z-:]+:file-system/fs-[0-9a-f]{17,40}/access-point/fsap-[0-9a-f]{17,40}$";
+/// EFS access point (AgentCore API: `EfsAccessPointArn`).
+pub const EFS_ACCESS_POINT_PATTERN: &str =
+    "^arn:aws[-a-z]*:elasticfilesystem:[0-9a-z-:]+:access-point/fsap-[0-9a-f]{8,40}$";
+/// Volume of a capacity provider (AgentCore API: `CapacityProviderVolumeName`).
+pub const VOLUME_NAME_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_-]{0,47}$";
+/// Issuer's metadata document (AgentCore API: `DiscoveryUrl`), https only.
+pub const DISCOVERY_URL_PATTERN: &str = r"^https://[^\s?#]+/\.well-known/(openid-configuration|oauth-authorization-server)(/[^\s?#]+)?$";
+/// OAuth scope (AgentCore API: `AllowedScopeType`).
+pub const SCOPE_PATTERN: &str = r"^[\x21\x23-\x5B\x5D-\x7E]+$";
+/// Name of a claim (AgentCore API: `InboundTokenClaimNameType`).
+pub const CLAIM_NAME_PATTERN: &str = "^[A-Za-z0-9_.-:]+$";
+/// Value of a claim (AgentCore API: `MatchValueString`).
+pub const CLAIM_VALUE_PATTERN: &str = "^[A-Za-z0-9_.-]+$";
+/// VPC Lattice resource configuration (AgentCore API: `ResourceConfigurationIdentifier`).
+pub const LATTICE_PATTERN: &str = r"^((rcfg-[0-9a-z]{17})|(arn:[a-z0-9\-]+:vpc-lattice:[a-zA-Z0-9\-]+:\d{12}:resourceconfiguration/rcfg-[0-9a-z]{17}))$";
+/// Name of a workload identity (AgentCore API: `WorkloadIdentityNameType`).
+pub const WORKLOAD_IDENTITY_PATTERN: &str = "^[A-Za-z0-9_.-]+$";

@@ -1,10 +1,15 @@
 //! What a runtime runs: a container image, or code in S3.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Exactly one of `container` and `code`.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+use crate::limits::{BUCKET_PATTERN, IMAGE_MAX, IMAGE_PATTERN};
+use crate::rules;
+
+/// Exactly one of `container` and `code`; which one may change later.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[x_kube(validation = rules::exactly_one("spec.artifact", &["container", "code"]))]
 pub struct Artifact {
     /// A container image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -17,7 +22,9 @@ pub struct Artifact {
 /// A container image for linux/arm64.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Private ECR or public.ecr.aws image, with tag and/or digest.
+    /// Image in a private Amazon ECR repository or at public.ecr.aws, with tag and/or digest, 1 to 1024 characters
+    /// (AgentCore API). Without either, the tag `latest` is meant.
+    #[schemars(length(min = 1, max = IMAGE_MAX), regex(pattern = IMAGE_PATTERN))]
     pub image: String,
 }
 
@@ -25,9 +32,10 @@ pub struct Container {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Code {
-    /// Language runtime.
+    /// Language runtime: `PYTHON_3_10` to `PYTHON_3_14`, or `NODE_22`.
     pub runtime: CodeRuntime,
-    /// What is started, 1 or 2 items of 1 to 128 characters.
+    /// What is started: 1 or 2 items of 1 to 128 characters (AgentCore API).
+    #[schemars(length(min = 1, max = 2), inner(length(min = 1, max = 128)))]
     pub entry_point: Vec<String>,
     /// Where the zip file is.
     pub s3: S3Location,
@@ -55,11 +63,14 @@ pub enum CodeRuntime {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct S3Location {
-    /// Bucket.
+    /// Bucket, 3 to 63 characters.
+    #[schemars(length(max = 63), regex(pattern = BUCKET_PATTERN))]
     pub bucket: String,
-    /// Key (AWS calls it prefix), 1 to 1024 characters.
+    /// Key of the object (AWS calls it prefix), 1 to 1024 characters.
+    #[schemars(length(min = 1, max = 1024))]
     pub prefix: String,
-    /// Object version, 3 to 1024 characters.
+    /// Version of the object, 3 to 1024 characters; absent: the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 1024))]
     pub version_id: Option<String>,
 }

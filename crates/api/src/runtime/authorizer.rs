@@ -2,8 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::limits::{
+    CLAIM_NAME_PATTERN, CLAIM_VALUE_PATTERN, DISCOVERY_URL_PATTERN,
+    ENDPOINT_SECURITY_GROUP_PATTERN, LATTICE_PATTERN, SCOPE_PATTERN, SUBNET_PATTERN, VPC_PATTERN,
+    WORKLOAD_IDENTITY_PATTERN,
+};
+use crate::rules;
 
 /// Inbound authorizer; `customJWT` is the only kind.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
@@ -14,31 +22,40 @@ pub struct Authorizer {
 }
 
 /// Which tokens are good.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomJwt {
-    /// Address of the issuer's metadata document.
+    /// Address of the issuer's metadata document: https, with `/.well-known/openid-configuration` or
+    /// `/.well-known/oauth-authorization-server` (AgentCore API), at most 2048 characters.
+    #[schemars(length(max = 2048), regex(pattern = DISCOVERY_URL_PATTERN))]
     pub discovery_url: String,
-    /// Values of `aud`, one of which a token must carry.
+    /// Values of `aud`, one of which a token must carry: 1 to 100 of 1 to 2048 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 2048)))]
     pub allowed_audience: Option<Vec<String>>,
-    /// Values of `client_id`, one of which a token must carry.
+    /// Values of `client_id`, one of which a token must carry: 1 to 100 of 1 to 2048 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 2048)))]
     pub allowed_clients: Option<Vec<String>>,
-    /// Scopes, one of which a token must carry.
+    /// Scopes, one of which a token must carry: 1 to 100 of 1 to 255 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 255), regex(pattern = SCOPE_PATTERN)))]
     pub allowed_scopes: Option<Vec<String>>,
-    /// Scopes as they are advertised to clients.
+    /// Scopes as they are advertised to clients: 1 to 50, keys and values of 1 to 255 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "rules::scope_mapping")]
     pub advertised_scope_mapping: Option<BTreeMap<String, String>>,
-    /// Further claims that must match.
+    /// Further claims that must match, 1 to 100; a map by `inboundTokenClaimName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["inboundTokenClaimName".into()]))]
     pub custom_claims: Option<Vec<CustomClaim>>,
     /// Private way to the issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_endpoint: Option<PrivateEndpoint>,
-    /// Private ways to further domains, at most 5.
+    /// Private ways to further domains, at most 5 (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5))]
     pub private_endpoint_overrides: Option<Vec<PrivateEndpointOverride>>,
     /// Workloads that may call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +66,8 @@ pub struct CustomJwt {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomClaim {
-    /// Name of the claim.
+    /// Name of the claim, 1 to 255 characters (AgentCore API).
+    #[schemars(length(min = 1, max = 255), regex(pattern = CLAIM_NAME_PATTERN))]
     pub inbound_token_claim_name: String,
     /// Type of the claim.
     pub inbound_token_claim_value_type: ClaimValueType,
@@ -94,20 +112,24 @@ pub enum ClaimMatchOperator {
 }
 
 /// Exactly one of the two.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one("claimMatchValue", &["matchValueString", "matchValueStringList"]))]
 pub struct ClaimMatchValue {
-    /// One string.
+    /// One string, 1 to 255 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = CLAIM_VALUE_PATTERN))]
     pub match_value_string: Option<String>,
-    /// Several strings.
+    /// 1 to 100 strings of 1 to 255 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 255), regex(pattern = CLAIM_VALUE_PATTERN)))]
     pub match_value_string_list: Option<Vec<String>>,
 }
 
 /// Exactly one of the two.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one("privateEndpoint", &["selfManagedLatticeResource", "managedVpcResource"]))]
 pub struct PrivateEndpoint {
     /// A VPC Lattice resource of yours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +143,8 @@ pub struct PrivateEndpoint {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SelfManagedLatticeResource {
-    /// Id or ARN.
+    /// Id (`rcfg-...`) or ARN, 20 to 2048 characters (AgentCore API).
+    #[schemars(length(min = 20, max = 2048), regex(pattern = LATTICE_PATTERN))]
     pub resource_configuration_identifier: String,
 }
 
@@ -129,20 +152,25 @@ pub struct SelfManagedLatticeResource {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagedVpcResource {
-    /// VPC.
+    /// VPC, such as `vpc-0123456789abcdef0`.
+    #[schemars(length(max = 21), regex(pattern = VPC_PATTERN))]
     pub vpc_identifier: String,
-    /// Subnets.
+    /// Subnets, at most 100.
+    #[schemars(length(max = 100), inner(regex(pattern = SUBNET_PATTERN), length(max = 24)))]
     pub subnet_ids: Vec<String>,
-    /// IPV4 or IPV6.
+    /// `IPV4` or `IPV6`.
     pub endpoint_ip_address_type: EndpointIpAddressType,
-    /// Security groups, at most 5.
+    /// Security groups, at most 5 (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5), inner(regex(pattern = ENDPOINT_SECURITY_GROUP_PATTERN), length(max = 20)))]
     pub security_group_ids: Option<Vec<String>>,
-    /// Tags.
+    /// Tags, at most 50; keys have 1 to 128 characters and do not begin with `aws:`, values have at most 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "rules::managed_vpc_tags")]
     pub tags: Option<BTreeMap<String, String>>,
-    /// Domain that is routed, 3 to 255 characters.
+    /// Domain that is routed, 3 to 255 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 255))]
     pub routing_domain: Option<String>,
 }
 
@@ -159,7 +187,8 @@ pub enum EndpointIpAddressType {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PrivateEndpointOverride {
-    /// Domain.
+    /// Domain, 1 to 253 characters (AgentCore API).
+    #[schemars(length(min = 1, max = 253))]
     pub domain: String,
     /// The way.
     pub private_endpoint: PrivateEndpoint,
@@ -169,17 +198,20 @@ pub struct PrivateEndpointOverride {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowedWorkloadConfiguration {
-    /// Hosting environments, 1 to 10.
+    /// Hosting environments, 1 to 10 (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10))]
     pub hosting_environments: Option<Vec<HostingEnvironment>>,
-    /// Names of workload identities, 1 to 10.
+    /// Names of workload identities, 1 to 10 of 3 to 255 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10), inner(length(min = 3, max = 255), regex(pattern = WORKLOAD_IDENTITY_PATTERN)))]
     pub workload_identities: Option<Vec<String>>,
 }
 
 /// A hosting environment.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostingEnvironment {
-    /// ARN of an AgentCore resource.
+    /// ARN of an AgentCore resource, 20 to 1011 characters (AgentCore API).
+    #[schemars(length(min = 20, max = 1011))]
     pub arn: String,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kube::CustomResource;
+use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,44 +11,109 @@ use super::{
     RequestHeaders,
 };
 use crate::DeletionPolicy;
+use crate::limits::{
+    DURATION_PATTERN, NAME_MAX, NAME_PATTERN, PATH_PATTERN, PLATFORM_VERSION_PATTERN, PORT_MAX,
+    PORT_MIN, REGION_PATTERN, ROLE_ARN_MAX, ROLE_ARN_PATTERN, RUNTIME_ID_PATTERN,
+};
+use crate::rules;
 
-/// An AgentCore runtime.
-#[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+/// An AgentCore runtime: an agent's program, how it is run and who may call it.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[kube(
     group = "agentcore.dev",
     version = "v1alpha1",
     kind = "AgentRuntime",
     namespaced
 )]
+#[kube(doc = "An AgentCore runtime: an agent's program, how it is run and who may call it.")]
 #[kube(
     status = "AgentRuntimeStatus",
     derive = "PartialEq",
     shortname = "art",
     category = "agentcore"
 )]
+#[kube(
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(
+        name = "Live",
+        type_ = "string",
+        json_path = ".status.defaultEndpoint.liveVersion",
+        description = "Version that DEFAULT serves"
+    ),
+    printcolumn(
+        name = "Target",
+        type_ = "string",
+        json_path = ".status.latestVersion",
+        description = "Newest version"
+    ),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(
+        name = "Digest",
+        type_ = "string",
+        json_path = ".status.image.digest",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::fixed("runtimeName"),
+    validation = rules::fixed("region"),
+    validation = (
+        "has(self.network) != has(self.capacityProvider)",
+        "spec must have exactly one of network and capacityProvider"
+    ),
+    validation = (
+        "!has(self.requestHeaders) || has(self.authorizer) || !self.requestHeaders.allowlist.exists(name, name.lowerAscii() == 'authorization')",
+        "spec.requestHeaders.allowlist may have Authorization only with spec.authorizer.customJWT"
+    )
+)]
 pub struct AgentRuntimeSpec {
-    /// Name in AgentCore. Fixed at creation; absent: derived from cluster, namespace and name.
+    /// Name in AgentCore: a letter, then up to 47 letters, digits and underscores (AgentCore API). Fixed at creation, set
+    /// or unset. Absent: `<namespace>_<name>_<hash>`, cut to 48 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = NAME_MAX), regex(pattern = NAME_PATTERN))]
     pub runtime_name: Option<String>,
-    /// Description, 1 to 4096 characters.
+    /// Description, 1 to 4096 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
     pub description: Option<String>,
     /// What runs.
     pub artifact: Artifact,
     /// The IAM role that the agent runs with.
     pub execution_role: ExecutionRole,
-    /// Where it runs; required unless `capacityProvider` is given.
+    /// Where it runs; required unless `capacityProvider` is given, and refused with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
-    /// How AgentCore talks to the agent.
+    /// How AgentCore talks to the agent; absent: HTTP on port 8080.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
-    /// How long sessions live.
+    /// How long sessions live; absent: AgentCore's defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
-    /// Environment variables, at most 50.
+    /// Environment variables, at most 50 (AgentCore API); a map by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Option<Vec<EnvVar>>,
     /// Who may call; absent: IAM SigV4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,37 +121,44 @@ pub struct AgentRuntimeSpec {
     /// Request headers that reach the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_headers: Option<RequestHeaders>,
-    /// Resource policy document (JSON).
+    /// Resource policy document (JSON), 1 to 20480 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20480))]
     pub resource_policy: Option<String>,
-    /// File systems, at most 5.
+    /// File systems that sessions mount, at most 5 (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5))]
     pub filesystems: Option<Vec<Filesystem>>,
-    /// Metadata service.
+    /// Metadata service of the microVM. AgentCore takes it on Update only: a new runtime gets one Update after it is READY.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata_service: Option<MetadataService>,
-    /// Platform version; absent: what is there is kept.
+    /// Platform version, 1 to 128 characters without white space (AgentCore API); absent: what is there is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = PLATFORM_VERSION_PATTERN))]
     pub platform_version: Option<String>,
-    /// Further ports that may be reached, 1 to 5.
+    /// Further ports that may be reached, 1 to 5 items (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 5))]
     pub allowed_ports: Option<Vec<AllowedPort>>,
     /// Capacity provider, instead of `network`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_provider: Option<CapacityProvider>,
-    /// Tags in AWS.
+    /// Tags in AWS, at most 46: AWS allows 50, and four are the operator's ownership tags. Keys have 1 to 128 characters and
+    /// do not begin with `aws:` or `agentcore.dev/`, values have at most 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "rules::spec_tags")]
     pub tags: Option<BTreeMap<String, String>>,
-    /// AWS region; fixed at creation; absent: the operator's.
+    /// AWS region, such as `us-east-1`. Fixed at creation, set or unset. Absent: the operator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), regex(pattern = REGION_PATTERN))]
     pub region: Option<String>,
-    /// What deletion does in AWS.
+    /// What deletion of this object does in AWS; absent: `Delete`, with `adopt` `Retain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
     /// Takes over a runtime that exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<Adopt>,
-    /// Stops every mutation but deletion.
+    /// Stops every mutation but deletion; absent: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }
@@ -94,28 +166,33 @@ pub struct AgentRuntimeSpec {
 /// An IAM role.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionRole {
-    /// ARN of the role.
+    /// ARN of the role, 1 to 2048 characters (AgentCore API). The operator's settings say which roles a namespace may use.
+    #[schemars(length(min = 1, max = ROLE_ARN_MAX), regex(pattern = ROLE_ARN_PATTERN))]
     pub arn: String,
 }
 
 /// Protocol between AgentCore and the agent.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Protocol {
-    /// Protocol; absent: HTTP.
+    /// `HTTP`, `MCP`, `A2A` or `AGUI`; absent: `HTTP`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_protocol: Option<ServerProtocol>,
-    /// Port, 8000 to 12000 but 8443; absent: the protocol's.
+    /// Port, 8000 to 12000 (AgentCore API), but not 8443; absent: 8080 with HTTP and AGUI, 8000 with MCP, 9000 with A2A.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = PORT_MIN, max = PORT_MAX))]
+    #[x_kube(validation = rules::not_8443("spec.protocol.port"))]
     pub port: Option<i32>,
-    /// Path of invocations; absent: the protocol's.
+    /// Path of invocations, 1 to 2048 characters (AgentCore API); absent: the protocol's, with HTTP `/invocations`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048), regex(pattern = PATH_PATTERN))]
     pub path: Option<String>,
 }
 
 /// Server protocols of AgentCore.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "UPPERCASE")]
+#[schemars(transform = crate::rules::undescribed)]
 pub enum ServerProtocol {
     /// JSON and SSE over HTTP.
     Http,
@@ -127,31 +204,48 @@ pub enum ServerProtocol {
     Agui,
 }
 
-/// How long sessions live. Durations such as `15m`, whole seconds.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+/// How long sessions live. Durations are whole hours, minutes and seconds, such as `90s`, `15m` or `1h30m`.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = (
+        "!has(self.idleRuntimeSessionTimeout) || !has(self.maxLifetime) || duration(self.idleRuntimeSessionTimeout) <= duration(self.maxLifetime)",
+        "spec.lifecycle.idleRuntimeSessionTimeout must not be longer than maxLifetime"
+    ),
+    validation = (
+        "!has(self.idleRuntimeSessionTimeout) || has(self.maxLifetime) || duration(self.idleRuntimeSessionTimeout) <= duration('8h')",
+        "spec.lifecycle.idleRuntimeSessionTimeout must not be longer than maxLifetime, which is 8h when it is not given"
+    )
+)]
 pub struct Lifecycle {
-    /// Idle time after which a session ends, 60s to 336h; absent: 900s, or `maxLifetime` if that is shorter.
+    /// Idle time after which a session ends, 60s to 336h (AgentCore API), not more than `maxLifetime`; absent: 900s, or
+    /// `maxLifetime` if that is shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 20), regex(pattern = DURATION_PATTERN))]
+    #[x_kube(validation = rules::duration_range("spec.lifecycle.idleRuntimeSessionTimeout", "60s", "336h"))]
     pub idle_runtime_session_timeout: Option<String>,
-    /// Age at which a session ends, 60s to 336h; absent: 28800s.
+    /// Age at which a session ends, 60s to 336h (AgentCore API); absent: 28800s (8 hours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 20), regex(pattern = DURATION_PATTERN))]
+    #[x_kube(validation = rules::duration_range("spec.lifecycle.maxLifetime", "60s", "336h"))]
     pub max_lifetime: Option<String>,
 }
 
 /// An environment variable.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct EnvVar {
-    /// Name, 1 to 100 characters.
+    /// Name, 1 to 100 characters (AgentCore API).
+    #[schemars(length(min = 1, max = 100))]
     pub name: String,
-    /// Value, 0 to 5000 characters.
+    /// Value, 0 to 5000 characters (AgentCore API).
+    #[schemars(length(max = 5000))]
     pub value: String,
 }
 
 /// Metadata service of the microVM.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct MetadataService {
-    /// Whether version 2 (session tokens) is required.
+    /// Whether version 2 (session tokens) is required; AgentCore: false until it is set.
     #[serde(rename = "requireMMDSV2")]
     pub require_mmdsv2: bool,
 }
@@ -160,12 +254,13 @@ pub struct MetadataService {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Adopt {
-    /// Id of the runtime.
+    /// Id of the runtime: its name, a hyphen and 10 characters (AgentCore API).
+    #[schemars(length(max = 111), regex(pattern = RUNTIME_ID_PATTERN))]
     pub runtime_id: String,
-    /// Whether its configuration may be changed to this spec.
+    /// Whether its configuration may be changed to this spec; absent: false, differences are reported only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply: Option<bool>,
-    /// Whether it may be taken from another owner.
+    /// Whether it may be taken from another owner, whose tags it carries; absent: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub take_over: Option<bool>,
 }

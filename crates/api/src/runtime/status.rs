@@ -85,12 +85,14 @@ pub struct AgentRuntimeStatus {
     pub last_handled_request: Option<String>,
     /// Conditions: Ready always; Reconciling and Stalled only when True.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 
 /// Phases of a runtime.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "UPPERCASE")]
+#[schemars(transform = crate::rules::undescribed)]
 pub enum Phase {
     /// Not there yet.
     Creating,

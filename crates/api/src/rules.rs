@@ -1,0 +1,122 @@
+//! Building blocks of the schema: CEL rules that several kinds use, and the shape of tags.
+//!
+//! Limits of a single value are plain schema (pattern, length, range): the API server's own message then names field and
+//! limit. CEL is for what relates fields to each other, to their former selves, or map keys to their limits.
+
+use kube::core::{Reason, Rule};
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// AWS allows 50 tags; four of them are the ownership tags.
+pub(crate) const SPEC_TAGS_MAX: usize = 46;
+/// Characters of tag keys and values (AgentCore API: `TagKey`, `TagValue`).
+const TAG_PATTERN: &str = r"^[a-zA-Z0-9\s._:/=+@-]*$";
+
+/// An optional field of `spec` that is decided when the object is created: later neither changed, nor removed, nor added.
+///
+/// It stands on `spec`, because a rule on the field itself is not asked when the field comes or goes.
+pub(crate) fn fixed(field: &str) -> Rule {
+    Rule::new(format!(
+        "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    ))
+    .message(
+        format!("spec.{field} is fixed at creation: it cannot be changed, removed or added later").as_str(),
+    )
+    .reason(Reason::FieldValueForbidden)
+    .field_path(format!(".{field}"))
+}
+
+/// A required reference of `spec` that is decided when the object is created.
+pub(crate) fn fixed_reference(field: &str) -> Rule {
+    Rule::new(format!("self.{field} == oldSelf.{field}"))
+        .message(format!("spec.{field} is fixed at creation: it cannot be changed later").as_str())
+        .reason(Reason::FieldValueForbidden)
+        .field_path(format!(".{field}"))
+}
+
+/// A struct that stands for a union: exactly one of `fields` is given. `place` is the struct's path in the manifest.
+pub(crate) fn exactly_one(place: &str, fields: &[&str]) -> Rule {
+    let given: Vec<_> = fields
+        .iter()
+        .map(|field| format!("has(self.{field})"))
+        .collect();
+    Rule::new(format!("[{}].exists_one(given, given)", given.join(", ")))
+        .message(format!("{place} must have exactly one of {}", fields.join(", ")).as_str())
+}
+
+/// A duration field from `least` to `most`, both as Go writes them.
+pub(crate) fn duration_range(place: &str, least: &str, most: &str) -> Rule {
+    Rule::new(format!(
+        "duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+    ))
+    .message(format!("{place} must be from {least} to {most}").as_str())
+}
+
+/// A whole port other than 8443, which AgentCore keeps for itself.
+pub(crate) fn not_8443(place: &str) -> Rule {
+    Rule::new("self != 8443").message(format!("{place} must not be 8443").as_str())
+}
+
+/// Takes the description off an enum's schema. In an `Option` it would replace the description of the field.
+pub(crate) fn undescribed(schema: &mut Schema) {
+    schema.remove("description");
+}
+
+/// Tags of a spec.
+pub(crate) fn spec_tags(_: &mut SchemaGenerator) -> Schema {
+    tags(SPEC_TAGS_MAX, "spec.tags", &["aws:", "agentcore.dev/"])
+}
+
+/// Tags of what AgentCore makes in a VPC for a private endpoint; the operator adds none of its own.
+pub(crate) fn managed_vpc_tags(_: &mut SchemaGenerator) -> Schema {
+    tags(50, "managedVpcResource.tags", &["aws:"])
+}
+
+fn tags(most: usize, place: &str, reserved: &[&str]) -> Schema {
+    let reserved_rules: Vec<_> = reserved
+        .iter()
+        .map(|prefix| format!("!key.startsWith('{prefix}')"))
+        .collect();
+    json_schema!({
+        "type": "object",
+        "maxProperties": most,
+        "additionalProperties": { "type": "string", "maxLength": 256, "pattern": TAG_PATTERN },
+        "x-kubernetes-validations": [
+            {
+                "rule": "self.all(key, size(key) >= 1 && size(key) <= 128)",
+                "message": format!("keys of {place} must have 1 to 128 characters"),
+            },
+            {
+                "rule": format!("self.all(key, key.matches(r'{TAG_PATTERN}'))"),
+                "message": format!("keys of {place} may have letters, digits, white space and . _ : / = + @ - only"),
+            },
+            {
+                "rule": format!("self.all(key, {})", reserved_rules.join(" && ")),
+                "message": format!("keys of {place} must not begin with {}", reserved.join(" or ")),
+                "reason": "FieldValueForbidden",
+            },
+        ],
+    })
+}
+
+/// Scopes as they are advertised: 1 to 50, keys and values of 1 to 255 characters of OAuth's alphabet.
+pub(crate) fn scope_mapping(_: &mut SchemaGenerator) -> Schema {
+    let place = "customJWT.advertisedScopeMapping";
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 50,
+        "additionalProperties": {
+            "type": "string", "minLength": 1, "maxLength": 255, "pattern": crate::limits::SCOPE_PATTERN,
+        },
+        "x-kubernetes-validations": [
+            {
+                "rule": "self.all(key, size(key) >= 1 && size(key) <= 255)",
+                "message": format!("keys of {place} must have 1 to 255 characters"),
+            },
+            {
+                "rule": format!("self.all(key, key.matches(r'{}'))", crate::limits::SCOPE_PATTERN),
+                "message": format!("keys of {place} may have printable ASCII characters only, without space, quote and backslash"),
+            },
+        ],
+    })
+}
