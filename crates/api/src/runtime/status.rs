@@ -106,6 +106,19 @@ pub enum Phase {
     Deleting,
 }
 
+impl Phase {
+    /// As it is written in status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "CREATING",
+            Self::Active => "ACTIVE",
+            Self::Updating => "UPDATING",
+            Self::Failed => "FAILED",
+            Self::Deleting => "DELETING",
+        }
+    }
+}
+
 /// The DEFAULT endpoint, which AgentCore makes and moves by itself.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -1,0 +1,154 @@
+//! The command line. Each flag has an environment name `AGENTCORE_<FLAG>`; lists are comma-separated there.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+/// Kubernetes operator for Amazon Bedrock AgentCore.
+#[derive(Debug, Parser)]
+#[command(name = "agentcore-operator", version, about)]
+pub struct Args {
+    /// What to run.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The programs in this binary.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Reconciles AgentRuntime and AgentEndpoint objects with AgentCore.
+    Controller(Box<ControllerArgs>),
+    /// Prints the CustomResourceDefinitions as YAML.
+    Crd,
+}
+
+/// Flags of `agentcore-operator controller`. KUBECONFIG or the in-cluster account, and AWS's own variables, say where.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ControllerArgs {
+    /// Name of this cluster in ownership tags; the UID of the kube-system namespace serves when absent.
+    #[arg(long, env = "AGENTCORE_CLUSTER_ID", value_parser = tag_value)]
+    pub cluster_id: Option<String>,
+    /// AWS region of objects that name none; AWS's own variables and profile serve when absent.
+    #[arg(long, env = "AGENTCORE_REGION")]
+    pub region: Option<String>,
+    /// Address of /healthz, /readyz and /metrics.
+    #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    pub admin_listen: SocketAddr,
+    /// Namespace to watch; may be repeated; all namespaces when absent.
+    #[arg(long = "watch-namespace", env = "AGENTCORE_WATCH_NAMESPACE", value_delimiter = ',', value_name = "NS")]
+    pub watch_namespaces: Vec<String>,
+    /// Whether to act only while holding the Lease `agentcore-operator-controller`.
+    #[arg(long, env = "AGENTCORE_LEADER_ELECT", default_value_t = true, action = ArgAction::Set,
+          num_args = 0..=1, default_missing_value = "true")]
+    pub leader_elect: bool,
+    /// Namespace of the Lease; the pod's own namespace, else `default`, when absent.
+    #[arg(long, env = "AGENTCORE_LEASE_NAMESPACE", value_name = "NS")]
+    pub lease_namespace: Option<String>,
+    /// Name of this replica in the Lease; host name and a random part when absent.
+    #[arg(long, env = "AGENTCORE_LEASE_IDENTITY", value_name = "ID")]
+    pub lease_identity: Option<String>,
+    /// Pattern of execution roles that may be handed out (`*` and `?`; `{namespace}` is replaced); may be repeated; only roles
+    /// under the path `/agentcore/{namespace}/` when absent.
+    #[arg(long = "allow-execution-role", env = "AGENTCORE_ALLOW_EXECUTION_ROLE", value_delimiter = ',', value_name = "PATTERN")]
+    pub allow_execution_roles: Vec<String>,
+    /// Tag of every AWS resource that the operator creates; may be repeated.
+    #[arg(long = "default-tag", env = "AGENTCORE_DEFAULT_TAG", value_delimiter = ',', value_name = "K=V", value_parser = tag)]
+    pub default_tags: Vec<(String, String)>,
+    /// Tag key that every runtime and endpoint must have, from its spec or a default tag; may be repeated.
+    #[arg(long = "required-tag-key", env = "AGENTCORE_REQUIRED_TAG_KEY", value_delimiter = ',', value_name = "K")]
+    pub required_tag_keys: Vec<String>,
+    /// How many AgentRuntimes a namespace may hold; no limit when absent.
+    #[arg(long, env = "AGENTCORE_MAX_RUNTIMES_PER_NAMESPACE", value_name = "N")]
+    pub max_runtimes_per_namespace: Option<usize>,
+    /// Calls per second of an AWS API such as `CreateAgentRuntime`, where the account's quota is not 5; may be repeated.
+    #[arg(long = "aws-rate", env = "AGENTCORE_AWS_RATE", value_delimiter = ',', value_name = "API=N", value_parser = rate)]
+    pub aws_rates: Vec<(String, f64)>,
+    /// Form of the log lines.
+    #[arg(long, env = "AGENTCORE_LOG_FORMAT", default_value = "json")]
+    pub log_format: LogFormat,
+}
+
+impl ControllerArgs {
+    /// Default tags as a map.
+    pub fn default_tag_map(&self) -> BTreeMap<String, String> {
+        self.default_tags.iter().cloned().collect()
+    }
+}
+
+/// Forms of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// AWS's alphabet of tag values, 1 to 256 characters here.
+fn tag_value(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "._:/=+@-".contains(c);
+    if text.is_empty() || text.len() > 256 || !text.chars().all(good) {
+        return Err("must be 1 to 256 letters, digits, spaces or . _ : / = + @ -".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// `K=V`, with keys that AWS and the operator leave free.
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    let key = tag_value(key)?;
+    if key.len() > 128 || key.starts_with("aws:") || key.starts_with(agentcore_api::names::tags::PREFIX) {
+        return Err("key must be at most 128 characters and start with neither aws: nor agentcore.dev/".to_owned());
+    }
+    let value = if value.is_empty() { String::new() } else { tag_value(value)? };
+    Ok((key, value))
+}
+
+/// `API=N` with N calls per second above zero.
+fn rate(text: &str) -> Result<(String, f64), String> {
+    let (api, rate) = text.split_once('=').ok_or("must be API=N, such as CreateAgentRuntime=10")?;
+    let rate: f64 = rate.parse().map_err(|_| "N must be a number of calls per second")?;
+    if api.is_empty() || !rate.is_finite() || rate < 0.01 || rate > 10_000.0 {
+        return Err("N must be between 0.01 and 10000".to_owned());
+    }
+    Ok((api.to_owned(), rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn leader_election_is_on_and_can_be_turned_off() {
+        let parse = |words: &[&str]| {
+            let args = Args::try_parse_from(["agentcore-operator", "controller"].iter().chain(words)).expect("parses");
+            let Command::Controller(args) = args.command else { panic!("controller") };
+            args.leader_elect
+        };
+        assert!(parse(&[]));
+        assert!(parse(&["--leader-elect"]));
+        assert!(!parse(&["--leader-elect=false"]));
+    }
+
+    #[test]
+    fn tags_of_the_operator_cannot_be_given() {
+        assert!(tag("Project=support").is_ok());
+        assert!(tag("agentcore.dev/cluster=x").is_err());
+        assert!(tag("aws:x=y").is_err());
+        assert!(tag("novalue").is_err());
+    }
+
+    #[test]
+    fn rates_are_positive() {
+        assert_eq!(rate("CreateAgentRuntime=10"), Ok(("CreateAgentRuntime".to_owned(), 10.0)));
+        assert!(rate("CreateAgentRuntime=0").is_err());
+        assert!(rate("5").is_err());
+    }
+}
