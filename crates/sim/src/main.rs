@@ -1,2 +1,47 @@
-//! Under construction.
-fn main() {}
+//! The program `agentcore-sim`.
+
+use agentcore_sim::args::{Cli, Command, Serve};
+use agentcore_sim::{Config, Settings, Sim, push};
+use anyhow::Context;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .init();
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve(args).await,
+            Command::Push(args) => push::run(&args).await,
+        }
+    })
+}
+
+async fn serve(args: Serve) -> anyhow::Result<()> {
+    let Serve { listen, account, region, credentials, seed, settings } = args;
+    let settings = match settings {
+        None => Settings::default(),
+        Some(path) => {
+            let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let patch = serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))?;
+            Settings::default().merged(&patch).map_err(anyhow::Error::msg).with_context(|| format!("bad settings in {}", path.display()))?
+        }
+    };
+    // Before listening, so that a signal right after the line below finds its handler.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+    let config = Config { listen, account, region, credentials, seed, settings };
+    let sim = Sim::start(config).await.with_context(|| format!("cannot listen on {listen}"))?;
+    println!("agentcore-sim is listening on {}", sim.url());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    sim.stop().await;
+    Ok(())
+}

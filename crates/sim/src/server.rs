@@ -1,0 +1,300 @@
+//! The port: accepts connections, tells services apart, and takes each call through its stages.
+//!
+//! A call is routed, counted, authenticated, throttled, struck by faults, answered, and struck again.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::operation::{Operation, Route, Service, route_action, route_rest, route_target};
+use crate::request::{Call, Identity, parse_pairs};
+use crate::sigv4::canonical::sha256_hex;
+use crate::sigv4::verify::{Claim, Refusal, Signed};
+use crate::state::faults::When;
+use crate::state::settings::SignatureClock;
+use crate::state::world::App;
+use crate::wire::errors::{ApiError, Protocol};
+use crate::{admin, control, data, ecr, sts};
+
+/// Largest payload of an invocation, in bytes.
+pub const MAX_PAYLOAD: usize = 100_000_000;
+/// Largest body of any other request, in bytes.
+const MAX_BODY: usize = 8 << 20;
+/// How much beyond a limit is read and thrown away, so that the caller gets to read the answer.
+const MAX_DRAINED: usize = 64 << 20;
+/// How long a client may take to send its headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long connections may take to end when the simulator stops.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Marks an answer that must never be sent: the connection closes instead.
+#[derive(Debug, Clone, Copy)]
+struct Dropped;
+
+/// Serves `listener` until `stop`, then ends connections and sessions.
+pub async fn run(listener: TcpListener, app: Arc<App>, stop: CancellationToken) {
+    let router = admin::router(Arc::clone(&app)).fallback(call).with_state(Arc::clone(&app));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder.http2().timer(TokioTimer::new());
+    let builder = Arc::new(builder);
+    let graceful = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: give those in use a chance to go.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        // Small answers must not wait for the client's acknowledgement of earlier ones.
+        let _ = stream.set_nodelay(true);
+        let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            if let Err(error) = watcher.watch(connection).await {
+                tracing::debug!(%error, "connection ended");
+            }
+        });
+    }
+    drop(listener);
+    app.data.stop().await;
+    let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+}
+
+async fn answer(router: Router, request: Request<Incoming>) -> io::Result<Response> {
+    let response = match router.oneshot(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    if response.extensions().get::<Dropped>().is_some() {
+        return Err(io::Error::other("connection dropped on purpose"));
+    }
+    Ok(response)
+}
+
+/// Answers a call of any service.
+async fn call(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let (parts, body) = request.into_parts();
+    let invocation = route_rest(&parts.method, parts.uri.path())
+        .is_some_and(|route| route.operation == Operation::InvokeAgentRuntime);
+    let body = match read(body, if invocation { MAX_PAYLOAD } else { MAX_BODY }).await {
+        Ok(body) => body,
+        Err(_) => return dropped(),
+    };
+    let (protocol, outcome) = match find_route(&parts, body.as_deref().unwrap_or_default()) {
+        Ok(route) => {
+            let protocol = route.operation.service().protocol();
+            (protocol, stages(&app, route, &parts, body).await)
+        }
+        Err(protocol) => {
+            app.calls.lock().total += 1;
+            let name = if protocol == Protocol::Query { "InvalidAction" } else { "UnknownOperationException" };
+            (protocol, Err(ApiError::new(name, "the requested operation does not exist")))
+        }
+    };
+    let mut response = match outcome {
+        Ok(response) => response,
+        Err(error) => error.into_response(protocol, &request_id),
+    };
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    if app.world.lock().settings.signature_clock == SignatureClock::Sim {
+        let date = app.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        if let Ok(date) = HeaderValue::from_str(&date) {
+            response.headers_mut().insert(header::DATE, date);
+        }
+    }
+    response
+}
+
+/// The route of a request, or the protocol in which to say that there is none.
+fn find_route(parts: &http::request::Parts, body: &[u8]) -> Result<Route, Protocol> {
+    if let Some(target) = text(&parts.headers, "x-amz-target") {
+        return route_target(target).ok_or(Protocol::Json11);
+    }
+    if parts.uri.path() == "/" {
+        let form = String::from_utf8_lossy(body);
+        let pairs = [parse_pairs(parts.uri.query().unwrap_or_default(), false), parse_pairs(&form, true)].concat();
+        let action = pairs.iter().find(|(key, _)| key == "Action").map(|(_, value)| value.as_str());
+        return action.and_then(route_action).ok_or(Protocol::Query);
+    }
+    route_rest(&parts.method, parts.uri.path()).ok_or(Protocol::RestJson)
+}
+
+async fn stages(
+    app: &Arc<App>,
+    route: Route,
+    parts: &http::request::Parts,
+    body: Option<Bytes>,
+) -> Result<Response, ApiError> {
+    let operation = route.operation;
+    app.calls.lock().arrived(operation);
+    let Some(body) = body else { return Err(too_large(app, operation)) };
+    let call = authenticate(app, route, parts, body).await?;
+    throttle(app, &call)?;
+    if let Some(outcome) = strike(app, operation, When::Before).await {
+        return outcome;
+    }
+    let answered = match operation.service() {
+        Service::Control => control::handle(app, &call).map(|reply| reply.into_response("application/json")),
+        Service::Data => data::handle(app, call).await,
+        Service::Ecr => ecr::handle(app, &call).map(|reply| reply.into_response("application/x-amz-json-1.1")),
+        Service::Sts => sts::handle(app, &call),
+    };
+    match strike(app, operation, When::After).await {
+        Some(outcome) => outcome,
+        None => answered,
+    }
+}
+
+/// Reads a body; `None` when it is longer than `limit`.
+async fn read(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
+    let mut kept = Vec::new();
+    let mut length = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        length += data.len();
+        if length <= limit {
+            kept.extend_from_slice(&data);
+        } else if length > limit + MAX_DRAINED {
+            break;
+        }
+    }
+    Ok((length <= limit).then(|| Bytes::from(kept)))
+}
+
+fn too_large(app: &App, operation: Operation) -> ApiError {
+    let text = "the request body is larger than the service allows";
+    if operation == Operation::InvokeAgentRuntime && app.world.lock().settings.payload_over == 400 {
+        ApiError::field("payload", text)
+    } else {
+        ApiError::new("RequestEntityTooLargeException", text)
+    }
+}
+
+async fn authenticate(
+    app: &Arc<App>,
+    route: Route,
+    parts: &http::request::Parts,
+    body: Bytes,
+) -> Result<Call, ApiError> {
+    let service = route.operation.service();
+    let host = parts.uri.authority().map(ToString::to_string);
+    let host = host.or_else(|| text(&parts.headers, "host").map(str::to_owned)).unwrap_or_default();
+    let raw_query = parts.uri.query().unwrap_or_default();
+    let finish = |identity, account, region, route| Call {
+        route,
+        identity,
+        account,
+        region,
+        query: parse_pairs(raw_query, false),
+        headers: parts.headers.clone(),
+        body: body.clone(),
+        host: host.clone(),
+    };
+    let bearer = text(&parts.headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
+    if let (Some(token), Service::Data) = (bearer, service) {
+        let (account, region) = place_of(route.param(0))
+            .unwrap_or_else(|| (app.config.account.clone(), app.config.region.clone()));
+        return Ok(finish(Identity::Bearer(token.to_owned()), account, region, route));
+    }
+    let refuse = |refusal: Refusal| refusal.into_error(service.protocol());
+    let claim = Claim::read(&parts.headers, raw_query).map_err(refuse)?;
+    let hashed = body.clone();
+    // Large payloads take long to hash, and must not hold up other calls meanwhile.
+    let body_hash = if body.len() > 1 << 20 {
+        tokio::task::spawn_blocking(move || sha256_hex(&hashed)).await.unwrap_or_default()
+    } else {
+        sha256_hex(&hashed)
+    };
+    let signed = Signed {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: raw_query,
+        headers: &parts.headers,
+        host: &host,
+        body_hash: &body_hash,
+        unsigned_payload: false,
+    };
+    let clock = match app.world.lock().settings.signature_clock {
+        SignatureClock::Real => jiff::Timestamp::now(),
+        SignatureClock::Sim => app.now(),
+    };
+    let caller = claim
+        .verify(signed, service.signing_name(), &app.credentials.lock(), clock, app.now())
+        .map_err(refuse)?;
+    let account = caller.account.clone();
+    Ok(finish(Identity::Signed(caller), account, claim.region, route))
+}
+
+/// Account and region in an ARN.
+fn place_of(arn: &str) -> Option<(String, String)> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, _, region, account, _] => Some(((*account).to_owned(), (*region).to_owned())),
+        _ => None,
+    }
+}
+
+/// The control plane's rate, for each API of each account and region. The data plane has rates of its own.
+fn throttle(app: &App, call: &Call) -> Result<(), ApiError> {
+    if call.route.operation.service() != Service::Control {
+        return Ok(());
+    }
+    let (rate, burst) = {
+        let world = app.world.lock();
+        (world.settings.rate_per_second, world.settings.burst)
+    };
+    let key = format!("{}/{}/{}", call.route.operation, call.account, call.region);
+    if app.throttle.take(&key, rate, burst, app.now()) {
+        return Ok(());
+    }
+    app.calls.lock().throttled += 1;
+    Err(ApiError::new("ThrottlingException", "Rate exceeded"))
+}
+
+/// Suffers the faults of one phase; an answer when they make one.
+async fn strike(app: &App, operation: Operation, when: When) -> Option<Result<Response, ApiError>> {
+    let strike = app.faults.strike(operation, when);
+    if !strike.delay.is_zero() {
+        tokio::time::sleep(strike.delay).await;
+    }
+    let (name, message) = strike.error?;
+    app.calls.lock().faulted += 1;
+    if name == "drop" { Some(Ok(dropped())) } else { Some(Err(ApiError::new(&name, message))) }
+}
+
+fn dropped() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.extensions_mut().insert(Dropped);
+    response
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

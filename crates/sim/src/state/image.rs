@@ -1,0 +1,222 @@
+//! Pushed images: real manifests and config blobs over the program that stands for the image.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// Media type of an image for one architecture.
+pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of an index over several architectures.
+pub const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// What a session of the image runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Program and arguments; `{port}` stands for the session's port.
+    pub argv: Vec<String>,
+    /// The image's own environment variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+/// A manifest in a repository: an index or an image for one architecture.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// `sha256:...` of the manifest.
+    pub digest: String,
+    /// [`MANIFEST_TYPE`] or [`INDEX_TYPE`].
+    pub media_type: &'static str,
+    /// The manifest's text.
+    pub manifest: String,
+    /// Architectures it has, such as `arm64`.
+    pub architectures: Vec<String>,
+    /// What it runs.
+    pub program: Program,
+    /// Size as ECR tells it, in bytes.
+    pub size: u64,
+    /// When it was pushed.
+    pub pushed_at: Timestamp,
+}
+
+/// A repository of a registry.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    /// Name without the registry.
+    pub name: String,
+    /// When its first image was pushed.
+    pub created_at: Timestamp,
+    /// Digest by tag.
+    pub tags: BTreeMap<String, String>,
+    /// Manifests by digest, those inside an index included.
+    pub images: BTreeMap<String, Arc<Image>>,
+}
+
+/// A push, as the admin API takes it.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// Registry and repository, such as `111122223333.dkr.ecr.us-east-1.amazonaws.com/support`.
+    pub repository_uri: String,
+    /// The tag to set.
+    pub tag: String,
+    /// What the image runs.
+    pub program: Program,
+    /// Architectures; one makes a plain manifest, several make an index.
+    pub architectures: Vec<String>,
+}
+
+/// All images of all registries.
+#[derive(Debug, Default)]
+pub struct Images {
+    repositories: BTreeMap<String, Repository>,
+    blobs: HashMap<String, Bytes>,
+}
+
+impl Images {
+    /// Stores an image and moves the tag to it. The same content always gives the same digest.
+    pub fn push(&mut self, push: Push, content: &Content, now: Timestamp) -> String {
+        let mut made: Vec<Image> =
+            push.architectures.iter().map(|arch| self.single(&push.program, arch, content, now)).collect();
+        if made.len() > 1 {
+            made.push(index(&made, &push, now));
+        }
+        // The last one made is what the tag names: the index, or the only image.
+        let digest = made.last().map(|image| image.digest.clone()).unwrap_or_default();
+        let name = push.repository_uri.split_once('/').map_or(push.repository_uri.as_str(), |(_, name)| name).to_owned();
+        let repository = self.repositories.entry(push.repository_uri).or_insert_with(|| Repository {
+            name,
+            created_at: now,
+            tags: BTreeMap::new(),
+            images: BTreeMap::new(),
+        });
+        for image in made {
+            repository.images.entry(image.digest.clone()).or_insert_with(|| Arc::new(image));
+        }
+        repository.tags.insert(push.tag, digest.clone());
+        digest
+    }
+
+    fn single(&mut self, program: &Program, arch: &str, content: &Content, now: Timestamp) -> Image {
+        let env: Vec<String> = program.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let config = json!({
+            "architecture": arch,
+            "os": "linux",
+            "config": { "Env": env, "Entrypoint": program.argv },
+            "rootfs": { "type": "layers", "diff_ids": [content.digest] },
+        })
+        .to_string();
+        let config_digest = sha256(config.as_bytes());
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            "config": { "mediaType": CONFIG_TYPE, "digest": config_digest, "size": config.len() },
+            "layers": [{ "mediaType": LAYER_TYPE, "digest": content.digest, "size": content.size }],
+        })
+        .to_string();
+        self.blobs.insert(config_digest, Bytes::from(config));
+        Image {
+            digest: sha256(manifest.as_bytes()),
+            media_type: MANIFEST_TYPE,
+            manifest,
+            architectures: vec![arch.to_owned()],
+            program: program.clone(),
+            size: content.size,
+            pushed_at: now,
+        }
+    }
+
+    /// The repository of this URI (registry and name, no tag).
+    pub fn repository(&self, uri: &str) -> Option<&Repository> {
+        self.repositories.get(uri)
+    }
+
+    /// The repositories of a registry, by name.
+    pub fn repositories_of<'a>(&'a self, registry: &'a str) -> impl Iterator<Item = &'a Repository> {
+        self.repositories
+            .iter()
+            .filter(move |(uri, _)| uri.split_once('/').is_some_and(|(host, _)| host == registry))
+            .map(|(_, repository)| repository)
+    }
+
+    /// A config blob by its digest.
+    pub fn blob(&self, digest: &str) -> Option<Bytes> {
+        self.blobs.get(digest).cloned()
+    }
+
+    /// The image of a `repository[:tag][@digest]` reference; without tag and digest the tag `latest`. A tag beside
+    /// a digest is not looked at, as everywhere.
+    pub fn resolve(&self, reference: &str) -> Option<Arc<Image>> {
+        let (rest, digest) = match reference.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
+            None => (reference, None),
+        };
+        let (uri, tag) = match rest.rsplit_once(':') {
+            Some((uri, tag)) if !tag.contains('/') => (uri, tag),
+            _ => (rest, "latest"),
+        };
+        let repository = self.repositories.get(uri)?;
+        repository.images.get(digest.or_else(|| repository.tags.get(tag).map(String::as_str))?).cloned()
+    }
+}
+
+fn index(made: &[Image], push: &Push, now: Timestamp) -> Image {
+    let manifests: Vec<_> = made
+        .iter()
+        .map(|image| {
+            json!({
+                "mediaType": image.media_type,
+                "digest": image.digest,
+                "size": image.manifest.len(),
+                "platform": { "architecture": image.architectures.first(), "os": "linux" },
+            })
+        })
+        .collect();
+    let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests }).to_string();
+    Image {
+        digest: sha256(manifest.as_bytes()),
+        media_type: INDEX_TYPE,
+        manifest,
+        architectures: push.architectures.clone(),
+        program: push.program.clone(),
+        size: made.iter().map(|image| image.size).max().unwrap_or(0),
+        pushed_at: now,
+    }
+}
+
+/// What a program's files hold: the layer of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// `sha256:...` over the files.
+    pub digest: String,
+    /// Bytes of all files.
+    pub size: u64,
+}
+
+impl Content {
+    /// Reads the program and every argument that is the path of a file. Blocks.
+    ///
+    /// A file that cannot be read counts as its name: it fails when a session starts it, as a broken image would.
+    pub fn read(program: &Program) -> Self {
+        let mut hash = Sha256::new();
+        let mut size = 0;
+        for argument in &program.argv {
+            hash.update(argument.as_bytes());
+            hash.update([0]);
+            if let Ok(bytes) = std::fs::read(argument) {
+                size += bytes.len() as u64;
+                hash.update(&bytes);
+            }
+        }
+        Self { digest: format!("sha256:{}", hex::encode(hash.finalize())), size }
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}

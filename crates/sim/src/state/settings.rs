@@ -1,0 +1,223 @@
+//! What `PUT /_sim/settings` sets: delays, rates, quotas, and a switch for each open question about AgentCore.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a repeated client token means once the runtime it made is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenReplay {
+    /// The old answer again, without effect.
+    Replay,
+    /// A new runtime.
+    New,
+}
+
+/// What an update does with members that the request leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Omitted {
+    /// They go back to absent or to their default.
+    Reset,
+    /// They keep their values.
+    Keep,
+}
+
+/// Whether an update of a runtime in CREATE_FAILED is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FromCreateFailed {
+    /// It makes the next version.
+    Accept,
+    /// ConflictException.
+    Conflict,
+}
+
+/// When an image tag is turned into a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TagResolution {
+    /// Once, when the version is made.
+    Version,
+    /// Anew for every session.
+    Session,
+}
+
+/// Which clock a signature's age is measured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignatureClock {
+    /// Real time, so that clients go on working after a jump.
+    Real,
+    /// The simulator's time: a jump makes clients' clocks wrong.
+    Sim,
+}
+
+/// What an agent's own error status becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContainerStatus {
+    /// 424 RuntimeClientError.
+    #[serde(rename = "424")]
+    RuntimeClientError,
+    /// The agent's answer as it is.
+    #[serde(rename = "passthrough")]
+    Passthrough,
+}
+
+/// All settings, by their names in JSON (camelCase).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// From CreateAgentRuntime to READY or CREATE_FAILED, in milliseconds.
+    pub create_delay_ms: u64,
+    /// From UpdateAgentRuntime to READY or UPDATE_FAILED, in milliseconds.
+    pub update_delay_ms: u64,
+    /// From a delete to gone, in milliseconds; runtimes and endpoints.
+    pub delete_delay_ms: u64,
+    /// From an endpoint's creation or move to READY, in milliseconds; DEFAULT too.
+    pub endpoint_delay_ms: u64,
+    /// Lists show the state of that long ago, in milliseconds.
+    pub list_lag_ms: u64,
+    /// Gets show the state of that long ago, in milliseconds.
+    pub get_lag_ms: u64,
+
+    /// Calls per second of each control plane API, per account and region; 0 for no limit.
+    pub rate_per_second: u32,
+    /// Invocations per second of each endpoint; 0 for no limit.
+    pub invoke_rate_per_second: u32,
+    /// StopRuntimeSession calls per second, per account and region; 0 for no limit.
+    pub stop_rate_per_second: u32,
+    /// Calls that may come at once; the rate itself where absent.
+    pub burst: Option<u32>,
+
+    /// Runtimes per account and region.
+    pub max_runtimes: usize,
+    /// Versions per runtime.
+    pub max_versions: usize,
+    /// Endpoints per runtime, DEFAULT included.
+    pub max_endpoints: usize,
+    /// Running sessions per account and region.
+    pub max_sessions: usize,
+
+    /// Role ARNs that fail role validation.
+    pub bad_roles: Vec<String>,
+    /// Subnets in availability zones that AgentCore does not support.
+    pub unsupported_subnets: Vec<String>,
+    /// Whether bad images, roles and subnets are refused at once instead of ending in *_FAILED.
+    pub validate_sync: bool,
+    /// Platform version of runtimes that name none.
+    pub default_platform_version: String,
+    /// Whether Get returns HTTP where no protocol was given.
+    pub return_default_protocol: bool,
+    /// When an image tag becomes a digest.
+    pub tags_resolve: TagResolution,
+
+    /// See [`TokenReplay`].
+    pub token_replay_after_delete: TokenReplay,
+    /// For how long a client token is remembered, in seconds.
+    pub token_window_seconds: u64,
+    /// See [`Omitted`].
+    pub update_omitted: Omitted,
+    /// See [`FromCreateFailed`].
+    pub update_from_create_failed: FromCreateFailed,
+    /// Whether a failed update leaves its version behind.
+    pub update_failed_makes_version: bool,
+    /// Whether ids of deleted runtimes answer AccessDeniedException instead of ResourceNotFoundException.
+    pub deleted_answers_access_denied: bool,
+    /// Whether deletes end in DELETE_FAILED.
+    pub delete_fails: bool,
+    /// Whether deletes stay in DELETING, until this is switched off.
+    pub stuck_deleting: bool,
+    /// See [`SignatureClock`].
+    pub signature_clock: SignatureClock,
+
+    /// Added to the start of every session, in milliseconds.
+    pub cold_start_ms: u64,
+    /// How long an agent may take until its first healthy ping, in seconds.
+    pub init_timeout_seconds: u64,
+    /// Between two pings of a session, in milliseconds.
+    pub ping_every_ms: u64,
+    /// Whether HealthyBusy keeps a session only when the ping carries `time_of_last_update`.
+    pub ping_requires_time: bool,
+    /// From SIGTERM to SIGKILL, in seconds.
+    pub stop_grace_seconds: u64,
+    /// HTTP status of StopRuntimeSession for a session that does not run: 404 or 200.
+    pub stop_unknown: u16,
+    /// HTTP status above the payload limit: 413 or 400.
+    pub payload_over: u16,
+    /// What an agent's 5xx becomes.
+    #[serde(rename = "container5xx")]
+    pub container_5xx: ContainerStatus,
+    /// What an agent's 4xx becomes.
+    #[serde(rename = "container4xx")]
+    pub container_4xx: ContainerStatus,
+    /// Whether headers of the prefix `X-Amzn-Bedrock-AgentCore-Runtime-Custom-` need to be in the allowlist.
+    pub custom_prefix_needs_allowlist: bool,
+    /// Whether the user id header reaches the agent.
+    pub forward_user_id: bool,
+    /// Whether trace headers reach the agent without being in the allowlist.
+    pub forward_trace_headers: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            create_delay_ms: 300,
+            update_delay_ms: 300,
+            delete_delay_ms: 300,
+            endpoint_delay_ms: 100,
+            list_lag_ms: 0,
+            get_lag_ms: 0,
+            rate_per_second: 5,
+            invoke_rate_per_second: 25,
+            stop_rate_per_second: 5,
+            burst: None,
+            max_runtimes: 1000,
+            max_versions: 1000,
+            max_endpoints: 10,
+            max_sessions: 1000,
+            bad_roles: Vec::new(),
+            unsupported_subnets: Vec::new(),
+            validate_sync: false,
+            default_platform_version: "V1".to_owned(),
+            return_default_protocol: false,
+            tags_resolve: TagResolution::Version,
+            token_replay_after_delete: TokenReplay::Replay,
+            token_window_seconds: 24 * 3600,
+            update_omitted: Omitted::Reset,
+            update_from_create_failed: FromCreateFailed::Accept,
+            update_failed_makes_version: true,
+            deleted_answers_access_denied: false,
+            delete_fails: false,
+            stuck_deleting: false,
+            signature_clock: SignatureClock::Real,
+            cold_start_ms: 0,
+            init_timeout_seconds: 120,
+            ping_every_ms: 2000,
+            ping_requires_time: true,
+            stop_grace_seconds: 15,
+            stop_unknown: 404,
+            payload_over: 413,
+            container_5xx: ContainerStatus::RuntimeClientError,
+            container_4xx: ContainerStatus::Passthrough,
+            custom_prefix_needs_allowlist: false,
+            forward_user_id: true,
+            forward_trace_headers: true,
+        }
+    }
+}
+
+impl Settings {
+    /// These settings with the members of `patch` over them.
+    ///
+    /// # Errors
+    /// Says which member is unknown or has a wrong type; nothing is changed then.
+    pub fn merged(&self, patch: &Value) -> Result<Self, String> {
+        let Value::Object(patch) = patch else { return Err("settings must be a JSON object".to_owned()) };
+        let mut whole = serde_json::to_value(self).map_err(|e| e.to_string())?;
+        for (name, value) in patch {
+            whole[name.as_str()] = value.clone();
+        }
+        serde_json::from_value(whole).map_err(|e| e.to_string())
+    }
+}
