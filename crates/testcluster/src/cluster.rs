@@ -18,7 +18,7 @@ use crate::ports::HeldPort;
 use crate::programs::{self, Programs};
 
 /// A start takes a second or two; a machine busy with builds may need many more.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 
 /// How long one program may take to end by itself.
 const STOP_LIMIT: Duration = Duration::from_secs(30);

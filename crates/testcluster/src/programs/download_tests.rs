@@ -1,5 +1,7 @@
 //! Downloads from a small HTTP server on loopback that publishes what the real ones do, in the same shapes.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
