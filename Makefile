@@ -1,0 +1,47 @@
+# Everything that can be done with this repository. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Show the operator at work, without AWS and without a cluster; ONCE=1 ends by itself
+	@scripts/demo.sh
+
+.PHONY: test
+test: ## Run every test against a real API server and a local AgentCore, and the demo once
+	@scripts/test.sh
+
+.PHONY: test-fast
+test-fast: ## Run the tests of the pure crates: types, rules, planner
+	cargo test --locked -p agentcore-api -p agentcore-plan
+
+.PHONY: lint
+lint: ## Check format, clippy, documentation, dependencies, scripts, chart and generated files
+	@scripts/lint.sh
+
+.PHONY: generate
+generate: ## Write the generated files: crds/ and the chart's CRDs
+	@scripts/generate.sh .
+
+.PHONY: verify
+verify: ## Fail if a generated file is not what `make generate` writes
+	@scripts/verify.sh
+
+.PHONY: bench
+bench: ## Measure the operator against a local AgentCore
+	cargo run --locked --release --example bench
+
+.PHONY: image
+image: ## Build the operator's image for this machine (IMAGE=, PLATFORM=)
+	@scripts/image.sh
+
+.PHONY: chart
+chart: ## Check the Helm chart and package it into target/chart/
+	@scripts/chart.sh
+
+.PHONY: clean
+clean: ## Remove what was built here: target/ and .demo/
+	rm -rf target .demo

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Checks that need no test to run. All of them run; the first failure does not hide the others.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+need cargo "install Rust from https://rustup.rs"
+failed=()
+
+check() {
+  local title=$1 begun=$SECONDS
+  shift
+  step "$title"
+  printf '$ %s\n' "$(shown "$@")"
+  if "$@"; then note "$((SECONDS - begun)) s"; else failed+=("$title"); fi
+}
+
+documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps; }
+
+scripts_are_sound() {
+  local shellcheck
+  shellcheck=$(scripts/tools.sh shellcheck) && "$shellcheck" -x scripts/*.sh .ci/run
+}
+
+dependencies() {
+  local deny
+  deny=$(scripts/tools.sh cargo-deny) || return 1
+  "$deny" --locked check bans licenses sources || return 1
+  # The advisories are a Git repository, which a machine behind a registry mirror cannot reach.
+  if "$deny" fetch db >/dev/null 2>&1; then
+    "$deny" --locked check --disable-fetch advisories
+  else
+    note "advisories NOT checked: the RustSec database cannot be reached from here"
+  fi
+}
+
+check "format" cargo fmt --all --check
+check "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
+check "documentation" documentation
+check "dependencies" dependencies
+check "scripts" scripts_are_sound
+check "chart" scripts/chart.sh --lint
+check "generated files" scripts/verify.sh
+
+if ((${#failed[@]})); then
+  printf '\n' >&2
+  for title in "${failed[@]}"; do printf 'failed: %s\n' "$title" >&2; done
+  exit 1
+fi
+step "no findings in $SECONDS s"

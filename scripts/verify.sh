@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Fails if a generated file differs from what `make generate` would write now.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fresh=$(mktemp -d)
+trap 'rm -rf "$fresh"' EXIT
+scripts/generate.sh "$fresh"
+
+status=0
+for folder in crds charts/agentcore-operator/templates/crds; do
+  diff --recursive --unified "$folder" "$fresh/$folder" || status=1
+done
+if ((status)); then
+  echo "error: generated files are out of date: run 'make generate' and commit the result" >&2
+  exit 1
+fi
+echo "generated files are up to date"
