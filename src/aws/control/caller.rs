@@ -1,0 +1,132 @@
+//! How a call is made: token, attempt, observation, fault.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::time::Duration;
+
+use agentcore_plan::fault::{Class, Fault};
+use agentcore_plan::step::Answer;
+use aws_sdk_sts::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::time::Instant;
+
+use crate::aws::convert::Mismatch;
+use crate::aws::lanes::{Lane, Lanes};
+use crate::aws::observe::Call;
+use crate::aws::operation::Operation;
+use crate::aws::{Identity, Observer, classify};
+
+/// Clients, rates and observer of one region.
+#[derive(Debug)]
+pub(in crate::aws) struct Caller {
+    pub client: aws_sdk_bedrockagentcorecontrol::Client,
+    pub sts: aws_sdk_sts::Client,
+    pub region: String,
+    pub lanes: Lanes,
+    pub observer: Observer,
+}
+
+impl Caller {
+    /// Waits for a token, then sends `request` (a future that does nothing before it is polled) and classifies its error.
+    pub async fn call<T, E>(
+        &self,
+        operation: Operation,
+        lane: Lane,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Fault>
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let waited = self.lanes.token(operation, lane).await;
+        let mut attempt = Attempt {
+            caller: self,
+            operation,
+            lane,
+            waited,
+            began: Instant::now(),
+            open: true,
+        };
+        match request.await {
+            Ok(answer) => {
+                attempt.end("OK", None);
+                Ok(answer)
+            }
+            Err(error) => {
+                let fault = classify::classify(&error);
+                attempt.end(&fault.code, Some(fault.class));
+                tracing::debug!(%operation, region = %self.region, code = %fault.code, request_id = fault.request_id.as_deref(),
+                    message = %fault.message, "AWS call failed");
+                Err(fault)
+            }
+        }
+    }
+
+    /// STS GetCallerIdentity.
+    pub async fn identity(&self, lane: Lane) -> Result<Identity, Fault> {
+        let request = self.sts.get_caller_identity().send();
+        let answer = self.call(Operation::GetCallerIdentity, lane, request).await?;
+        let (account, arn) = (answer.account().unwrap_or_default(), answer.arn().unwrap_or_default());
+        let partition = arn.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
+        match partition {
+            Some(partition) if !partition.is_empty() && !account.is_empty() => Ok(Identity {
+                account: account.to_owned(),
+                partition: partition.to_owned(),
+                arn: arn.to_owned(),
+            }),
+            _ => Err(classify::unreadable("account or arn is missing", answer.request_id())),
+        }
+    }
+}
+
+/// An attempt under way. One that its caller drops is told as `Cancelled`.
+struct Attempt<'a> {
+    caller: &'a Caller,
+    operation: Operation,
+    lane: Lane,
+    waited: Duration,
+    began: Instant,
+    open: bool,
+}
+
+impl Attempt<'_> {
+    fn end(&mut self, code: &str, class: Option<Class>) {
+        self.open = false;
+        self.caller.observer.0.observe(&Call {
+            operation: self.operation,
+            region: &self.caller.region,
+            lane: self.lane,
+            code,
+            class,
+            took: self.began.elapsed(),
+            waited: self.waited,
+        });
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.end("Cancelled", None);
+        }
+    }
+}
+
+/// An answer in the planner's words.
+pub(super) fn read<O: RequestId, T>(
+    answer: &O,
+    convert: impl FnOnce(&O) -> Result<T, Mismatch>,
+) -> Result<T, Fault> {
+    convert(answer)
+        .map_err(|problem| classify::unreadable(&problem.to_string(), answer.request_id()))
+}
+
+/// "Not there" is an answer and no fault.
+pub(super) fn or_absent<T>(result: Result<T, Fault>) -> Answer<T> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(fault) if fault.class == Class::Gone => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,140 @@
+//! Wishes as requests: a Create says only what differs from AgentCore's defaults, an Update says everything.
+
+use agentcore_plan::aws::{RuntimeConfig, Tags};
+use agentcore_plan::normal;
+use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime::builders::CreateAgentRuntimeInputBuilder;
+use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime::builders::UpdateAgentRuntimeInputBuilder;
+use aws_sdk_bedrockagentcorecontrol::types as sdk;
+
+use super::{Converted, artifact, authorizer, parts};
+
+/// The request that makes a runtime.
+///
+/// The API has `metadataConfiguration` on Update only, and refuses `requireServiceS3Endpoint` here.
+pub fn create(
+    name: &str,
+    config: &RuntimeConfig,
+    tags: &Tags,
+    client_token: &str,
+) -> Converted<CreateAgentRuntimeInputBuilder> {
+    let RuntimeConfig {
+        artifact,
+        role_arn,
+        network,
+        capacity_provider_arn,
+        description,
+        authorizer,
+        request_headers,
+        protocol,
+        idle_timeout_seconds,
+        max_lifetime_seconds,
+        env,
+        filesystems,
+        require_mmdsv2: _,
+        platform_version,
+        require_service_s3_endpoint: _,
+        allowed_ports,
+    } = config;
+    let network = network.as_ref().map(|network| parts::network_to_sdk(network, None));
+    let lifecycle = (*idle_timeout_seconds, *max_lifetime_seconds);
+    let lifecycle = (lifecycle != normal::lifecycle(None, None)).then(|| lifecycle_to_sdk(lifecycle));
+    let env = (!env.is_empty()).then(|| env.clone().into_iter().collect());
+    let filesystems = (!filesystems.is_empty()).then(|| filesystems_to_sdk(config));
+    let tags = (!tags.is_empty()).then(|| tags.clone().into_iter().collect());
+    Ok(CreateAgentRuntimeInputBuilder::default()
+        .agent_runtime_name(name)
+        .client_token(client_token)
+        .agent_runtime_artifact(artifact::to_sdk(artifact)?)
+        .role_arn(role_arn)
+        .set_network_configuration(network.transpose()?)
+        .set_capacity_provider_configuration(capacity_provider_arn.as_deref().map(capacity_provider))
+        .set_description(description.clone())
+        .set_authorizer_configuration(authorizer.as_ref().map(authorizer::to_sdk).transpose()?)
+        .set_request_header_configuration(headers(request_headers))
+        .set_protocol_configuration(parts::protocol_without_defaults(protocol)?)
+        .set_lifecycle_configuration(lifecycle)
+        .set_environment_variables(env)
+        .set_filesystem_configurations(filesystems.transpose()?)
+        .set_platform_version(platform_version.clone())
+        .set_allowed_ports(ports(allowed_ports)?)
+        .set_tags(tags))
+}
+
+/// The request that makes a runtime's next version.
+///
+/// Whether a member that is left out keeps its value or loses it is not documented, so nothing is left out that can be said:
+/// an empty map and an empty list are, while the API has no empty form of a description, an authorizer, headers and ports.
+pub fn update(
+    id: &str,
+    config: &RuntimeConfig,
+    client_token: &str,
+) -> Converted<UpdateAgentRuntimeInputBuilder> {
+    let RuntimeConfig {
+        artifact,
+        role_arn,
+        network,
+        capacity_provider_arn,
+        description,
+        authorizer,
+        request_headers,
+        protocol,
+        idle_timeout_seconds,
+        max_lifetime_seconds,
+        env,
+        filesystems: _, // through filesystems_to_sdk
+        require_mmdsv2,
+        platform_version,
+        require_service_s3_endpoint,
+        allowed_ports,
+    } = config;
+    let network = network
+        .as_ref()
+        .map(|network| parts::network_to_sdk(network, *require_service_s3_endpoint));
+    let metadata =
+        sdk::RuntimeMetadataConfiguration::builder().require_mmdsv2(*require_mmdsv2).build()?;
+    Ok(UpdateAgentRuntimeInputBuilder::default()
+        .agent_runtime_id(id)
+        .client_token(client_token)
+        .agent_runtime_artifact(artifact::to_sdk(artifact)?)
+        .role_arn(role_arn)
+        .set_network_configuration(network.transpose()?)
+        .set_capacity_provider_configuration(capacity_provider_arn.as_deref().map(capacity_provider))
+        .set_description(description.clone())
+        .set_authorizer_configuration(authorizer.as_ref().map(authorizer::to_sdk).transpose()?)
+        .set_request_header_configuration(headers(request_headers))
+        .protocol_configuration(parts::protocol_to_sdk(protocol)?)
+        .lifecycle_configuration(lifecycle_to_sdk((*idle_timeout_seconds, *max_lifetime_seconds)))
+        .metadata_configuration(metadata)
+        .set_environment_variables(Some(env.clone().into_iter().collect()))
+        .set_filesystem_configurations(Some(filesystems_to_sdk(config)?))
+        .set_platform_version(platform_version.clone())
+        .set_allowed_ports(ports(allowed_ports)?))
+}
+
+fn lifecycle_to_sdk((idle, max_lifetime): (i32, i32)) -> sdk::LifecycleConfiguration {
+    sdk::LifecycleConfiguration::builder()
+        .idle_runtime_session_timeout(idle)
+        .max_lifetime(max_lifetime)
+        .build()
+}
+
+fn capacity_provider(arn: &str) -> sdk::CapacityProviderConfiguration {
+    sdk::CapacityProviderConfiguration::builder().capacity_provider_arn(arn).build()
+}
+
+fn headers(names: &[String]) -> Option<sdk::RequestHeaderConfiguration> {
+    (!names.is_empty())
+        .then(|| sdk::RequestHeaderConfiguration::RequestHeaderAllowlist(names.to_vec()))
+}
+
+fn filesystems_to_sdk(config: &RuntimeConfig) -> Converted<Vec<sdk::FilesystemConfiguration>> {
+    config.filesystems.iter().map(parts::filesystem_to_sdk).collect()
+}
+
+fn ports(
+    ports: &[agentcore_api::runtime::AllowedPort],
+) -> Converted<Option<Vec<sdk::AllowedPort>>> {
+    (!ports.is_empty())
+        .then(|| ports.iter().map(parts::port_to_sdk).collect())
+        .transpose()
+}

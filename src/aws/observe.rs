@@ -1,0 +1,42 @@
+//! What is told of every call: one attempt each, because the SDK's own retries are off.
+
+use std::time::Duration;
+
+use agentcore_plan::fault::Class;
+
+use super::lanes::Lane;
+use super::operation::Operation;
+
+/// One call to AWS that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// What was called.
+    pub operation: Operation,
+    /// Where.
+    pub region: &'a str,
+    /// Which lane the call waited in.
+    pub lane: Lane,
+    /// `OK`, AWS's error name, or `Timeout`, `Dispatch`, `Credentials`, `Construction`, `Unreadable`, `Cancelled`. At most 64
+    /// characters of an error name's alphabet, so that it can be a metric label.
+    pub code: &'a str,
+    /// Class of the fault; `None` for a success and for a call that was given up by its caller.
+    pub class: Option<Class>,
+    /// From the token to the answer.
+    pub took: Duration,
+    /// From the wish to call to the token.
+    pub waited: Duration,
+}
+
+/// Counts and times calls.
+pub trait CallObserver: Send + Sync + 'static {
+    /// Called once for each attempt, when it ends. Must not block.
+    fn observe(&self, call: &Call<'_>);
+}
+
+/// Looks away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl CallObserver for Unobserved {
+    fn observe(&self, _: &Call<'_>) {}
+}
