@@ -1,0 +1,288 @@
+//! The Helm chart as a real API server sees it: rendered by helm, applied by kubectl.
+//!
+//! helm is `$AGENTCORE_TEST_HELM`, else the one on PATH; `scripts/tools.sh helm` installs one and prints its path.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+use testcluster::Cluster;
+
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/agentcore-operator");
+const NAMESPACE: &str = "agentcore-system";
+
+fn helm<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> anyhow::Result<String> {
+    let program = std::env::var_os("AGENTCORE_TEST_HELM").unwrap_or_else(|| "helm".into());
+    let output = Command::new(&program)
+        .args([
+            "template",
+            "agentcore-operator",
+            CHART,
+            "--namespace",
+            NAMESPACE,
+        ])
+        .args(args)
+        .output()
+        .with_context(|| {
+            format!(
+                "cannot run {}: set AGENTCORE_TEST_HELM to what `scripts/tools.sh helm` prints",
+                program.display()
+            )
+        })?;
+    if !output.status.success() {
+        bail!("helm: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+struct Kubectl<'a>(&'a Cluster);
+
+impl Kubectl<'_> {
+    fn command(&self, kubeconfig: &Path, args: &[&str], input: &str) -> anyhow::Result<Output> {
+        let mut child = Command::new(self.0.kubectl())
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .arg("--cache-dir")
+            .arg(kubeconfig.with_file_name("kubectl-cache"))
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        child
+            .stdin
+            .take()
+            .context("no stdin")?
+            .write_all(input.as_bytes())?;
+        Ok(child.wait_with_output()?)
+    }
+
+    fn run(&self, args: &[&str], input: &str) -> anyhow::Result<String> {
+        let output = self.command(self.0.kubeconfig(), args, input)?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "kubectl {args:?}: {stderr}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Whether a ServiceAccount may do this, as `kubectl auth can-i` says.
+    fn can(&self, account: &str, question: &[&str]) -> anyhow::Result<bool> {
+        let user = format!("system:serviceaccount:{NAMESPACE}:{account}");
+        let args = [&["auth", "can-i", "--quiet", "--as", &user], question].concat();
+        Ok(self
+            .command(self.0.kubeconfig(), &args, "")?
+            .status
+            .success())
+    }
+}
+
+fn values(name: &str) -> [PathBuf; 2] {
+    ["--values".into(), Path::new(CHART).join("ci").join(name)]
+}
+
+async fn cluster_with(namespaces: &[&str]) -> anyhow::Result<Cluster> {
+    let cluster = Cluster::start().await?;
+    for namespace in namespaces {
+        Kubectl(&cluster).run(&["create", "namespace", namespace], "")?;
+    }
+    Ok(cluster)
+}
+
+#[tokio::test]
+async fn the_api_server_takes_the_chart_and_a_second_apply_changes_nothing() -> anyhow::Result<()> {
+    let cluster = cluster_with(&[NAMESPACE]).await?;
+    let kubectl = Kubectl(&cluster);
+    // The admission that production namespaces should have: what the chart makes must fit it.
+    let restricted = "pod-security.kubernetes.io/enforce=restricted";
+    kubectl.run(&["label", "namespace", NAMESPACE, restricted], "")?;
+    let manifests = helm(values("minimal-values.yaml"))?;
+    let apply = ["apply", "--server-side", "--validate=strict", "-f", "-"];
+    kubectl.run(&apply, &manifests)?;
+    let before = kubectl.run(
+        &[
+            "get",
+            "-f",
+            "-",
+            "-o",
+            "jsonpath={.items[*].metadata.generation}",
+        ],
+        &manifests,
+    )?;
+    kubectl.run(&apply, &manifests)?;
+    let after = kubectl.run(
+        &[
+            "get",
+            "-f",
+            "-",
+            "-o",
+            "jsonpath={.items[*].metadata.generation}",
+        ],
+        &manifests,
+    )?;
+    assert_eq!(before, after);
+
+    // Warnings about restricted Pod Security come for the Deployment already.
+    let output = kubectl.command(
+        cluster.kubeconfig(),
+        &["apply", "--dry-run=server", "-f", "-"],
+        &manifests,
+    )?;
+    let stderr = String::from_utf8(output.stderr)?;
+    assert!(!stderr.contains("PodSecurity"), "{stderr}");
+    let served = kubectl.run(
+        &["api-resources", "--api-group=agentcore.dev", "-o", "name"],
+        "",
+    )?;
+    assert_eq!(
+        served,
+        "agentendpoints.agentcore.dev\nagentruntimes.agentcore.dev\n"
+    );
+    cluster.stop().await
+}
+
+#[tokio::test]
+async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<()> {
+    let cluster = cluster_with(&[NAMESPACE]).await?;
+    let kubectl = Kubectl(&cluster);
+    kubectl.run(
+        &["apply", "--server-side", "-f", "-"],
+        &helm(values("minimal-values.yaml"))?,
+    )?;
+    let account = "agentcore-operator";
+    for question in [
+        &["list", "agentruntimes.agentcore.dev", "--all-namespaces"][..],
+        &["watch", "agentendpoints.agentcore.dev", "--all-namespaces"],
+        &[
+            "patch",
+            "agentruntimes.agentcore.dev",
+            "--namespace",
+            "team-a",
+        ],
+        &[
+            "patch",
+            "agentruntimes.agentcore.dev",
+            "--subresource=status",
+            "--namespace",
+            "team-a",
+        ],
+        &["create", "events.events.k8s.io", "--namespace", "team-a"],
+        &[
+            "create",
+            "leases.coordination.k8s.io",
+            "--namespace",
+            NAMESPACE,
+        ],
+        &[
+            "patch",
+            "leases.coordination.k8s.io/agentcore-operator-controller",
+            "--namespace",
+            NAMESPACE,
+        ],
+    ] {
+        assert!(kubectl.can(account, question)?, "may not: {question:?}");
+    }
+    for question in [
+        &[
+            "create",
+            "agentruntimes.agentcore.dev",
+            "--namespace",
+            "team-a",
+        ][..],
+        &[
+            "delete",
+            "agentendpoints.agentcore.dev",
+            "--namespace",
+            "team-a",
+        ],
+        &["get", "secrets", "--namespace", "team-a"],
+        &["get", "secrets", "--namespace", NAMESPACE],
+        &["get", "configmaps", "--namespace", "team-a"],
+        &["list", "namespaces"],
+        &[
+            "patch",
+            "leases.coordination.k8s.io/another",
+            "--namespace",
+            NAMESPACE,
+        ],
+        &[
+            "create",
+            "leases.coordination.k8s.io",
+            "--namespace",
+            "team-a",
+        ],
+        &["create", "pods", "--namespace", NAMESPACE],
+    ] {
+        assert!(!kubectl.can(account, question)?, "may: {question:?}");
+    }
+    cluster.stop().await
+}
+
+#[tokio::test]
+async fn with_namespaces_named_the_operator_has_no_rights_elsewhere() -> anyhow::Result<()> {
+    let cluster = cluster_with(&[NAMESPACE, "team-a", "team-b", "team-c"]).await?;
+    let kubectl = Kubectl(&cluster);
+    kubectl.run(
+        &["apply", "--server-side", "--validate=strict", "-f", "-"],
+        &helm(values("everything-values.yaml"))?,
+    )?;
+    for (namespace, wanted) in [("team-a", true), ("team-b", true), ("team-c", false)] {
+        for verb in ["list", "watch", "patch"] {
+            let question = [
+                verb,
+                "agentruntimes.agentcore.dev",
+                "--namespace",
+                namespace,
+            ];
+            assert_eq!(kubectl.can("operator", &question)?, wanted, "{question:?}");
+        }
+    }
+    assert!(!kubectl.can(
+        "operator",
+        &["list", "agentruntimes.agentcore.dev", "--all-namespaces"]
+    )?);
+    cluster.stop().await
+}
+
+#[test]
+fn the_chart_refuses_to_render_without_a_cluster_id() {
+    let error = helm::<&str>([]).unwrap_err().to_string();
+    assert!(error.contains("clusterId"), "{error}");
+}
+
+#[test]
+fn unknown_values_and_tags_of_others_are_refused() {
+    for (value, word) in [
+        ("replica=2", "replica"),
+        (
+            "defaultTags.agentcore\\.dev/cluster=x",
+            "agentcore.dev/cluster",
+        ),
+    ] {
+        let error = helm(["--set", "clusterId=a", "--set", value])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(word), "{value}: {error}");
+    }
+}
+
+#[test]
+fn custom_resource_definitions_can_be_left_out_and_are_kept_unless_told_otherwise() {
+    let rendered = |more: &[&str]| helm([&["--set", "clusterId=a"], more].concat()).unwrap();
+    let keep = "helm.sh/resource-policy: keep";
+    let kind = "kind: CustomResourceDefinition";
+    assert_eq!(rendered(&[]).matches(kind).count(), 2);
+    assert_eq!(rendered(&[]).matches(keep).count(), 2);
+    assert_eq!(
+        rendered(&["--set", "crds.keep=false"])
+            .matches(keep)
+            .count(),
+        0
+    );
+    assert_eq!(
+        rendered(&["--set", "crds.enabled=false"])
+            .matches(kind)
+            .count(),
+        0
+    );
+}
