@@ -1,32 +1,45 @@
-//! The data plane: sessions, invocations, stops.
+//! The data plane: sessions as processes, invocations through them, stops.
+//!
+//! A session belongs to a runtime, an endpoint and an id. It is born with the first invocation of that id, on the
+//! version that the endpoint is then live on, and stays on it. [`sessions`] knows which there are, [`keeper`] is with
+//! each from birth to end, [`process`] starts and ends programs, [`invoke`] and [`stop`] answer callers.
+//!
+//! A further operation (WebSocket, commands, agent cards) takes a session by [`DataPlane::enter`] and speaks to
+//! the address that it gets; the guard it holds meanwhile counts as activity.
+
+mod access;
+mod headers;
+mod health;
+mod invoke;
+mod keeper;
+mod process;
+mod session;
+mod sessions;
+mod stop;
+mod watchdog;
 
 use std::sync::Arc;
 
 use axum::response::Response;
-use serde_json::Value;
 
+use crate::operation::Operation;
 use crate::request::Call;
 use crate::state::world::App;
 use crate::wire::errors::ApiError;
 
-/// The sessions of the simulator.
-#[derive(Debug, Default)]
-pub struct DataPlane {}
-
-impl DataPlane {
-    /// The entries of `sessions[]` in `GET /_sim/state`.
-    pub fn state(&self) -> Vec<Value> {
-        Vec::new()
-    }
-
-    /// Ends every session and waits for their processes.
-    pub async fn stop(&self) {}
-}
+pub use sessions::DataPlane;
 
 /// Answers an operation of the data plane.
 ///
 /// # Errors
-/// What the service refuses.
-pub async fn handle(_app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
-    Err(ApiError::new("UnknownOperationException", format!("{} is not available", call.route.operation)))
+/// What the service refuses, and what becomes of an agent's failures.
+pub async fn handle(app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
+    match call.route.operation {
+        Operation::InvokeAgentRuntime => invoke::handle(app, call).await,
+        Operation::StopRuntimeSession => stop::handle(app, &call),
+        other => Err(ApiError::new(
+            "UnknownOperationException",
+            format!("{other} is not an operation of the data plane"),
+        )),
+    }
 }

@@ -1,0 +1,216 @@
+//! Which sessions there are: begins one for a new id, finds it again, takes it away.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
+
+use super::keeper;
+use super::process::free_port;
+use super::session::{EndReason, InUse, Key, Session};
+use super::stop::StopTokens;
+use super::watchdog::Watchdog;
+use crate::state::lookup::Target;
+use crate::state::world::App;
+use crate::wire::errors::ApiError;
+
+/// How many sessions that have ended are still shown.
+const REMEMBERED: usize = 1000;
+
+/// The sessions of the simulator.
+#[derive(Debug, Default)]
+pub struct DataPlane {
+    inner: Mutex<Inner>,
+    /// One task for each session, until its process is gone.
+    keepers: TaskTracker,
+    folder: OnceLock<TempDir>,
+    watchdog: OnceLock<Watchdog>,
+    http: OnceLock<reqwest::Client>,
+    /// Client tokens of StopRuntimeSession.
+    pub(super) stop_tokens: Mutex<StopTokens>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Those that can be invoked.
+    live: HashMap<Key, Arc<Session>>,
+    /// The last ones that ended, oldest first.
+    ended: VecDeque<Arc<Session>>,
+    seq: u64,
+    closed: bool,
+}
+
+impl DataPlane {
+    /// The entries of `sessions[]` in `GET /_sim/state`, by birth.
+    pub fn state(&self) -> Vec<Value> {
+        let inner = self.inner.lock();
+        let mut all: Vec<_> = inner.ended.iter().chain(inner.live.values()).collect();
+        all.sort_by_key(|session| session.seq);
+        all.into_iter().map(|session| session.state()).collect()
+    }
+
+    /// Ends every session and waits for their processes. None begins after this.
+    pub async fn stop(&self) {
+        {
+            let mut inner = self.inner.lock();
+            inner.closed = true;
+            inner
+                .live
+                .values()
+                .for_each(|session| session.ask_end(EndReason::Shutdown));
+        }
+        self.keepers.close();
+        self.keepers.wait().await;
+    }
+
+    /// The session of this key, begun on `target`'s version if there is none, and in use from now on. It may still be
+    /// starting: see [`Session::ready`].
+    ///
+    /// # Errors
+    /// `ServiceQuotaExceededException` when there are too many, `RuntimeClientError` when the version has no program,
+    /// `InternalServerException` when this machine lacks something.
+    pub fn enter(
+        &self,
+        app: &Arc<App>,
+        key: Key,
+        place: (&str, &str),
+        target: Target,
+    ) -> Result<InUse, ApiError> {
+        let limit = app.world.lock().settings.max_sessions;
+        let mut inner = self.inner.lock();
+        if let Some(session) = inner.live.get(&key) {
+            return Ok(InUse::begin(app, Arc::clone(session)));
+        }
+        if inner.closed {
+            return Err(ApiError::new(
+                "InternalServerException",
+                "the simulator is stopping",
+            ));
+        }
+        let place = (place.0.to_owned(), place.1.to_owned());
+        if inner
+            .live
+            .values()
+            .filter(|session| session.place == place)
+            .count()
+            >= limit
+        {
+            return Err(ApiError::new(
+                "ServiceQuotaExceededException",
+                "maxVms limit exceeded",
+            ));
+        }
+        inner.seq += 1;
+        let taken: Vec<u16> = inner.live.values().map(|session| session.port).collect();
+        let port = free_port(&taken).map_err(|error| broken("no free port", &error))?;
+        let log = self
+            .folder()
+            .map_err(|error| broken("no folder", &error))?
+            .join(format!("{}.log", inner.seq));
+        let session = Arc::new(Session::new(
+            key.clone(),
+            inner.seq,
+            place,
+            target,
+            port,
+            log,
+            app.now(),
+        ));
+        let started = self
+            .watchdog()
+            .and_then(|watchdog| keeper::start(&session, watchdog));
+        let started = started.map_err(|error| {
+            ApiError::new(
+                "RuntimeClientError",
+                format!("the agent did not start: {error}"),
+            )
+        })?;
+        inner.live.insert(key, Arc::clone(&session));
+        self.keepers
+            .spawn(keeper::keep(Arc::clone(app), Arc::clone(&session), started));
+        Ok(InUse::begin(app, session))
+    }
+
+    /// The session of this key, if it is there.
+    pub fn find(&self, key: &Key) -> Option<Arc<Session>> {
+        self.inner.lock().live.get(key).cloned()
+    }
+
+    /// Ends a session: nobody finds it from now on, and its keeper ends the process.
+    pub fn end(&self, session: &Arc<Session>, now: Timestamp, reason: EndReason) {
+        let mut inner = self.inner.lock();
+        Self::end_locked(&mut inner, session, now, reason);
+    }
+
+    /// Ends a session if its time has come and nobody has used it meanwhile. Returns why, if so.
+    pub fn end_if_due(&self, session: &Arc<Session>, now: Timestamp) -> Option<EndReason> {
+        let mut inner = self.inner.lock();
+        let (due, reason) = session.due();
+        if due > now {
+            return None;
+        }
+        Self::end_locked(&mut inner, session, now, reason);
+        Some(reason)
+    }
+
+    fn end_locked(inner: &mut Inner, session: &Arc<Session>, now: Timestamp, reason: EndReason) {
+        session.set_ended(now, reason);
+        // Another session may have the key by now.
+        if inner
+            .live
+            .get(&session.key)
+            .is_some_and(|found| Arc::ptr_eq(found, session))
+        {
+            inner.live.remove(&session.key);
+            if inner.ended.len() == REMEMBERED {
+                inner.ended.pop_front();
+            }
+            inner.ended.push_back(Arc::clone(session));
+        }
+    }
+
+    /// The client for talking to agents. It keeps no connections: an agent may die between two calls, and a call that
+    /// goes into a dead connection would look like the agent's failure.
+    pub fn http(&self) -> &reqwest::Client {
+        self.http.get_or_init(|| {
+            reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .pool_max_idle_per_host(0)
+                .build()
+                .expect("a client without TLS and proxies needs nothing that could be missing")
+        })
+    }
+
+    /// Kills the processes of all sessions should the simulator die.
+    pub fn watchdog(&self) -> io::Result<&Watchdog> {
+        if self.watchdog.get().is_none() {
+            // Called under the registry's lock, so that no second one is started beside it.
+            let started = Watchdog::start()?;
+            return Ok(self.watchdog.get_or_init(|| started));
+        }
+        self.watchdog
+            .get()
+            .ok_or_else(|| io::Error::other("no watchdog"))
+    }
+
+    fn folder(&self) -> io::Result<PathBuf> {
+        if let Some(folder) = self.folder.get() {
+            return Ok(folder.path().to_owned());
+        }
+        let made = tempfile::Builder::new()
+            .prefix("agentcore-sim-")
+            .tempdir()?;
+        Ok(self.folder.get_or_init(|| made).path().to_owned())
+    }
+}
+
+fn broken(what: &str, error: &io::Error) -> ApiError {
+    ApiError::new("InternalServerException", format!("{what}: {error}"))
+}
