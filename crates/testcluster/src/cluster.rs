@@ -1,16 +1,14 @@
 //! One running cluster: start, readiness, stop.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
-use tempfile::TempDir;
+use anyhow::{Context as _, bail};
 use tokio::time::Instant;
 
 use crate::client::Admin;
+use crate::folder::Folder;
 use crate::group::{Daemon, Group};
 use crate::kubeconfig::{self, User};
 use crate::pki::{Pki, write_private};
@@ -66,11 +64,7 @@ impl Cluster {
     /// When the programs cannot be had, or one of them ends early or is not ready after two minutes; the error
     /// then carries the end of its log.
     pub async fn start() -> anyhow::Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("testcluster-")
-            .tempdir()
-            .context("cannot make a folder")?;
-        Self::start_with(Folder::temporary(dir)?).await
+        Self::start_with(Folder::temporary().await?).await
     }
 
     /// Starts a cluster whose files are in `dir`, which is made if absent: `kubeconfig`, one `.log` for each program,
@@ -79,7 +73,7 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`], and when another running cluster uses `dir`.
     pub async fn start_in(dir: &Path) -> anyhow::Result<Self> {
-        Self::start_with(Folder::given(dir)?).await
+        Self::start_with(Folder::given(dir).await?).await
     }
 
     async fn start_with(folder: Folder) -> anyhow::Result<Self> {
@@ -94,15 +88,19 @@ impl Cluster {
             key_pem: &pki.admin_key_pem,
         };
         let kubeconfig = kubeconfig::render(&url, &pki.ca_pem, "admin", &user, "default")?;
-        let kubeconfig = write_private(&folder.path.join("kubeconfig"), &kubeconfig)?;
+        let kubeconfig = write_private(&folder.path().join("kubeconfig"), &kubeconfig)?;
         let admin = Admin::new(&url, &pki)?;
 
-        let mut group = Group::new(&folder.path, folder.temporary.as_ref().map(TempDir::path))?;
+        let mut group = Group::new(
+            folder.path(),
+            folder.to_remove(),
+            Some(folder.share_lock()?),
+        )?;
         let spawn = |group: &mut Group, name, command: &mut Command| {
             Daemon::spawn(
                 group,
                 name,
-                folder.path.join(format!("{name}.log")),
+                folder.path().join(format!("{name}.log")),
                 command.current_dir(&state),
             )
         };
@@ -188,7 +186,7 @@ impl Cluster {
         write_private(
             &self
                 .folder
-                .path
+                .path()
                 .join(format!("kubeconfig-{namespace}-{name}")),
             &config,
         )
@@ -203,9 +201,7 @@ impl Cluster {
         for daemon in [&self.controllers, &self.apiserver, &self.etcd] {
             daemon.stop(&mut self.group, STOP_LIMIT).await?;
         }
-        let state = self.folder.state();
-        std::fs::remove_dir_all(&state)
-            .with_context(|| format!("cannot remove {}", state.display()))
+        self.folder.remove_state()
     }
 }
 
@@ -309,65 +305,4 @@ fn controllers_command(programs: &Programs, pki: &Pki, kubeconfig: &Path) -> Com
         .arg(format!("--kubeconfig={}", kubeconfig.display()))
         .arg(format!("--root-ca-file={}", pki.ca_file.display()));
     command
-}
-
-/// Where a cluster's files are.
-#[derive(Debug)]
-struct Folder {
-    /// Absolute.
-    path: PathBuf,
-    /// Set when the folder goes with the cluster.
-    temporary: Option<TempDir>,
-    /// Held locked for as long as the cluster lives.
-    _lock: File,
-}
-
-impl Folder {
-    fn temporary(dir: TempDir) -> anyhow::Result<Self> {
-        let mut folder = Self::given(dir.path())?;
-        folder.temporary = Some(dir);
-        Ok(folder)
-    }
-
-    fn given(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let path = dir
-            .canonicalize()
-            .with_context(|| format!("cannot find {}", dir.display()))?;
-        let lock = File::create(path.join(".lock"))
-            .with_context(|| format!("cannot write in {}", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                bail!("{} is in use by another running cluster", path.display())
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(anyhow!(error).context(format!("cannot lock {}", path.display())));
-            }
-        }
-        let folder = Self {
-            path,
-            temporary: None,
-            _lock: lock,
-        };
-        folder.renew_state()?;
-        Ok(folder)
-    }
-
-    /// Data, sockets, keys and certificates; entered by nobody else. It is the programs' working folder.
-    fn state(&self) -> PathBuf {
-        self.path.join("state")
-    }
-
-    fn renew_state(&self) -> anyhow::Result<()> {
-        let state = self.state();
-        match std::fs::remove_dir_all(&state) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(anyhow!(error).context(format!("cannot remove {}", state.display())));
-            }
-            _ => {}
-        }
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&state);
-        made.with_context(|| format!("cannot make {}", state.display()))
-    }
 }

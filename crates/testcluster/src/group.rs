@@ -40,15 +40,19 @@ pub(crate) struct Group {
 
 impl Group {
     /// Starts a guard. `label` shows in the process list; `remove` is a folder that the guard removes when the owner
-    /// dies without having dropped the group.
-    pub(crate) fn new(label: &Path, remove: Option<&Path>) -> anyhow::Result<Self> {
+    /// dies without having dropped the group; `hold` is a file that it keeps open, for its lock, as long as it lives.
+    pub(crate) fn new(
+        label: &Path,
+        remove: Option<&Path>,
+        hold: Option<File>,
+    ) -> anyhow::Result<Self> {
         let mut guard = Command::new("/bin/sh")
             .args(["-c", GUARD, "testcluster-guard"])
             .arg(remove.unwrap_or(Path::new("")))
             .arg(label)
             .process_group(0)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(hold.map_or_else(Stdio::null, Stdio::from))
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start /bin/sh")?;

@@ -14,6 +14,7 @@
 
 mod client;
 mod cluster;
+mod folder;
 mod group;
 mod kubeconfig;
 mod pki;

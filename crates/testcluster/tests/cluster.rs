@@ -2,131 +2,25 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
-use std::io::{BufRead as _, BufReader, Read as _};
+mod support;
+
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use testcluster::Cluster;
 
-/// Generous: machines that run this are often busy with builds.
-const DEADLINE: Duration = Duration::from_mins(2);
-
-/// Polls until `condition` gives a value; panics with `what` after [`DEADLINE`].
-fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(
-            begun.elapsed() < DEADLINE,
-            "not within {DEADLINE:?}: {what}"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn run_kubectl(cluster: &Cluster, kubeconfig: &Path, args: &[&str]) -> Output {
-    Command::new(cluster.kubectl())
-        .arg("--kubeconfig")
-        .arg(kubeconfig)
-        // Its discovery cache would otherwise be in the home folder, by port.
-        .arg("--cache-dir")
-        .arg(kubeconfig.with_file_name("kubectl-cache"))
-        .args(args)
-        .output()
-        .unwrap()
-}
-
-/// What an administrator's kubectl prints; panics if it fails.
-fn kubectl(cluster: &Cluster, args: &[&str]) -> String {
-    let output = run_kubectl(cluster, cluster.kubeconfig(), args);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "kubectl {args:?}: {stderr}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Processes whose command line names `dir`: every process of a cluster does.
-fn processes_of(dir: &Path) -> Vec<String> {
-    let output = Command::new("ps")
-        .args(["-A", "-o", "pid=,args=", "-ww"])
-        .output()
-        .unwrap();
-    assert!(output.status.success());
-    let dir = dir.to_str().unwrap();
-    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    lines
-        .lines()
-        .filter(|line| line.contains(dir))
-        .map(str::to_owned)
-        .collect()
-}
-
-fn assert_all_gone(dir: &Path) {
-    let begun = Instant::now();
-    let mut left = processes_of(dir);
-    while !left.is_empty() {
-        assert!(begun.elapsed() < DEADLINE, "still running: {left:#?}");
-        std::thread::sleep(Duration::from_millis(50));
-        left = processes_of(dir);
-    }
-}
-
-/// A process that holds a cluster, killed at the latest when the test ends.
-struct Up {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Up {
-    fn spawn(dir: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_testcluster"))
-            .arg("up")
-            .arg("--dir")
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Self { child, stdout }
-    }
-
-    /// Waits for a line with `prefix`, wherever in it, and returns what follows.
-    fn wait_for(&mut self, prefix: &str) -> String {
-        let mut lines = self.stdout.by_ref().lines().map(Result::unwrap);
-        let found = lines.find_map(|line| Some(line.split_once(prefix)?.1.to_owned()));
-        found.expect("it ended before it was ready")
-    }
-
-    /// Waits until it says how to reach the cluster, and returns the kubeconfig's path.
-    fn wait_for_export(&mut self) -> String {
-        self.wait_for("export KUBECONFIG=")
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        eventually("testcluster ends", || self.child.try_wait().unwrap())
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use support::{Up, assert_all_gone, eventually, kubectl, processes_of, run_kubectl};
 
 #[tokio::test]
 async fn a_cluster_behaves_like_one_and_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let cluster = Cluster::start_in(dir.path()).await.unwrap();
-    assert_eq!(cluster.kubeconfig(), dir.path().join("kubeconfig"));
+    assert_eq!(
+        cluster.kubeconfig(),
+        dir.path().canonicalize().unwrap().join("kubeconfig")
+    );
 
     // kubectl is of the server's version, and both know their version.
     let version = kubectl(&cluster, &["version", "--output=json"]);
@@ -366,6 +260,16 @@ fn nothing_survives_when_the_command_is_killed() {
     assert!(cluster.len() >= 4, "{cluster:#?}");
     up.signal(Signal::SIGKILL);
     up.wait();
+    // The folder can be used again at once, whether or not the last of them is gone.
+    let mut next = Up::spawn(dir.path());
+    next.wait_for_export();
+    let left: Vec<String> = processes_of(dir.path())
+        .into_iter()
+        .filter(|line| cluster.contains(line))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+    next.signal(Signal::SIGKILL);
+    next.wait();
     assert_all_gone(dir.path());
 }
 
@@ -416,14 +320,11 @@ async fn helper_that_holds_a_temporary_cluster() {
 
 #[test]
 fn a_killed_test_binary_leaves_neither_processes_nor_its_temporary_folder() {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture"])
-        .arg("helper_that_holds_a_temporary_cluster")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut helper = Up { child, stdout };
+    let mut helper = Up::run(
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture"])
+            .arg("helper_that_holds_a_temporary_cluster"),
+    );
     let kubeconfig = helper.wait_for("kubeconfig=");
     let dir = Path::new(&kubeconfig).parent().unwrap();
     assert!(processes_of(dir).len() >= 4);

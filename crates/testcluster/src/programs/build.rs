@@ -156,8 +156,8 @@ async fn run(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // In a group, so that an interrupted build leaves no compiler behind.
-    let mut group = Group::new(source, None)?;
+    // In a group, so that an interrupted build leaves neither a compiler nor half of its files behind.
+    let mut group = Group::new(source, source.parent(), None)?;
     let member = group.spawn(&mut command).map_err(explain_missing_go)?;
     let (lines, mut printed_lines) = mpsc::unbounded_channel();
     let (stdout, stderr) = group.take_output(&member);
