@@ -1,7 +1,7 @@
 //! Where etcd, kube-apiserver, kube-controller-manager and kubectl come from.
 //!
 //! They are taken from the first place that has all four: the folder `$KUBEBUILDER_ASSETS`, one folder of `$PATH`, the
-//! user's cache. Else the cache is filled, by [`download`] or, where that cannot be, by [`build`].
+//! user's cache. Else the cache is filled, by download or, where that cannot be, by building them with Go.
 
 mod build;
 mod download;
