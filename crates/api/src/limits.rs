@@ -10,8 +10,8 @@ pub const NAME_MAX: usize = 48;
 pub const IMAGE_PATTERN: &str = r"^(([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?|public\.ecr\.aws)/((?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*)(?::([a-zA-Z0-9_][a-zA-Z0-9_.-]{0,299}))?(?:@([a-zA-Z0-9_+.-]+:[a-fA-F0-9]+))?$";
 /// Most characters of an image.
 pub const IMAGE_MAX: usize = 1024;
-/// ARN of an IAM role (AgentCore API: `RoleArn`).
-pub const ROLE_ARN_PATTERN: &str = "^arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+$";
+/// ARN of an IAM role (AgentCore API: `RoleArn`, and a name after the last slash).
+pub const ROLE_ARN_PATTERN: &str = r"^arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.*[^/\s]$";
 /// Most characters of a role's ARN.
 pub const ROLE_ARN_MAX: usize = 2048;
 /// A duration: hours, minutes and seconds in this order, whole numbers, each at most once.
