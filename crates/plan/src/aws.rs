@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use agentcore_api::runtime::{AllowedPort, Artifact, Authorizer, Filesystem, Network, ServerProtocol};
+use agentcore_api::runtime::{
+    AllowedPort, Artifact, Authorizer, Filesystem, Network, ServerProtocol,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -52,7 +54,10 @@ impl ServiceStatus {
 
     /// Whether AgentCore is still working on it.
     pub const fn in_transition(self) -> bool {
-        matches!(self, Self::Creating | Self::Updating | Self::Deleting | Self::Unknown)
+        matches!(
+            self,
+            Self::Creating | Self::Updating | Self::Deleting | Self::Unknown
+        )
     }
 }
 

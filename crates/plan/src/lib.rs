@@ -5,9 +5,17 @@
 //! the world is observed again, so a crash at any point is a plain restart.
 
 pub mod aws;
+pub mod conditions;
+mod desk;
 pub mod endpoint;
+pub mod failure;
 pub mod fault;
+mod fields;
+pub mod glob;
+pub mod hash;
 pub mod normal;
 pub mod policy;
 pub mod runtime;
 pub mod step;
+pub mod tags;
+pub mod urls;

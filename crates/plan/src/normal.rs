@@ -37,7 +37,9 @@ impl ProtocolConfig {
         Self {
             server_protocol: defaults.server_protocol,
             port: port.unwrap_or(defaults.port),
-            path: path.filter(|path| !path.is_empty()).unwrap_or(defaults.path),
+            path: path
+                .filter(|path| !path.is_empty())
+                .unwrap_or(defaults.path),
         }
     }
 }

@@ -1,5 +1,21 @@
 //! AgentRuntime: what is seen of one, and what is done about it.
 
+mod adopt;
+mod create;
+mod delete;
+mod delete_wait;
+mod diff;
+mod failed;
+mod live;
+mod outcome;
+mod pass;
+mod plan;
+mod ready;
+mod suspend;
 mod view;
+mod wish;
 
+pub use diff::differing;
+pub use plan::plan;
 pub use view::*;
+pub use wish::{Refusal, Wish, render};

@@ -1,0 +1,106 @@
+//! Conditions after kstatus: `Ready` always, `Reconciling` and `Stalled` only while they are True.
+
+use agentcore_api::conditions::{READY, RECONCILING, STALLED};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// What the conditions say together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Ready, and which of the two others is there.
+    pub state: State,
+    /// Constant of `agentcore_api::reasons`.
+    pub reason: &'static str,
+    /// Text for people.
+    pub message: String,
+}
+
+/// The four combinations of conditions that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Ready is True.
+    Ready,
+    /// Ready is False, Reconciling is True: the operator works on it.
+    Working,
+    /// Ready is False, Stalled is True: it needs a change.
+    Stalled,
+    /// Ready is False alone: it waits for something else.
+    Waiting,
+}
+
+impl Verdict {
+    /// Ready.
+    pub fn ready(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(State::Ready, reason, message)
+    }
+
+    /// At work.
+    pub fn working(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(State::Working, reason, message)
+    }
+
+    /// Stalled.
+    pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(State::Stalled, reason, message)
+    }
+
+    /// Waiting.
+    pub fn waiting(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(State::Waiting, reason, message)
+    }
+
+    /// Any of the four.
+    pub fn new(state: State, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            state,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// Writes the conditions. The time of a condition changes only with its status.
+    pub fn write(self, conditions: &mut Vec<Condition>, generation: i64, now: Timestamp) {
+        let Self {
+            state,
+            reason,
+            message,
+        } = self;
+        let wanted = [
+            (READY, Some(state == State::Ready)),
+            (RECONCILING, (state == State::Working).then_some(true)),
+            (STALLED, (state == State::Stalled).then_some(true)),
+        ];
+        let old = std::mem::take(conditions);
+        for (kind, value) in wanted {
+            let Some(value) = value else { continue };
+            let status = if value { "True" } else { "False" };
+            let since = old
+                .iter()
+                .find(|before| before.type_ == kind && before.status == status)
+                .map_or(Time(now), |before| before.last_transition_time.clone());
+            conditions.push(Condition {
+                last_transition_time: since,
+                message: message.clone(),
+                observed_generation: Some(generation),
+                reason: reason.to_owned(),
+                status: status.to_owned(),
+                type_: kind.to_owned(),
+            });
+        }
+    }
+}
+
+/// The condition of this type.
+pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Whether Ready is True.
+pub fn is_ready(conditions: &[Condition]) -> bool {
+    find(conditions, READY).is_some_and(|ready| ready.status == "True")
+}
+
+/// Reason of Ready.
+pub fn ready_reason(conditions: &[Condition]) -> Option<&str> {
+    find(conditions, READY).map(|ready| ready.reason.as_str())
+}

@@ -1,0 +1,344 @@
+//! The object is being deleted: what of it is in AWS, and may it go?
+
+use std::time::Duration;
+
+use agentcore_api::names::annotations;
+use agentcore_api::runtime::Phase;
+use agentcore_api::{DeletionPolicy, reasons};
+use jiff::Timestamp;
+
+use super::pass::{CREATE, DEFAULT, DELETE, DELETE_ENDPOINT, Pass, TAG};
+use super::wish::name;
+use super::{Action, Decision, Listed, Outcome, Read, delete_wait, outcome as outcomes};
+use crate::aws::{Endpoint, ServiceStatus, Tags};
+use crate::conditions::Verdict;
+use crate::desk::{SETTLING, SLOW, SOON};
+use crate::fault::Class;
+use crate::step::Rest;
+use crate::tags::{Ownership, ownership_keys};
+
+/// Pause while endpoints are in the way; their objects wake the runtime as well.
+const ENDPOINTS_PAUSE: Duration = Duration::from_secs(30);
+/// Pause while an endpoint is being deleted.
+const ENDPOINT_GOING: Duration = Duration::from_secs(5);
+
+pub(super) fn plan(mut pass: Pass<'_>) -> Decision {
+    if !pass.has_finalizer() {
+        return pass.desk.rest(Rest::Forget);
+    }
+    if pass.desk.status.id.is_none()
+        && let Some(decision) = unidentified(&mut pass)
+    {
+        return decision;
+    }
+    let adopted = pass.view.object.spec.adopt.is_some();
+    let default = if adopted {
+        DeletionPolicy::Retain
+    } else {
+        DeletionPolicy::Delete
+    };
+    match pass.view.object.spec.deletion_policy.unwrap_or(default) {
+        DeletionPolicy::Retain => retain(pass),
+        DeletionPolicy::Delete if pass.desk.status.deletion_accepted_at.is_some() => {
+            delete_wait::plan(pass)
+        }
+        DeletionPolicy::Delete => remove(pass),
+    }
+}
+
+/// No identity: nothing was ever sent, or a create's answer was lost. `None`: the identity was found.
+fn unidentified(pass: &mut Pass<'_>) -> Option<Decision> {
+    let status = &pass.desk.status;
+    let sent = pass.desk.pending_is(CREATE)
+        || pass.desk.pending_is(DELETE)
+        || status.attempt.unwrap_or(0) > 0;
+    if pass.desk.pending_is(TAG) {
+        return adopting(pass);
+    }
+    if !sent {
+        return Some(release(pass, None));
+    }
+    if let Some(fault) = &pass.view.facts.list_fault {
+        return Some(pass.desk.clone().fault(fault, false));
+    }
+    let wanted = status
+        .name
+        .clone()
+        .unwrap_or_else(|| name(pass.view.object, pass.view.policy));
+    // A create that was cut off may still be on its way for a while: only a later list proves that nothing came of it.
+    let believed = pass
+        .desk
+        .pending_at()
+        .map_or(pass.desk.now, |at| at + SETTLING);
+    match &pass.view.facts.listed {
+        Listed::Present { entry, .. } if entry.name == wanted => match &pass.view.facts.tags {
+            None => Some(pass.desk.clone().read(Read::Tags {
+                arn: entry.arn.clone(),
+            })),
+            Some(Err(fault)) => Some(pass.desk.clone().fault(fault, false)),
+            Some(Ok(tags)) => match pass.owner().judge(&tags.clone().unwrap_or_default()) {
+                Ownership::Ours | Ownership::Former => {
+                    pass.take_listed(entry);
+                    None
+                }
+                Ownership::Others | Ownership::Nobody => Some(release(pass, None)),
+            },
+        },
+        Listed::Absent { as_of } if *as_of >= believed || pass.desk.status.pending.is_none() => {
+            Some(release(pass, None))
+        }
+        _ if pass.desk.now < believed => {
+            going(pass, "waiting until it is certain that nothing was made");
+            let wait = Duration::try_from(believed.duration_since(pass.desk.now)).unwrap_or(SOON);
+            Some(pass.desk.clone().rest(Rest::After(wait.max(SOON))))
+        }
+        _ => Some(pass.desk.clone().read(Read::List)),
+    }
+}
+
+/// The tags of an adopted runtime were on their way.
+fn adopting(pass: &mut Pass<'_>) -> Option<Decision> {
+    let id = pass
+        .view
+        .object
+        .spec
+        .adopt
+        .as_ref()
+        .map(|adoption| adoption.runtime_id.clone())?;
+    match &pass.view.facts.runtime {
+        None => Some(pass.desk.clone().read(Read::Runtime { id })),
+        Some(Err(fault)) => Some(pass.desk.clone().fault(fault, false)),
+        Some(Ok(None)) => Some(release(pass, None)),
+        Some(Ok(Some(there))) => {
+            pass.take_identity(&there.id, &there.arn, &there.name);
+            None
+        }
+    }
+}
+
+/// Lets the object go.
+pub(super) fn release(pass: &mut Pass<'_>, event: Option<(&'static str, String)>) -> Decision {
+    if let Some((reason, note)) = event {
+        pass.desk.event(
+            reason == reasons::RETAINED && pass.desk.let_go(),
+            reason,
+            note,
+        );
+    }
+    going(pass, "done in AWS; the object goes");
+    pass.desk.clone().act(Action::RemoveFinalizer)
+}
+
+/// AgentCore says that it is gone.
+pub(super) fn gone(pass: &mut Pass<'_>) -> Decision {
+    let id = pass.desk.status.id.clone().unwrap_or_default();
+    release(
+        pass,
+        Some((reasons::DELETED, format!("runtime {id} is gone"))),
+    )
+}
+
+/// It stays behind in AWS.
+pub(super) fn left_behind(pass: &mut Pass<'_>, why: &str) -> Decision {
+    let id = pass.desk.status.id.clone().unwrap_or_default();
+    release(
+        pass,
+        Some((
+            reasons::RETAINED,
+            format!("runtime {id} stays in AWS: {why}"),
+        )),
+    )
+}
+
+pub(super) fn going(pass: &mut Pass<'_>, text: &str) {
+    pass.desk.status.phase = Some(Phase::Deleting);
+    pass.desk.verdict(Verdict::working(reasons::DELETING, text));
+}
+
+/// Something is in the way that a person has to see to; `let-go` gives up instead.
+pub(super) fn stuck(mut pass: Pass<'_>, verdict: Verdict, rest: Rest) -> Decision {
+    if pass.desk.let_go() {
+        return left_behind(&mut pass, "annotation let-go");
+    }
+    pass.desk.status.phase = Some(Phase::Deleting);
+    pass.desk.event_once(true, verdict.reason, &verdict.message);
+    pass.desk.verdict(verdict);
+    pass.desk.rest(rest)
+}
+
+fn retain(mut pass: Pass<'_>) -> Decision {
+    let arn = pass.desk.status.arn.clone().unwrap_or_default();
+    match &pass.view.facts.tags {
+        None => pass.desk.read(Read::Tags { arn }),
+        Some(Err(fault)) => delete_wait::refused(pass, fault),
+        Some(Ok(None)) => gone(&mut pass),
+        Some(Ok(Some(tags))) => {
+            let keys = ownership_keys(tags);
+            if keys.is_empty() || pass.owner().judge(tags) == Ownership::Others {
+                return left_behind(&mut pass, "deletionPolicy Retain");
+            }
+            going(&mut pass, "removing the ownership tags; the runtime stays");
+            pass.desk.act(Action::Untag { arn, keys })
+        }
+    }
+}
+
+fn remove(pass: Pass<'_>) -> Decision {
+    let status = &pass.desk.status;
+    if let Listed::Present { entry, .. } = &pass.view.facts.listed
+        && status.id.as_deref() == Some(entry.id.as_str())
+    {
+        if entry.status == ServiceStatus::Deleting {
+            return delete_wait::under_way(pass, entry.last_updated_at);
+        }
+        // A delete was refused because AgentCore is at work: the list says when that ends.
+        if entry.status.in_transition()
+            && pass.desk.reason_is(reasons::CONFLICT)
+            && !pass.view.due.poll
+        {
+            let since = entry.last_updated_at;
+            return pass.desk.rest(Rest::Transition { since });
+        }
+    }
+    if !pass.view.referrers.is_empty() {
+        let text = format!(
+            "AgentEndpoints refer to it: {}; delete them first",
+            pass.view.referrers.join(", ")
+        );
+        return stuck(
+            pass,
+            Verdict::waiting(reasons::ENDPOINTS_IN_USE, text),
+            Rest::After(ENDPOINTS_PAUSE),
+        );
+    }
+    owned(pass)
+}
+
+/// Whose is it, by its tags as they are now?
+fn owned(mut pass: Pass<'_>) -> Decision {
+    let arn = pass.desk.status.arn.clone().unwrap_or_default();
+    let tags: &Tags = match &pass.view.facts.tags {
+        None => return pass.desk.read(Read::Tags { arn }),
+        Some(Err(fault)) => return delete_wait::refused(pass, fault),
+        Some(Ok(None)) => return delete_wait::not_found(pass),
+        Some(Ok(Some(tags))) => tags,
+    };
+    match pass.owner().judge(tags) {
+        Ownership::Ours | Ownership::Former => free_of_endpoints(pass),
+        Ownership::Others => left_behind(&mut pass, "it carries another owner's tags"),
+        Ownership::Nobody => {
+            let text = format!(
+                "the runtime carries no ownership tags any more, so it is not deleted; put them back, or set annotation {}: \"true\"",
+                annotations::LET_GO
+            );
+            stuck(
+                pass,
+                Verdict::stalled(reasons::NOT_OWNED, text),
+                Rest::After(SLOW),
+            )
+        }
+    }
+}
+
+fn free_of_endpoints(pass: Pass<'_>) -> Decision {
+    let id = pass.desk.status.id.clone().unwrap_or_default();
+    let endpoints: &[Endpoint] = match &pass.view.facts.endpoints {
+        None => return pass.desk.read(Read::Endpoints { id }),
+        Some(Err(fault)) => return delete_wait::refused(pass, fault),
+        Some(Ok(None)) => return delete_wait::not_found(pass),
+        Some(Ok(Some(endpoints))) => endpoints,
+    };
+    let others: Vec<&Endpoint> = endpoints.iter().filter(|one| one.name != DEFAULT).collect();
+    if others.is_empty() {
+        return delete(pass, &id);
+    }
+    let strangers: Vec<&&Endpoint> = others
+        .iter()
+        .filter(|one| {
+            one.status != ServiceStatus::Deleting
+                && !pass.view.owned_endpoint_names.contains(&one.name)
+        })
+        .collect();
+    match strangers.first() {
+        Some(first) if pass.has_annotation(annotations::DELETE_ENDPOINTS) => {
+            delete_endpoint(pass, &id, first)
+        }
+        Some(_) => {
+            let names: Vec<&str> = strangers.iter().map(|one| one.name.as_str()).collect();
+            let text = format!(
+                "AgentCore has endpoints of it that no AgentEndpoint owns: {}; delete them, or set annotation {}: \"true\"",
+                names.join(", "),
+                annotations::DELETE_ENDPOINTS
+            );
+            stuck(
+                pass,
+                Verdict::waiting(reasons::ENDPOINTS_IN_USE, text),
+                Rest::After(ENDPOINTS_PAUSE),
+            )
+        }
+        None => {
+            let mut pass = pass;
+            going(&mut pass, "waiting for its endpoints to be gone");
+            pass.desk.rest(Rest::After(ENDPOINT_GOING))
+        }
+    }
+}
+
+fn delete(mut pass: Pass<'_>, id: &str) -> Decision {
+    going(&mut pass, "about to be deleted in AgentCore");
+    pass.delete(id)
+}
+
+fn delete_endpoint(mut pass: Pass<'_>, id: &str, endpoint: &Endpoint) -> Decision {
+    going(&mut pass, "deleting endpoints that no AgentEndpoint owns");
+    let at = endpoint.created_at.to_string();
+    let client_token = pass.token(DELETE_ENDPOINT, id, &at, &endpoint.name);
+    pass.desk.act(Action::DeleteEndpoint {
+        runtime_id: id.to_owned(),
+        name: endpoint.name.clone(),
+        client_token,
+    })
+}
+
+/// The verdict after an action of a deletion.
+pub(super) fn outcome(mut pass: Pass<'_>, outcome: &Outcome) -> Decision {
+    let now: Timestamp = pass.desk.now;
+    let action = outcomes::action(pass.view, now);
+    match (action, outcome) {
+        (Some(Action::RemoveFinalizer), Outcome::Done) => pass.desk.rest(Rest::Forget),
+        (Some(Action::Delete { .. }), Outcome::Done) => delete_wait::under_way(pass, now),
+        (Some(Action::Delete { .. }), Outcome::Failed(fault)) if fault.class == Class::Conflict => {
+            let text = "AgentCore is at work on it, or an endpoint still exists; the deletion is tried again";
+            pass.desk.verdict(Verdict::working(reasons::CONFLICT, text));
+            pass.desk.rest(Rest::Transition { since: now })
+        }
+        (Some(Action::Delete { .. }), Outcome::Failed(fault)) if fault.class == Class::Gone => {
+            pass.desk.status.deletion_accepted_at = Some(now.to_string());
+            pass.desk.missing();
+            pass.desk.rest(Rest::After(SOON))
+        }
+        (Some(Action::Delete { .. } | Action::Untag { .. }), Outcome::Failed(fault))
+            if fault.class == Class::Denied =>
+        {
+            delete_wait::refused(pass, fault)
+        }
+        (_, Outcome::Failed(fault)) if fault.class == Class::Gone => {
+            pass.desk.rest(Rest::After(SOON))
+        }
+        (_, Outcome::Failed(fault)) => {
+            let rest = pass.desk.backoff();
+            let text = crate::desk::said(fault);
+            pass.desk.verdict(Verdict::working(
+                fault.reason,
+                format!("{text}; it is tried again by itself"),
+            ));
+            pass.desk.rest(rest)
+        }
+        (_, Outcome::Done | Outcome::Accepted(_)) => pass.desk.rest(Rest::After(SOON)),
+    }
+}
+
+/// Whether a delete was written down as the retry of a failed one.
+pub(super) fn retrying(pass: &Pass<'_>) -> bool {
+    pass.desk.pending_is(DELETE)
+}

@@ -1,0 +1,180 @@
+//! The deletion was accepted, or AWS no longer lets us look: when is it gone?
+
+use agentcore_api::names::annotations;
+use agentcore_api::reasons;
+use agentcore_api::runtime::Phase;
+use jiff::Timestamp;
+
+use super::delete::{going, gone, retrying, stuck};
+use super::pass::{DELETE, Pass};
+use super::{Decision, Listed, Read};
+use crate::aws::{Runtime, ServiceStatus};
+use crate::conditions::Verdict;
+use crate::desk::{SOON, STUCK_AFTER, said};
+use crate::failure::{Failure, Heals};
+use crate::fault::{Class, Fault};
+use crate::hash::WishHash;
+use crate::step::Rest;
+
+/// The deletion was accepted (or somebody else's is seen).
+pub(super) fn under_way(mut pass: Pass<'_>, since: Timestamp) -> Decision {
+    let now = pass.desk.now;
+    let status = &mut pass.desk.status;
+    status
+        .deletion_accepted_at
+        .get_or_insert_with(|| now.to_string());
+    status.pending = None;
+    status.missing_since = None;
+    status.service_status = Some(ServiceStatus::Deleting.as_str().to_owned());
+    wait(pass, since)
+}
+
+/// AgentCore deletes: nothing to do but say so, and say it louder after 15 minutes.
+fn wait(mut pass: Pass<'_>, since: Timestamp) -> Decision {
+    let accepted = pass.desk.deletion_accepted_at().unwrap_or(since);
+    if pass.desk.now.duration_since(accepted) >= STUCK_AFTER {
+        let text = format!(
+            "AgentCore has been deleting it since {accepted}; AWS Support can help, or annotation {}: \"true\" leaves it behind",
+            annotations::LET_GO
+        );
+        return stuck(
+            pass,
+            Verdict::stalled(reasons::DELETION_STUCK, text),
+            Rest::Transition { since },
+        );
+    }
+    going(&mut pass, "AgentCore is deleting it");
+    pass.desk.rest(Rest::Transition { since })
+}
+
+/// What the list and Get say after the deletion was accepted.
+pub(super) fn plan(pass: Pass<'_>) -> Decision {
+    let id = pass.desk.status.id.clone().unwrap_or_default();
+    if let Some(answer) = &pass.view.facts.runtime {
+        return match answer {
+            Ok(None) => {
+                let mut pass = pass;
+                gone(&mut pass)
+            }
+            Err(fault) => refused(pass, fault),
+            Ok(Some(there)) => still_there(pass, there),
+        };
+    }
+    let doubt = pass.view.due.poll || pass.desk.status.missing_since.is_some();
+    match &pass.view.facts.listed {
+        Listed::Present { entry, .. }
+            if entry.status == ServiceStatus::Deleting && !pass.view.due.poll =>
+        {
+            let since = entry.last_updated_at;
+            wait(pass, since)
+        }
+        Listed::Present { .. } | Listed::Absent { .. } => pass.desk.read(Read::Runtime { id }),
+        Listed::Unknown if doubt => pass.desk.read(Read::Runtime { id }),
+        Listed::Unknown => {
+            let since = pass.desk.deletion_accepted_at().unwrap_or(pass.desk.now);
+            wait(pass, since)
+        }
+    }
+}
+
+fn still_there(mut pass: Pass<'_>, there: &Runtime) -> Decision {
+    let before = pass.desk.status.phase;
+    pass.desk.status.missing_since = None;
+    pass.desk
+        .service(there.status, there.failure_reason.as_deref());
+    match there.status {
+        ServiceStatus::DeleteFailed => failed(pass, there, before),
+        ServiceStatus::Deleting | ServiceStatus::Unknown => wait(pass, there.last_updated_at),
+        // The deletion came to nothing: it is asked for anew.
+        _ => again(pass, &WishHash::unseen()),
+    }
+}
+
+/// A delete that has to be told from the earlier one: another attempt, another token.
+fn again(mut pass: Pass<'_>, hash: &WishHash) -> Decision {
+    let id = pass.desk.status.id.clone().unwrap_or_default();
+    pass.desk.write_ahead(DELETE, hash, true);
+    going(&mut pass, "asking AgentCore once more to delete it");
+    pass.delete(&id)
+}
+
+fn failed(pass: Pass<'_>, there: &Runtime, before: Option<Phase>) -> Decision {
+    let hash = WishHash::unseen();
+    if retrying(&pass) {
+        return again(pass, &hash);
+    }
+    let seen = before == Some(Phase::Failed) && pass.desk.failure_recorded(&hash);
+    if !seen {
+        let failure = Failure {
+            reason: reasons::DELETE_FAILED,
+            heals: Heals::Outside,
+        };
+        let why = there
+            .failure_reason
+            .as_deref()
+            .unwrap_or("AgentCore could not delete it");
+        return pass.desk.failed(failure, why, false, &hash);
+    }
+    if pass.desk.let_go() {
+        let verdict = Verdict::stalled(reasons::DELETE_FAILED, "given up");
+        return stuck(pass, verdict, Rest::Settled);
+    }
+    if pass.desk.held(&hash) {
+        return pass.desk.rest_held();
+    }
+    again(pass, &hash)
+}
+
+/// A read or the delete was refused. AWS may say AccessDenied of what is gone: a complete list begun after that decides.
+pub(super) fn refused(mut pass: Pass<'_>, fault: &Fault) -> Decision {
+    if fault.class != Class::Denied {
+        if pass.desk.let_go() && matches!(fault.class, Class::Invalid | Class::Unknown) {
+            return stuck(
+                pass,
+                Verdict::waiting(fault.reason, said(fault)),
+                Rest::After(SOON),
+            );
+        }
+        return pass.desk.fault(fault, false);
+    }
+    let Some(denied) = pass.desk.missing_since() else {
+        pass.desk.missing();
+        going(
+            &mut pass,
+            "AWS denies access to it; the list of runtimes will tell whether it is gone",
+        );
+        return pass.desk.rest(Rest::After(SOON));
+    };
+    if let Some(fault) = &pass.view.facts.list_fault {
+        return pass.desk.fault(fault, false);
+    }
+    match &pass.view.facts.listed {
+        Listed::Absent { as_of } if *as_of >= denied => gone(&mut pass),
+        Listed::Present { as_of, .. } if *as_of >= denied => {
+            pass.desk.status.missing_since = None;
+            let text = format!(
+                "{}; it still exists, and the operator may not delete it",
+                said(fault)
+            );
+            let rest = pass.desk.backoff();
+            stuck(pass, Verdict::waiting(fault.reason, text), rest)
+        }
+        _ if pass.desk.now < denied => pass.desk.rest(Rest::After(SOON)),
+        _ => pass.desk.read(Read::List),
+    }
+}
+
+/// 404 before the deletion was asked for. Right after a create that may be too early to believe.
+pub(super) fn not_found(mut pass: Pass<'_>) -> Decision {
+    let young =
+        pass.desk.status.ready_version.is_none() && pass.desk.status.deletion_accepted_at.is_none();
+    if young && !pass.desk.missing() {
+        going(
+            &mut pass,
+            "AgentCore does not find it; it is asked once more",
+        );
+        let wait = pass.desk.missing_wait().unwrap_or(SOON);
+        return pass.desk.rest(Rest::After(wait));
+    }
+    gone(&mut pass)
+}

@@ -1,0 +1,68 @@
+//! Where a wished configuration and the one that AWS has differ, field by field.
+
+use crate::aws::RuntimeConfig;
+
+/// Name of the one field that only an Update can set.
+pub const METADATA_SERVICE: &str = "metadataService";
+
+/// Names of the fields (as the spec spells them) in which AWS differs from the wish. Kept fields differ from nothing.
+pub fn differing(wish: &RuntimeConfig, there: &RuntimeConfig) -> Vec<&'static str> {
+    // Every field by name: a new one has to be compared or left out on purpose.
+    let RuntimeConfig {
+        artifact,
+        role_arn,
+        network,
+        capacity_provider_arn,
+        description,
+        authorizer,
+        request_headers,
+        protocol,
+        idle_timeout_seconds,
+        max_lifetime_seconds,
+        env,
+        filesystems,
+        require_mmdsv2,
+        platform_version,
+        require_service_s3_endpoint: _,
+        allowed_ports,
+    } = wish;
+    let lifecycle = (*idle_timeout_seconds, *max_lifetime_seconds);
+    let lifecycle_there = (there.idle_timeout_seconds, there.max_lifetime_seconds);
+    [
+        ("artifact", *artifact != there.artifact),
+        ("executionRole", *role_arn != there.role_arn),
+        ("network", *network != there.network),
+        (
+            "capacityProvider",
+            *capacity_provider_arn != there.capacity_provider_arn,
+        ),
+        ("description", *description != there.description),
+        ("authorizer", *authorizer != there.authorizer),
+        ("requestHeaders", *request_headers != there.request_headers),
+        ("protocol", *protocol != there.protocol),
+        ("lifecycle", lifecycle != lifecycle_there),
+        ("env", *env != there.env),
+        ("filesystems", *filesystems != there.filesystems),
+        (METADATA_SERVICE, *require_mmdsv2 != there.require_mmdsv2),
+        (
+            "platformVersion",
+            platform_version.is_some() && *platform_version != there.platform_version,
+        ),
+        ("allowedPorts", *allowed_ports != there.allowed_ports),
+    ]
+    .into_iter()
+    .filter_map(|(field, differs)| differs.then_some(field))
+    .collect()
+}
+
+/// The wish with its kept fields filled from what AWS has: what an Update sends.
+pub fn filled(wish: &RuntimeConfig, there: &RuntimeConfig) -> RuntimeConfig {
+    RuntimeConfig {
+        platform_version: wish
+            .platform_version
+            .clone()
+            .or_else(|| there.platform_version.clone()),
+        require_service_s3_endpoint: there.require_service_s3_endpoint,
+        ..wish.clone()
+    }
+}

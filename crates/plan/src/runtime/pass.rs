@@ -1,0 +1,220 @@
+//! One look at one AgentRuntime: the view, the status at work, and the steps that every state shares.
+
+use agentcore_api::AgentRuntimeStatus;
+use agentcore_api::names::FINALIZER;
+use agentcore_api::runtime::{Effective, ImageStatus, Observed};
+use agentcore_api::values::ImageRef;
+use jiff::Timestamp;
+
+use super::wish::{Wish, owner};
+use super::{Action, Decision, View};
+use crate::aws::{ListedRuntime, Runtime, RuntimeConfig, Tags};
+use crate::desk::Desk;
+use crate::hash::{Call, WishHash, json};
+use crate::tags::Owner;
+use crate::urls;
+
+pub(super) const CREATE: &str = "CreateAgentRuntime";
+pub(super) const UPDATE: &str = "UpdateAgentRuntime";
+pub(super) const DELETE: &str = "DeleteAgentRuntime";
+pub(super) const DELETE_ENDPOINT: &str = "DeleteAgentRuntimeEndpoint";
+pub(super) const TAG: &str = "TagResource";
+/// The endpoint that AgentCore makes and moves by itself.
+pub(super) const DEFAULT: &str = "DEFAULT";
+
+pub(super) struct Pass<'a> {
+    pub view: &'a View<'a>,
+    pub desk: Desk<AgentRuntimeStatus>,
+}
+
+impl<'a> Pass<'a> {
+    pub fn new(view: &'a View<'a>, now: Timestamp) -> Self {
+        let meta = &view.object.metadata;
+        let desk = Desk::new(
+            view.object.status.as_ref(),
+            meta.generation,
+            meta.annotations.as_ref(),
+            view.faults,
+            now,
+        );
+        Self { view, desk }
+    }
+
+    pub fn uid(&self) -> &'a str {
+        self.view.object.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    pub fn owner(&self) -> Owner {
+        owner(self.view.object, self.view.policy)
+    }
+
+    pub fn has_finalizer(&self) -> bool {
+        let finalizers = self.view.object.metadata.finalizers.as_deref();
+        finalizers
+            .unwrap_or_default()
+            .iter()
+            .any(|one| one == FINALIZER)
+    }
+
+    pub fn has_annotation(&self, key: &str) -> bool {
+        let notes = self.view.object.metadata.annotations.as_ref();
+        notes
+            .and_then(|notes| notes.get(key))
+            .is_some_and(|value| value == "true")
+    }
+
+    pub fn token(&self, operation: &str, id: &str, from: &str, request: &str) -> String {
+        let attempt = self.desk.status.attempt.unwrap_or(0);
+        Call {
+            uid: self.uid(),
+            operation,
+            id,
+            from,
+            attempt,
+            request,
+        }
+        .token()
+    }
+
+    /// CreateAgentRuntime, written down before it is sent.
+    pub fn create(mut self, wish: &Wish) -> Decision {
+        self.desk.write_ahead(CREATE, &wish.hash, false);
+        let status = &mut self.desk.status;
+        status.name = Some(wish.name.clone());
+        status.region = Some(wish.region.clone());
+        let request = json(&(&wish.name, &wish.config, &wish.tags));
+        let client_token = self.token(CREATE, "", "", &request);
+        self.desk.act(Action::Create {
+            name: wish.name.clone(),
+            config: Box::new(wish.config.clone()),
+            tags: wish.tags.clone(),
+            client_token,
+        })
+    }
+
+    /// UpdateAgentRuntime with this configuration, written down before it is sent. `raise`: it follows an observed failure.
+    pub fn update(
+        mut self,
+        wish: &Wish,
+        there: &Runtime,
+        config: RuntimeConfig,
+        raise: bool,
+    ) -> Decision {
+        self.desk.write_ahead(UPDATE, &wish.hash, raise);
+        let client_token = self.token(UPDATE, &there.id, &there.version, &json(&config));
+        self.desk.act(Action::Update {
+            id: there.id.clone(),
+            config: Box::new(config),
+            client_token,
+        })
+    }
+
+    /// DeleteAgentRuntime.
+    pub fn delete(self, id: &str) -> Decision {
+        let client_token = self.token(DELETE, id, "", "");
+        self.desk.act(Action::Delete {
+            id: id.to_owned(),
+            client_token,
+        })
+    }
+
+    /// Takes the identity that a list or a Get showed.
+    pub fn take_identity(&mut self, id: &str, arn: &str, name: &str) {
+        let status = &mut self.desk.status;
+        if status.id.as_deref() != Some(id) {
+            self.forget_identity();
+        }
+        let status = &mut self.desk.status;
+        status.id = Some(id.to_owned());
+        status.name = Some(name.to_owned());
+        status.region = urls::arn_part(arn, 3)
+            .map(str::to_owned)
+            .or_else(|| status.region.take());
+        status.account = urls::arn_part(arn, 4).map(str::to_owned);
+        let partition = urls::arn_part(arn, 1).unwrap_or("aws");
+        let region = status.region.as_deref().unwrap_or_default();
+        status.invocation_url = Some(urls::invocation(partition, region, arn, DEFAULT));
+        status.web_socket_url = Some(urls::web_socket(partition, region, arn, DEFAULT));
+        status.arn = Some(arn.to_owned());
+        status.missing_since = None;
+    }
+
+    /// Takes identity from a list's entry.
+    pub fn take_listed(&mut self, entry: &ListedRuntime) {
+        self.take_identity(&entry.id, &entry.arn, &entry.name);
+    }
+
+    /// The runtime is gone: what was said of it holds no more.
+    pub fn forget_identity(&mut self) {
+        let old = std::mem::take(&mut self.desk.status);
+        self.desk.status = AgentRuntimeStatus {
+            observed_generation: old.observed_generation,
+            phase: old.phase,
+            name: old.name,
+            region: old.region,
+            account: old.account,
+            attempt: old.attempt,
+            pending: old.pending,
+            retry: old.retry,
+            last_handled_request: old.last_handled_request,
+            conditions: old.conditions,
+            ..AgentRuntimeStatus::default()
+        };
+    }
+
+    /// Notes what a Get showed.
+    pub fn note(&mut self, there: &Runtime) {
+        self.take_identity(&there.id, &there.arn, &there.name);
+        self.desk
+            .service(there.status, there.failure_reason.as_deref());
+        let given = self.view.object.spec.artifact.container.as_ref();
+        let status = &mut self.desk.status;
+        status.latest_version = Some(there.version.clone());
+        status.workload_identity_arn = there
+            .workload_identity_arn
+            .clone()
+            .or_else(|| status.workload_identity_arn.take());
+        status.image = there
+            .config
+            .artifact
+            .container
+            .as_ref()
+            .map(|container| ImageStatus {
+                given: given.unwrap_or(container).image.clone(),
+                digest: ImageRef::parse(&container.image)
+                    .ok()
+                    .and_then(|image| image.digest),
+            });
+        let config = &there.config;
+        status.effective = Some(Effective {
+            idle_runtime_session_timeout: format!("{}s", config.idle_timeout_seconds),
+            max_lifetime: format!("{}s", config.max_lifetime_seconds),
+            server_protocol: config.protocol.server_protocol,
+            port: config.protocol.port,
+            path: config.protocol.path.clone(),
+            platform_version: config.platform_version.clone(),
+        });
+    }
+
+    /// Notes what was compared or submitted.
+    pub fn observe(&mut self, version: &str, at: Option<Timestamp>, hash: &WishHash) {
+        self.desk.status.observed = Some(Observed {
+            version: version.to_owned(),
+            last_updated_at: at.map(|at| at.to_string()),
+            wish_hash: hash.to_string(),
+        });
+    }
+
+    /// Whether this wish was live at the last verdict: then what serves stays Ready while AWS works.
+    pub fn serving(&self, wish: &Wish) -> bool {
+        self.desk.observed() == wish.hash
+    }
+
+    /// TagResource.
+    pub fn tag(self, arn: &str, tags: Tags) -> Decision {
+        self.desk.act(Action::Tag {
+            arn: arn.to_owned(),
+            tags,
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! The planner of an AgentRuntime: which state it is in, and who decides there.
+
+use std::time::Duration;
+
+use agentcore_api::reasons;
+use jiff::Timestamp;
+
+use super::pass::Pass;
+use super::wish::{Refusal, render};
+use super::{Action, Decision, View, adopt, create, delete, live, outcome, suspend};
+use crate::conditions::Verdict;
+use crate::step::Rest;
+
+/// Pause before the namespace limit is looked at again: deletions of other objects do not wake this one.
+const LIMIT_PAUSE: Duration = Duration::from_mins(1);
+
+/// Says the next step for an AgentRuntime.
+///
+/// Called again with the same view and one more fact after a [`Step::Read`](crate::step::Step::Read), and with the outcome after
+/// a [`Step::Act`](crate::step::Step::Act), the object then carrying the status that was written before the action.
+pub fn plan(view: &View<'_>, now: Timestamp) -> Decision {
+    match &view.outcome {
+        Some(result) => outcome::verdict(view, result, now),
+        None => decide(view, now),
+    }
+}
+
+/// The step when nothing was done in this pass yet.
+pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
+    let pass = Pass::new(view, now);
+    if view.object.metadata.deletion_timestamp.is_some() {
+        return delete::plan(pass);
+    }
+    if view.object.spec.suspend == Some(true) {
+        return suspend::plan(pass);
+    }
+    let wish = match render(view) {
+        Ok(wish) => wish,
+        Err(refusal) => return refused(pass, refusal),
+    };
+    if !pass.has_finalizer() {
+        return add_finalizer(pass);
+    }
+    if pass.desk.status.id.is_some() {
+        live::plan(pass, &wish)
+    } else if let (Some(adoption), 0) = (
+        &view.object.spec.adopt,
+        pass.desk.status.attempt.unwrap_or(0),
+    ) {
+        adopt::plan(pass, &wish, adoption)
+    } else {
+        create::plan(pass, &wish)
+    }
+}
+
+fn refused(mut pass: Pass<'_>, refusal: Refusal) -> Decision {
+    let Refusal { reason, message } = refusal;
+    pass.desk.event_once(true, reason, &message);
+    pass.desk.verdict(Verdict::stalled(reason, message));
+    pass.desk.handled();
+    let limit = reason == reasons::NAMESPACE_LIMIT_REACHED;
+    pass.desk.rest(if limit {
+        Rest::After(LIMIT_PAUSE)
+    } else {
+        Rest::Settled
+    })
+}
+
+fn add_finalizer(mut pass: Pass<'_>) -> Decision {
+    if pass.desk.status.conditions.is_empty() {
+        let text = "about to be made in AgentCore";
+        pass.desk.verdict(Verdict::working(reasons::CREATING, text));
+    }
+    pass.desk.act(Action::AddFinalizer)
+}

@@ -1,0 +1,269 @@
+//! AgentCore says READY: configuration, tags, resource policy and DEFAULT are brought to the wish, in this order.
+
+use std::time::Duration;
+
+use agentcore_api::reasons;
+use agentcore_api::runtime::DefaultEndpoint;
+
+use super::diff::{differing, filled};
+use super::pass::Pass;
+use super::wish::{Wish, canonical};
+use super::{Action, Decision, Listed, Read};
+use crate::aws::{Endpoint, Runtime, ServiceStatus};
+use crate::conditions::Verdict;
+use crate::hash::WishHash;
+use crate::step::{Rest, Sweep};
+use crate::tags::TagDiff;
+
+/// Pause between looks at DEFAULT while it has not moved.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
+/// Pause before the next look while no list has confirmed what is on record.
+const UNLISTED_PAUSE: Duration = Duration::from_secs(15);
+/// Version that a create makes; every other version comes from an update.
+const FIRST_VERSION: &str = "1";
+
+/// Get said READY.
+pub(super) fn plan(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
+    let fields = differing(&wish.config, &there.config);
+    if !fields.is_empty() && !not_applied(&pass, wish, there) {
+        return correct(pass, wish, there, &fields);
+    }
+    pass.desk.status.pending = None;
+    pass.desk.status.ready_version = Some(there.version.clone());
+    let seen = pass.desk.observed();
+    let hash = WishHash {
+        request: wish.hash.request.clone(),
+        ..seen
+    };
+    pass.observe(&there.version, Some(there.last_updated_at), &hash);
+    let verdict = if fields.is_empty() {
+        serves(pass.desk.status.ready_version.as_deref())
+    } else {
+        ignored(&fields)
+    };
+    extras(pass, wish, verdict)
+}
+
+/// What was compared still holds.
+pub(super) fn compared(pass: Pass<'_>, wish: &Wish) -> Decision {
+    let ready = agentcore_api::conditions::READY;
+    let kept = crate::conditions::find(&pass.desk.status.conditions, ready)
+        .filter(|condition| condition.reason == reasons::NOT_APPLIED)
+        .map(|condition| Verdict::stalled(reasons::NOT_APPLIED, condition.message.clone()));
+    let verdict = kept.unwrap_or_else(|| serves(pass.desk.status.ready_version.as_deref()));
+    extras(pass, wish, verdict)
+}
+
+fn serves(version: Option<&str>) -> Verdict {
+    Verdict::ready(
+        reasons::READY,
+        format!("version {} is live on DEFAULT", version.unwrap_or("?")),
+    )
+}
+
+fn ignored(fields: &[&str]) -> Verdict {
+    let text = format!(
+        "AgentCore accepted the update and kept {} as it was; set it to a value AgentCore takes, or delete and recreate the object",
+        fields.join(", ")
+    );
+    Verdict::stalled(reasons::NOT_APPLIED, text)
+}
+
+/// Whether this very version is what our own update of this very wish made: another update would change nothing.
+fn not_applied(pass: &Pass<'_>, wish: &Wish, there: &Runtime) -> bool {
+    !pass.desk.requested()
+        && there.version != FIRST_VERSION
+        && pass.desk.status.observed.as_ref().is_some_and(|seen| {
+            let untouched = seen
+                .last_updated_at
+                .as_ref()
+                .is_none_or(|at| *at == there.last_updated_at.to_string());
+            seen.version == there.version && untouched
+        })
+        && pass.desk.observed().request == wish.hash.request
+}
+
+/// The configuration differs: an Update, unless this wish failed and its time has not come.
+fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) -> Decision {
+    if pass.desk.held(&wish.hash) {
+        pass.desk.status.phase = Some(agentcore_api::runtime::Phase::Failed);
+        return pass.desk.rest_held();
+    }
+    let named = fields.join(", ");
+    if pass.serving(wish) && pass.desk.is_ready() {
+        let text =
+            format!("{named} was changed in AWS; it is set back, and the last good version serves");
+        pass.desk
+            .event(false, reasons::DRIFT_CORRECTED, text.clone());
+        pass.desk
+            .verdict(Verdict::ready(reasons::ROLLOUT_ACTIVE, text));
+    } else {
+        pass.desk.verdict(Verdict::working(
+            reasons::UPDATING,
+            format!("about to update {named}"),
+        ));
+    }
+    let config = filled(&wish.config, &there.config);
+    pass.update(wish, there, config, false)
+}
+
+/// Tags, resource policy and DEFAULT; then the verdict.
+fn extras(pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
+    tags(pass, wish, verdict)
+}
+
+fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
+    let (view, serving) = (pass.view, pass.serving(wish));
+    let arn = pass.desk.status.arn.clone().unwrap_or_default();
+    let seen = pass.desk.observed();
+    if seen.tags != wish.hash.tags || view.due.sweep == Some(Sweep::Tags) || pass.desk.requested() {
+        match &view.facts.tags {
+            None => return pass.desk.read(Read::Tags { arn }),
+            Some(Err(fault)) => return pass.desk.fault(fault, serving),
+            Some(Ok(None)) => {
+                pass.desk
+                    .status
+                    .missing_since
+                    .get_or_insert_with(|| pass.desk.now.to_string());
+                return pass.desk.rest(Rest::After(crate::desk::SOON));
+            }
+            Some(Ok(Some(there))) => {
+                let diff = TagDiff::between(there, &wish.tags);
+                if diff != TagDiff::default() {
+                    return correct_tags(pass, wish, arn, diff);
+                }
+            }
+        }
+        settle_part(&mut pass, |hash| hash.tags.clone_from(&wish.hash.tags));
+    }
+    policy(pass, wish, verdict)
+}
+
+/// Updates what is on record as compared.
+fn settle_part(pass: &mut Pass<'_>, change: impl FnOnce(&mut WishHash)) {
+    let mut hash = pass.desk.observed();
+    change(&mut hash);
+    if let Some(observed) = &mut pass.desk.status.observed {
+        observed.wish_hash = hash.to_string();
+    }
+}
+
+fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> Decision {
+    announce(&mut pass, wish, &format!("tags {}", diff.keys().join(", ")));
+    let TagDiff { set, remove } = diff;
+    if set.is_empty() {
+        return pass.desk.act(Action::Untag { arn, keys: remove });
+    }
+    pass.tag(&arn, set)
+}
+
+/// Says that something beside the configuration is put right.
+fn announce(pass: &mut Pass<'_>, wish: &Wish, what: &str) {
+    if pass.serving(wish) {
+        let text = format!("{what} changed in AWS; set back");
+        pass.desk.event(false, reasons::DRIFT_CORRECTED, text);
+    } else {
+        pass.desk.verdict(Verdict::working(
+            reasons::UPDATING,
+            format!("about to update {what}"),
+        ));
+    }
+}
+
+fn policy(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
+    let (view, serving) = (pass.view, pass.serving(wish));
+    let seen = pass.desk.observed();
+    let concerned = wish.resource_policy.is_some() || seen.has_policy();
+    let due = view.due.sweep == Some(Sweep::ResourcePolicy) || pass.desk.requested();
+    if concerned && (seen.policy != wish.hash.policy || due) {
+        let arn = pass.desk.status.arn.clone().unwrap_or_default();
+        let there = match &view.facts.resource_policy {
+            None => return pass.desk.read(Read::ResourcePolicy { arn }),
+            Some(Err(fault)) => return pass.desk.fault(fault, serving),
+            Some(Ok(there)) => there.as_deref().map(canonical),
+        };
+        if there != wish.resource_policy.as_deref().map(canonical) {
+            announce(&mut pass, wish, "resource policy");
+            return match &wish.resource_policy {
+                Some(policy) => pass.desk.act(Action::PutResourcePolicy {
+                    arn,
+                    policy: policy.clone(),
+                }),
+                None => pass.desk.act(Action::DeleteResourcePolicy { arn }),
+            };
+        }
+    }
+    if seen.policy != wish.hash.policy {
+        settle_part(&mut pass, |hash| hash.policy.clone_from(&wish.hash.policy));
+    }
+    default_endpoint(pass, wish, verdict)
+}
+
+fn default_endpoint(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
+    let view = pass.view;
+    let id = pass.desk.status.id.clone().unwrap_or_default();
+    let due = view.due.sweep == Some(Sweep::Endpoint) || pass.desk.requested();
+    if due || !default_is_live(&pass) {
+        match &view.facts.default_endpoint {
+            None => return pass.desk.read(Read::DefaultEndpoint { id }),
+            Some(Err(fault)) => {
+                let serving = pass.serving(wish);
+                return pass.desk.fault(fault, serving);
+            }
+            Some(Ok(there)) => pass.desk.status.default_endpoint = there.as_ref().map(live_on),
+        }
+    }
+    if default_is_live(&pass) {
+        settled(pass, verdict)
+    } else {
+        lagging(pass, wish)
+    }
+}
+
+fn live_on(endpoint: &Endpoint) -> DefaultEndpoint {
+    DefaultEndpoint {
+        live_version: endpoint.live_version.clone(),
+        status: endpoint.status.as_str().to_owned(),
+    }
+}
+
+fn default_is_live(pass: &Pass<'_>) -> bool {
+    let status = &pass.desk.status;
+    status.default_endpoint.as_ref().is_some_and(|default| {
+        default.status == ServiceStatus::Ready.as_str()
+            && default.live_version.is_some()
+            && default.live_version == status.ready_version
+    })
+}
+
+fn lagging(mut pass: Pass<'_>, wish: &Wish) -> Decision {
+    let text = format!(
+        "version {} is READY, and DEFAULT has not moved to it yet",
+        pass.desk.status.ready_version.as_deref().unwrap_or("?")
+    );
+    let verdict = if pass.serving(wish) && pass.desk.is_ready() {
+        Verdict::ready(reasons::ROLLOUT_ACTIVE, text)
+    } else {
+        Verdict::working(reasons::DEFAULT_ENDPOINT_MOVING, text)
+    };
+    pass.desk.verdict(verdict);
+    pass.desk.rest(Rest::After(DEFAULT_PAUSE))
+}
+
+/// Everything is as wished, or as far as AgentCore takes it.
+fn settled(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
+    let good = verdict.reason == reasons::READY;
+    if !pass.desk.reason_is(verdict.reason) {
+        pass.desk
+            .event(!good, verdict.reason, verdict.message.clone());
+    }
+    pass.desk.status.retry = None;
+    pass.desk.handled();
+    pass.desk.verdict(verdict);
+    let rest = match pass.view.facts.listed {
+        Listed::Present { .. } => Rest::Settled,
+        // Whether it still exists is for the next list to say.
+        Listed::Unknown | Listed::Absent { .. } => Rest::After(UNLISTED_PAUSE),
+    };
+    pass.desk.rest(rest)
+}
