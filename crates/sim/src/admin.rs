@@ -20,17 +20,26 @@ use crate::state::world::App;
 const MAX_JUMP: f64 = 3_200_000_000.0;
 
 /// The routes of the admin API.
-pub fn router(_app: Arc<App>) -> Router<Arc<App>> {
+pub fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/_sim/healthz", get(async || Json(json!({ "status": "ok" }))))
+        .route(
+            "/_sim/healthz",
+            get(async || Json(json!({ "status": "ok" }))),
+        )
         .route("/_sim/images", post(push_image))
         .route("/_sim/blobs/{digest}", get(blob))
         .route("/_sim/calls", get(calls).delete(reset_calls))
         .route("/_sim/state", get(state))
-        .route("/_sim/faults", put(set_faults).get(faults).delete(clear_faults))
+        .route(
+            "/_sim/faults",
+            put(set_faults).get(faults).delete(clear_faults),
+        )
         .route("/_sim/settings", put(set_settings).get(settings))
         .route("/_sim/clock", post(advance).get(clock))
-        .route("/_sim/{*rest}", get(unknown).post(unknown).put(unknown).delete(unknown))
+        .route(
+            "/_sim/{*rest}",
+            get(unknown).post(unknown).put(unknown).delete(unknown),
+        )
 }
 
 /// A refusal: 400 and why.
@@ -48,7 +57,11 @@ fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Refused> {
 }
 
 async fn unknown() -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({ "message": "the admin API has no such path" }))).into_response()
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "message": "the admin API has no such path" })),
+    )
+        .into_response()
 }
 
 #[derive(Deserialize)]
@@ -67,7 +80,10 @@ fn arm64() -> Vec<String> {
     vec!["arm64".to_owned()]
 }
 
-async fn push_image(State(app): State<Arc<App>>, body: axum::body::Bytes) -> Result<Json<Value>, Refused> {
+async fn push_image(
+    State(app): State<Arc<App>>,
+    body: axum::body::Bytes,
+) -> Result<Json<Value>, Refused> {
     let request: ImageRequest = read(&body)?;
     if request.program.argv.is_empty() {
         return Err(Refused("program.argv must name a program".to_owned()));
@@ -78,7 +94,8 @@ async fn push_image(State(app): State<Arc<App>>, body: axum::body::Bytes) -> Res
     let account = request.account.as_deref().unwrap_or(&app.config.account);
     let region = request.region.as_deref().unwrap_or(&app.config.region);
     // A registry of its own, or the place of a code artifact, is taken as it is.
-    let whole = request.repository.starts_with("public.ecr.aws/") || request.repository.starts_with("s3://");
+    let whole = request.repository.starts_with("public.ecr.aws/")
+        || request.repository.starts_with("s3://");
     let repository_uri = if whole {
         request.repository.clone()
     } else {
@@ -97,7 +114,9 @@ async fn push_image(State(app): State<Arc<App>>, body: axum::body::Bytes) -> Res
     };
     let now = app.now();
     let digest = app.world.lock().images.push(push, &content, now);
-    Ok(Json(json!({ "digest": digest, "imageUri": image_uri, "repositoryUri": repository_uri })))
+    Ok(Json(
+        json!({ "digest": digest, "imageUri": image_uri, "repositoryUri": repository_uri }),
+    ))
 }
 
 async fn blob(State(app): State<Arc<App>>, Path(digest): Path<String>) -> Response {
@@ -123,7 +142,10 @@ async fn state(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({ "runtimes": runtimes, "endpoints": endpoints, "sessions": app.data.state() }))
 }
 
-async fn set_faults(State(app): State<Arc<App>>, body: axum::body::Bytes) -> Result<Json<Vec<Fault>>, Refused> {
+async fn set_faults(
+    State(app): State<Arc<App>>,
+    body: axum::body::Bytes,
+) -> Result<Json<Vec<Fault>>, Refused> {
     let faults: Vec<Fault> = read(&body)?;
     app.faults.set(faults).map_err(Refused)?;
     Ok(Json(app.faults.list()))
@@ -138,12 +160,22 @@ async fn clear_faults(State(app): State<Arc<App>>) -> Result<Json<Vec<Fault>>, R
     Ok(Json(Vec::new()))
 }
 
-async fn set_settings(State(app): State<Arc<App>>, body: axum::body::Bytes) -> Result<Json<Value>, Refused> {
+async fn set_settings(
+    State(app): State<Arc<App>>,
+    body: axum::body::Bytes,
+) -> Result<Json<Value>, Refused> {
     let patch: Value = read(&body)?;
     let whole = {
         let mut world = app.world.lock();
         let merged = world.settings.merged(&patch).map_err(Refused)?;
-        let rates = |s: &crate::Settings| (s.rate_per_second, s.invoke_rate_per_second, s.stop_rate_per_second, s.burst);
+        let rates = |s: &crate::Settings| {
+            (
+                s.rate_per_second,
+                s.invoke_rate_per_second,
+                s.stop_rate_per_second,
+                s.burst,
+            )
+        };
         if rates(&merged) != rates(&world.settings) {
             app.throttle.reset();
         }
@@ -154,7 +186,9 @@ async fn set_settings(State(app): State<Arc<App>>, body: axum::body::Bytes) -> R
 }
 
 async fn settings(State(app): State<Arc<App>>) -> Result<Json<Value>, Refused> {
-    serde_json::to_value(app.settings()).map(Json).map_err(|error| Refused(error.to_string()))
+    serde_json::to_value(app.settings())
+        .map(Json)
+        .map_err(|error| Refused(error.to_string()))
 }
 
 #[derive(Deserialize)]
@@ -163,12 +197,18 @@ struct Jump {
     advance_seconds: f64,
 }
 
-async fn advance(State(app): State<Arc<App>>, body: axum::body::Bytes) -> Result<Json<Value>, Refused> {
+async fn advance(
+    State(app): State<Arc<App>>,
+    body: axum::body::Bytes,
+) -> Result<Json<Value>, Refused> {
     let jump: Jump = read(&body)?;
     if !(0.0..=MAX_JUMP).contains(&jump.advance_seconds) {
-        return Err(Refused(format!("advanceSeconds must be between 0 and {MAX_JUMP}")));
+        return Err(Refused(format!(
+            "advanceSeconds must be between 0 and {MAX_JUMP}"
+        )));
     }
-    let by = SignedDuration::try_from_secs_f64(jump.advance_seconds).map_err(|error| Refused(error.to_string()))?;
+    let by = SignedDuration::try_from_secs_f64(jump.advance_seconds)
+        .map_err(|error| Refused(error.to_string()))?;
     Ok(Json(json!({ "now": app.clock.advance(by).to_string() })))
 }
 

@@ -60,7 +60,12 @@ pub struct Push {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4680")]
     pub endpoint: String,
     /// Architectures of the image
-    #[arg(long, value_name = "LIST", default_value = "arm64", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "arm64",
+        value_delimiter = ','
+    )]
     pub arch: Vec<String>,
     /// Environment variable of the image; repeat for several
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
@@ -91,7 +96,11 @@ fn key_pair(text: &str) -> Result<(String, String), String> {
 
 fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
-    if name.is_empty() { Err("the name is missing".to_owned()) } else { Ok((name.to_owned(), value.to_owned())) }
+    if name.is_empty() {
+        Err("the name is missing".to_owned())
+    } else {
+        Ok((name.to_owned(), value.to_owned()))
+    }
 }
 
 fn reference(text: &str) -> Result<(String, String), String> {
@@ -104,7 +113,9 @@ fn reference(text: &str) -> Result<(String, String), String> {
 
 fn split(text: &str, at: char, hint: &str) -> Result<(String, String), String> {
     match text.split_once(at) {
-        Some((left, right)) if !left.is_empty() && !right.is_empty() => Ok((left.to_owned(), right.to_owned())),
+        Some((left, right)) if !left.is_empty() && !right.is_empty() => {
+            Ok((left.to_owned(), right.to_owned()))
+        }
         _ => Err(hint.to_owned()),
     }
 }

@@ -28,23 +28,34 @@ pub fn handle(app: &App, call: &Call) -> Result<Reply, ApiError> {
         Operation::BatchGetImage => batch_get_image(&world.images, call),
         Operation::DescribeRepositories => describe_repositories(&world.images, call),
         Operation::GetDownloadUrlForLayer => download_url(&world.images, call),
-        other => Err(ApiError::new("UnknownOperationException", format!("{other} is not of ECR"))),
+        other => Err(ApiError::new(
+            "UnknownOperationException",
+            format!("{other} is not of ECR"),
+        )),
     };
     body.map(Reply::ok)
 }
 
 /// Host name of a registry.
 pub fn registry_host(account: &str, region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let suffix = if region.starts_with("cn-") {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    };
     format!("{account}.dkr.ecr.{region}.{suffix}")
 }
 
 /// Reads a request; ECR words what breaks a shape as `InvalidParameterException`.
-fn read(members: &'static [crate::wire::shape::Member], call: &Call) -> Result<Map<String, Value>, ApiError> {
+fn read(
+    members: &'static [crate::wire::shape::Member],
+    call: &Call,
+) -> Result<Map<String, Value>, ApiError> {
     parse(members, &call.body).map_err(|error| match error.name() {
-        "ValidationException" => {
-            ApiError::new("InvalidParameterException", format!("Invalid parameter: {}", error.message()))
-        }
+        "ValidationException" => ApiError::new(
+            "InvalidParameterException",
+            format!("Invalid parameter: {}", error.message()),
+        ),
         _ => error,
     })
 }
@@ -57,7 +68,11 @@ fn registry_of<'a>(request: &'a Map<String, Value>, call: &'a Call) -> &'a str {
     text(request, "registryId").unwrap_or(&call.account)
 }
 
-fn repository<'a>(images: &'a Images, request: &Map<String, Value>, call: &Call) -> Result<&'a Repository, ApiError> {
+fn repository<'a>(
+    images: &'a Images,
+    request: &Map<String, Value>,
+    call: &Call,
+) -> Result<&'a Repository, ApiError> {
     let name = text(request, "repositoryName").unwrap_or_default();
     named_repository(images, registry_of(request, call), &call.region, name)
 }
@@ -78,42 +93,64 @@ fn describe_images(images: &Images, call: &Call) -> Result<Value, ApiError> {
     let request = read(shapes::DESCRIBE_IMAGES, call)?;
     let repository = repository(images, &request, call)?;
     let account = registry_of(&request, call);
-    let wished: Vec<&Image> = match request.get("imageIds").and_then(Value::as_array) {
-        Some(ids) => ids
-            .iter()
-            .map(|id| {
-                find(repository, id).map_err(|_| {
-                    let part = |name: &str| id.get(name).and_then(Value::as_str).unwrap_or("null").to_owned();
-                    let text = format!(
-                        "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name '{}' in the registry with id '{account}'",
-                        part("imageDigest"), part("imageTag"), repository.name
-                    );
-                    ApiError::new("ImageNotFoundException", text)
-                })
-            })
-            .collect::<Result<_, _>>()?,
-        None => {
-            let status = request.get("filter").and_then(|f| f.get("tagStatus")).and_then(Value::as_str);
-            let tagged = |image: &Image| repository.tags.values().any(|digest| *digest == image.digest);
-            repository
-                .images
-                .values()
-                .map(AsRef::as_ref)
-                .filter(|image| match status {
-                    Some("TAGGED") => tagged(image),
-                    Some("UNTAGGED") => !tagged(image),
-                    _ => true,
-                })
-                .collect()
-        }
+    let wished: Vec<&Image> = if let Some(ids) = request.get("imageIds").and_then(Value::as_array) {
+        ids.iter()
+            .map(|id| find(repository, id).map_err(|_| no_image(repository, id, account)))
+            .collect::<Result<_, _>>()?
+    } else {
+        let status = request
+            .get("filter")
+            .and_then(|f| f.get("tagStatus"))
+            .and_then(Value::as_str);
+        listed(repository, status)
     };
-    let details = wished.into_iter().map(|image| detail(repository, image, account));
+    let details = wished
+        .into_iter()
+        .map(|image| detail(repository, image, account));
     page(&request, "imageDetails", details.collect())
 }
 
+fn no_image(repository: &Repository, id: &Value, account: &str) -> ApiError {
+    let part = |name: &str| {
+        id.get(name)
+            .and_then(Value::as_str)
+            .unwrap_or("null")
+            .to_owned()
+    };
+    let text = format!(
+        "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name '{}' in \
+         the registry with id '{account}'",
+        part("imageDigest"),
+        part("imageTag"),
+        repository.name
+    );
+    ApiError::new("ImageNotFoundException", text)
+}
+
+fn listed<'a>(repository: &'a Repository, status: Option<&str>) -> Vec<&'a Image> {
+    let tagged = |image: &Image| {
+        repository
+            .tags
+            .values()
+            .any(|digest| *digest == image.digest)
+    };
+    let images = repository.images.values().map(AsRef::as_ref);
+    images
+        .filter(|image| match status {
+            Some("TAGGED") => tagged(image),
+            Some("UNTAGGED") => !tagged(image),
+            _ => true,
+        })
+        .collect()
+}
+
 fn detail(repository: &Repository, image: &Image, account: &str) -> Value {
-    let tags: Vec<&String> =
-        repository.tags.iter().filter(|(_, digest)| **digest == image.digest).map(|(tag, _)| tag).collect();
+    let tags: Vec<&String> = repository
+        .tags
+        .iter()
+        .filter(|(_, digest)| **digest == image.digest)
+        .map(|(tag, _)| tag)
+        .collect();
     let mut detail = json!({
         "registryId": account,
         "repositoryName": repository.name,
@@ -135,7 +172,12 @@ fn batch_get_image(images: &Images, call: &Call) -> Result<Value, ApiError> {
     let repository = repository(images, &request, call)?;
     let account = registry_of(&request, call);
     let (mut found, mut failures) = (Vec::new(), Vec::new());
-    for id in request.get("imageIds").and_then(Value::as_array).into_iter().flatten() {
+    for id in request
+        .get("imageIds")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         match find(repository, id) {
             Ok(image) => {
                 let mut image_id = json!({ "imageDigest": image.digest });
@@ -151,7 +193,8 @@ fn batch_get_image(images: &Images, call: &Call) -> Result<Value, ApiError> {
                 }));
             }
             Err((code, reason)) => {
-                failures.push(json!({ "imageId": id, "failureCode": code, "failureReason": reason }));
+                failures
+                    .push(json!({ "imageId": id, "failureCode": code, "failureReason": reason }));
             }
         }
     }
@@ -159,16 +202,30 @@ fn batch_get_image(images: &Images, call: &Call) -> Result<Value, ApiError> {
 }
 
 /// The image of an `ImageIdentifier`, or the code and reason of the failure.
-fn find<'a>(repository: &'a Repository, id: &Value) -> Result<&'a Image, (&'static str, &'static str)> {
+fn find<'a>(
+    repository: &'a Repository,
+    id: &Value,
+) -> Result<&'a Image, (&'static str, &'static str)> {
     let part = |name: &str| id.get(name).and_then(Value::as_str);
     let by_tag = part("imageTag").map(|tag| repository.tags.get(tag));
     let digest = match (part("imageDigest"), by_tag) {
-        (None, None) => return Err(("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")),
+        (None, None) => {
+            return Err((
+                "MissingDigestAndTag",
+                "Invalid request parameters: both tag and digest cannot be null",
+            ));
+        }
         (Some(digest), _) if !digest.starts_with("sha256:") => {
-            return Err(("InvalidImageDigest", "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"));
+            return Err((
+                "InvalidImageDigest",
+                "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
+            ));
         }
         (Some(digest), Some(Some(tagged))) if digest != tagged => {
-            return Err(("ImageTagDoesNotMatchDigest", "The image tag does not match the image digest"));
+            return Err((
+                "ImageTagDoesNotMatchDigest",
+                "The image tag does not match the image digest",
+            ));
         }
         (Some(digest), _) => Some(digest),
         (None, Some(tagged)) => tagged.map(String::as_str),
@@ -210,33 +267,50 @@ fn download_url(images: &Images, call: &Call) -> Result<Value, ApiError> {
     let request = read(shapes::DOWNLOAD_URL, call)?;
     let repository = repository(images, &request, call)?;
     let digest = text(&request, "layerDigest").unwrap_or_default();
-    let mentioned = repository.images.values().any(|image| image.manifest.contains(digest));
+    let mentioned = repository
+        .images
+        .values()
+        .any(|image| image.manifest.contains(digest));
     if !mentioned {
-        let text = format!("The layer with digest '{digest}' does not exist in the repository with name '{}'", repository.name);
+        let text = format!(
+            "The layer with digest '{digest}' does not exist in the repository with name '{}'",
+            repository.name
+        );
         return Err(ApiError::new("LayersNotFoundException", text));
     }
     if images.blob(digest).is_none() {
         let text = format!("layer '{digest}' holds a program of this machine, which is not served");
         return Err(ApiError::new("LayerInaccessibleException", text));
     }
-    Ok(json!({ "downloadUrl": format!("http://{}/_sim/blobs/{digest}", call.host), "layerDigest": digest }))
+    Ok(
+        json!({ "downloadUrl": format!("http://{}/_sim/blobs/{digest}", call.host), "layerDigest": digest }),
+    )
 }
 
 fn page(request: &Map<String, Value>, member: &str, items: Vec<Value>) -> Result<Value, ApiError> {
-    let size = request.get("maxResults").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(PAGE);
+    let size = request
+        .get("maxResults")
+        .and_then(Value::as_u64)
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(PAGE);
     let from = match text(request, "nextToken") {
         None => 0,
         Some(token) => URL_SAFE_NO_PAD
             .decode(token)
             .ok()
             .and_then(|bytes| String::from_utf8(bytes).ok()?.parse::<usize>().ok())
-            .ok_or_else(|| ApiError::new("InvalidParameterException", "Invalid parameter: nextToken"))?,
+            .ok_or_else(|| {
+                ApiError::new("InvalidParameterException", "Invalid parameter: nextToken")
+            })?,
     };
     let more = items.len() > from.saturating_add(size);
     let entries: Vec<Value> = items.into_iter().skip(from).take(size).collect();
     let mut body = Map::from_iter([(member.to_owned(), Value::Array(entries))]);
     if more {
-        body.insert("nextToken".to_owned(), json!(URL_SAFE_NO_PAD.encode((from + size).to_string())));
+        body.insert(
+            "nextToken".to_owned(),
+            json!(URL_SAFE_NO_PAD.encode((from + size).to_string())),
+        );
     }
     Ok(Value::Object(body))
 }

@@ -78,7 +78,12 @@ impl Sim {
         let app = Arc::new(App::new(config));
         let stop = CancellationToken::new();
         let server = tokio::spawn(server::run(listener, Arc::clone(&app), stop.clone()));
-        Ok(Self { addr, app, stop, server: Some(server) })
+        Ok(Self {
+            addr,
+            app,
+            stop,
+            server: Some(server),
+        })
     }
 
     /// Where it listens.

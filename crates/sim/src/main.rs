@@ -10,7 +10,9 @@ use tracing_subscriber::EnvFilter;
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
         .init();
     let cli = Cli::parse();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
@@ -23,20 +25,41 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn serve(args: Serve) -> anyhow::Result<()> {
-    let Serve { listen, account, region, credentials, seed, settings } = args;
+    let Serve {
+        listen,
+        account,
+        region,
+        credentials,
+        seed,
+        settings,
+    } = args;
     let settings = match settings {
         None => Settings::default(),
         Some(path) => {
-            let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let patch = serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", path.display()))?;
-            Settings::default().merged(&patch).map_err(anyhow::Error::msg).with_context(|| format!("bad settings in {}", path.display()))?
+            let text =
+                std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let given = serde_json::from_slice(&text)
+                .with_context(|| format!("{} is not JSON", path.display()))?;
+            Settings::default()
+                .merged(&given)
+                .map_err(anyhow::Error::msg)
+                .with_context(|| format!("bad settings in {}", path.display()))?
         }
     };
     // Before listening, so that a signal right after the line below finds its handler.
     let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
-    let config = Config { listen, account, region, credentials, seed, settings };
-    let sim = Sim::start(config).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let config = Config {
+        listen,
+        account,
+        region,
+        credentials,
+        seed,
+        settings,
+    };
+    let sim = Sim::start(config)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
     println!("agentcore-sim is listening on {}", sim.url());
     tokio::select! {
         _ = terminate.recv() => {}

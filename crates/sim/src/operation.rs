@@ -105,7 +105,11 @@ impl FromStr for Operation {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|op| op.name() == name).ok_or_else(|| format!("unknown operation {name}"))
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|op| op.name() == name)
+            .ok_or_else(|| format!("unknown operation {name}"))
     }
 }
 
@@ -128,7 +132,11 @@ impl Route {
 /// Which operation a request of the AgentCore planes asks for, by method and raw path. `None` for none that exists.
 pub fn route_rest(method: &Method, raw_path: &str) -> Option<Route> {
     use Operation as Op;
-    let segments: Vec<&str> = raw_path.strip_prefix('/')?.trim_end_matches('/').split('/').collect();
+    let segments: Vec<&str> = raw_path
+        .strip_prefix('/')?
+        .trim_end_matches('/')
+        .split('/')
+        .collect();
     let (operation, params): (Op, Vec<&str>) = match (method.as_str(), segments.as_slice()) {
         ("PUT", ["runtimes"]) => (Op::CreateAgentRuntime, vec![]),
         ("POST", ["runtimes"]) => (Op::ListAgentRuntimes, vec![]),
@@ -136,11 +144,21 @@ pub fn route_rest(method: &Method, raw_path: &str) -> Option<Route> {
         ("PUT", ["runtimes", id]) => (Op::UpdateAgentRuntime, vec![*id]),
         ("DELETE", ["runtimes", id]) => (Op::DeleteAgentRuntime, vec![*id]),
         ("POST", ["runtimes", id, "versions"]) => (Op::ListAgentRuntimeVersions, vec![*id]),
-        ("PUT", ["runtimes", id, "runtime-endpoints"]) => (Op::CreateAgentRuntimeEndpoint, vec![*id]),
-        ("POST", ["runtimes", id, "runtime-endpoints"]) => (Op::ListAgentRuntimeEndpoints, vec![*id]),
-        ("GET", ["runtimes", id, "runtime-endpoints", name]) => (Op::GetAgentRuntimeEndpoint, vec![*id, *name]),
-        ("PUT", ["runtimes", id, "runtime-endpoints", name]) => (Op::UpdateAgentRuntimeEndpoint, vec![*id, *name]),
-        ("DELETE", ["runtimes", id, "runtime-endpoints", name]) => (Op::DeleteAgentRuntimeEndpoint, vec![*id, *name]),
+        ("PUT", ["runtimes", id, "runtime-endpoints"]) => {
+            (Op::CreateAgentRuntimeEndpoint, vec![*id])
+        }
+        ("POST", ["runtimes", id, "runtime-endpoints"]) => {
+            (Op::ListAgentRuntimeEndpoints, vec![*id])
+        }
+        ("GET", ["runtimes", id, "runtime-endpoints", name]) => {
+            (Op::GetAgentRuntimeEndpoint, vec![*id, *name])
+        }
+        ("PUT", ["runtimes", id, "runtime-endpoints", name]) => {
+            (Op::UpdateAgentRuntimeEndpoint, vec![*id, *name])
+        }
+        ("DELETE", ["runtimes", id, "runtime-endpoints", name]) => {
+            (Op::DeleteAgentRuntimeEndpoint, vec![*id, *name])
+        }
         // An ARN holds slashes, and some clients leave them as they are.
         ("POST", ["tags", arn @ ..]) => return joined(Op::TagResource, arn),
         ("DELETE", ["tags", arn @ ..]) => return joined(Op::UntagResource, arn),
@@ -148,16 +166,26 @@ pub fn route_rest(method: &Method, raw_path: &str) -> Option<Route> {
         ("PUT", ["resourcepolicy", arn @ ..]) => return joined(Op::PutResourcePolicy, arn),
         ("GET", ["resourcepolicy", arn @ ..]) => return joined(Op::GetResourcePolicy, arn),
         ("DELETE", ["resourcepolicy", arn @ ..]) => return joined(Op::DeleteResourcePolicy, arn),
-        ("POST", ["runtimes", arn @ .., "invocations"]) => return joined(Op::InvokeAgentRuntime, arn),
-        ("POST", ["runtimes", arn @ .., "stopruntimesession"]) => return joined(Op::StopRuntimeSession, arn),
+        ("POST", ["runtimes", arn @ .., "invocations"]) => {
+            return joined(Op::InvokeAgentRuntime, arn);
+        }
+        ("POST", ["runtimes", arn @ .., "stopruntimesession"]) => {
+            return joined(Op::StopRuntimeSession, arn);
+        }
         _ => return None,
     };
-    Some(Route { operation, params: params.into_iter().map(decode).collect() })
+    Some(Route {
+        operation,
+        params: params.into_iter().map(decode).collect(),
+    })
 }
 
 fn joined(operation: Operation, segments: &[&str]) -> Option<Route> {
     let whole = decode(&segments.join("/"));
-    (!whole.is_empty()).then(|| Route { operation, params: vec![whole] })
+    (!whole.is_empty()).then(|| Route {
+        operation,
+        params: vec![whole],
+    })
 }
 
 fn decode(text: &str) -> String {
@@ -167,12 +195,24 @@ fn decode(text: &str) -> String {
 /// The ECR operation in an `X-Amz-Target` header.
 pub fn route_target(target: &str) -> Option<Route> {
     let name = target.strip_prefix("AmazonEC2ContainerRegistry_V20150921.")?;
-    let operation = name.parse().ok().filter(|op: &Operation| op.service() == Service::Ecr)?;
-    Some(Route { operation, params: Vec::new() })
+    let operation = name
+        .parse()
+        .ok()
+        .filter(|op: &Operation| op.service() == Service::Ecr)?;
+    Some(Route {
+        operation,
+        params: Vec::new(),
+    })
 }
 
 /// The STS operation of an `Action` parameter.
 pub fn route_action(action: &str) -> Option<Route> {
-    let operation = action.parse().ok().filter(|op: &Operation| op.service() == Service::Sts)?;
-    Some(Route { operation, params: Vec::new() })
+    let operation = action
+        .parse()
+        .ok()
+        .filter(|op: &Operation| op.service() == Service::Sts)?;
+    Some(Route {
+        operation,
+        params: Vec::new(),
+    })
 }

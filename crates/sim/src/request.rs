@@ -40,14 +40,21 @@ pub struct Call {
 impl Call {
     /// The first query parameter of this name.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
 /// Splits and decodes a query string or form body (`+` is a space in the latter only).
 pub fn parse_pairs(text: &str, form: bool) -> Vec<(String, String)> {
     let decode = |part: &str| {
-        let part = if form { part.replace('+', " ") } else { part.to_owned() };
+        let part = if form {
+            part.replace('+', " ")
+        } else {
+            part.to_owned()
+        };
         percent_decode_str(&part).decode_utf8_lossy().into_owned()
     };
     text.split('&')

@@ -48,9 +48,12 @@ struct Dropped;
 
 /// Serves `listener` until `stop`, then ends connections and sessions.
 pub async fn run(listener: TcpListener, app: Arc<App>, stop: CancellationToken) {
-    let router = admin::router(Arc::clone(&app)).fallback(call).with_state(Arc::clone(&app));
+    let router = admin::router().fallback(call).with_state(Arc::clone(&app));
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
     let builder = Arc::new(builder);
     let graceful = GracefulShutdown::new();
@@ -71,7 +74,8 @@ pub async fn run(listener: TcpListener, app: Arc<App>, stop: CancellationToken) 
         let _ = stream.set_nodelay(true);
         let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
         tokio::spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
+            let service =
+                service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
             let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%error, "connection ended");
@@ -100,9 +104,9 @@ async fn call(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let invocation = route_rest(&parts.method, parts.uri.path())
         .is_some_and(|route| route.operation == Operation::InvokeAgentRuntime);
-    let body = match read(body, if invocation { MAX_PAYLOAD } else { MAX_BODY }).await {
-        Ok(body) => body,
-        Err(_) => return dropped(),
+    let limit = if invocation { MAX_PAYLOAD } else { MAX_BODY };
+    let Ok(body) = read(body, limit).await else {
+        return dropped();
     };
     let (protocol, outcome) = match find_route(&parts, body.as_deref().unwrap_or_default()) {
         Ok(route) => {
@@ -111,8 +115,18 @@ async fn call(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
         }
         Err(protocol) => {
             app.calls.lock().total += 1;
-            let name = if protocol == Protocol::Query { "InvalidAction" } else { "UnknownOperationException" };
-            (protocol, Err(ApiError::new(name, "the requested operation does not exist")))
+            let name = if protocol == Protocol::Query {
+                "InvalidAction"
+            } else {
+                "UnknownOperationException"
+            };
+            (
+                protocol,
+                Err(ApiError::new(
+                    name,
+                    "the requested operation does not exist",
+                )),
+            )
         }
     };
     let mut response = match outcome {
@@ -138,8 +152,15 @@ fn find_route(parts: &http::request::Parts, body: &[u8]) -> Result<Route, Protoc
     }
     if parts.uri.path() == "/" {
         let form = String::from_utf8_lossy(body);
-        let pairs = [parse_pairs(parts.uri.query().unwrap_or_default(), false), parse_pairs(&form, true)].concat();
-        let action = pairs.iter().find(|(key, _)| key == "Action").map(|(_, value)| value.as_str());
+        let pairs = [
+            parse_pairs(parts.uri.query().unwrap_or_default(), false),
+            parse_pairs(&form, true),
+        ]
+        .concat();
+        let action = pairs
+            .iter()
+            .find(|(key, _)| key == "Action")
+            .map(|(_, value)| value.as_str());
         return action.and_then(route_action).ok_or(Protocol::Query);
     }
     route_rest(&parts.method, parts.uri.path()).ok_or(Protocol::RestJson)
@@ -153,16 +174,22 @@ async fn stages(
 ) -> Result<Response, ApiError> {
     let operation = route.operation;
     app.calls.lock().arrived(operation);
-    let Some(body) = body else { return Err(too_large(app, operation)) };
+    let Some(body) = body else {
+        return Err(too_large(app, operation));
+    };
     let call = authenticate(app, route, parts, body).await?;
     throttle(app, &call)?;
     if let Some(outcome) = strike(app, operation, When::Before).await {
         return outcome;
     }
     let answered = match operation.service() {
-        Service::Control => control::handle(app, &call).map(|reply| reply.into_response("application/json")),
+        Service::Control => {
+            control::handle(app, &call).map(|reply| reply.into_response("application/json"))
+        }
         Service::Data => data::handle(app, call).await,
-        Service::Ecr => ecr::handle(app, &call).map(|reply| reply.into_response("application/x-amz-json-1.1")),
+        Service::Ecr => {
+            ecr::handle(app, &call).map(|reply| reply.into_response("application/x-amz-json-1.1"))
+        }
         Service::Sts => sts::handle(app, &call),
     };
     match strike(app, operation, When::After).await {
@@ -176,7 +203,9 @@ async fn read(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error
     let mut kept = Vec::new();
     let mut length = 0_usize;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
         length += data.len();
         if length <= limit {
             kept.extend_from_slice(&data);
@@ -204,7 +233,9 @@ async fn authenticate(
 ) -> Result<Call, ApiError> {
     let service = route.operation.service();
     let host = parts.uri.authority().map(ToString::to_string);
-    let host = host.or_else(|| text(&parts.headers, "host").map(str::to_owned)).unwrap_or_default();
+    let host = host
+        .or_else(|| text(&parts.headers, "host").map(str::to_owned))
+        .unwrap_or_default();
     let raw_query = parts.uri.query().unwrap_or_default();
     let finish = |identity, account, region, route| Call {
         route,
@@ -216,18 +247,26 @@ async fn authenticate(
         body: body.clone(),
         host: host.clone(),
     };
-    let bearer = text(&parts.headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let bearer =
+        text(&parts.headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
     if let (Some(token), Service::Data) = (bearer, service) {
         let (account, region) = place_of(route.param(0))
             .unwrap_or_else(|| (app.config.account.clone(), app.config.region.clone()));
-        return Ok(finish(Identity::Bearer(token.to_owned()), account, region, route));
+        return Ok(finish(
+            Identity::Bearer(token.to_owned()),
+            account,
+            region,
+            route,
+        ));
     }
     let refuse = |refusal: Refusal| refusal.into_error(service.protocol());
     let claim = Claim::read(&parts.headers, raw_query).map_err(refuse)?;
     let hashed = body.clone();
     // Large payloads take long to hash, and must not hold up other calls meanwhile.
     let body_hash = if body.len() > 1 << 20 {
-        tokio::task::spawn_blocking(move || sha256_hex(&hashed)).await.unwrap_or_default()
+        tokio::task::spawn_blocking(move || sha256_hex(&hashed))
+            .await
+            .unwrap_or_default()
     } else {
         sha256_hex(&hashed)
     };
@@ -245,10 +284,21 @@ async fn authenticate(
         SignatureClock::Sim => app.now(),
     };
     let caller = claim
-        .verify(signed, service.signing_name(), &app.credentials.lock(), clock, app.now())
+        .verify(
+            signed,
+            service.signing_name(),
+            &app.credentials.lock(),
+            clock,
+            app.now(),
+        )
         .map_err(refuse)?;
     let account = caller.account.clone();
-    Ok(finish(Identity::Signed(caller), account, claim.region, route))
+    Ok(finish(
+        Identity::Signed(caller),
+        account,
+        claim.region,
+        route,
+    ))
 }
 
 /// Account and region in an ARN.
@@ -285,7 +335,11 @@ async fn strike(app: &App, operation: Operation, when: When) -> Option<Result<Re
     }
     let (name, message) = strike.error?;
     app.calls.lock().faulted += 1;
-    if name == "drop" { Some(Ok(dropped())) } else { Some(Err(ApiError::new(&name, message))) }
+    if name == "drop" {
+        Some(Ok(dropped()))
+    } else {
+        Some(Err(ApiError::new(&name, message)))
+    }
 }
 
 fn dropped() -> Response {

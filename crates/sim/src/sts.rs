@@ -26,12 +26,18 @@ const DEFAULT_SECONDS: i64 = 3600;
 /// What the service refuses.
 pub fn handle(app: &App, call: &Call) -> Result<Response, ApiError> {
     let Identity::Signed(caller) = &call.identity else {
-        return Err(ApiError::new("MissingAuthenticationToken", "Missing Authentication Token"));
+        return Err(ApiError::new(
+            "MissingAuthenticationToken",
+            "Missing Authentication Token",
+        ));
     };
     match call.route.operation {
         Operation::GetCallerIdentity => Ok(xml("GetCallerIdentity", &identity(caller))),
         Operation::AssumeRole => assume_role(app, call).map(|result| xml("AssumeRole", &result)),
-        other => Err(ApiError::new("InvalidAction", format!("{other} is not an action of STS"))),
+        other => Err(ApiError::new(
+            "InvalidAction",
+            format!("{other} is not an action of STS"),
+        )),
     }
 }
 
@@ -47,13 +53,21 @@ fn identity(caller: &Caller) -> String {
 fn assume_role(app: &App, call: &Call) -> Result<String, ApiError> {
     let mut params = call.query.clone();
     params.extend(parse_pairs(&String::from_utf8_lossy(&call.body), true));
-    let get = |name: &str| params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let get = |name: &str| {
+        params
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
     let need = |name: &str, shape: &'static Shape| {
         let value = get(name).ok_or_else(|| invalid(format!("1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must not be null")))?;
-        check_text(name, shape, value).map_err(|e| invalid(e.message().to_owned())).map(|()| value)
+        check_text(name, shape, value)
+            .map_err(|e| invalid(e.message().to_owned()))
+            .map(|()| value)
     };
     let role = need("RoleArn", &ROLE_ARN)?;
-    check_text("RoleArn", &ROLE_PATTERN, role).map_err(|_| invalid(format!("{role} is invalid")))?;
+    check_text("RoleArn", &ROLE_PATTERN, role)
+        .map_err(|_| invalid(format!("{role} is invalid")))?;
     let session = need("RoleSessionName", &SESSION_NAME)?;
     let seconds = match get("DurationSeconds") {
         None => DEFAULT_SECONDS,
@@ -69,7 +83,9 @@ fn assume_role(app: &App, call: &Call) -> Result<String, ApiError> {
         if world.settings.bad_roles.iter().any(|bad| bad == role) {
             return Err(ApiError::new(
                 "AccessDenied",
-                format!("the caller is not authorized to perform: sts:AssumeRole on resource: {role}"),
+                format!(
+                    "the caller is not authorized to perform: sts:AssumeRole on resource: {role}"
+                ),
             ));
         }
         let rng = &mut world.rng;
@@ -85,7 +101,9 @@ fn assume_role(app: &App, call: &Call) -> Result<String, ApiError> {
     let partition = role.split(':').nth(1).unwrap_or("aws");
     let arn = format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}");
     let user_id = format!("{role_id}:{session}");
-    let expires = now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
+    let expires = now
+        .saturating_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(now);
     let result = format!(
         "<AssumedRoleUser><AssumedRoleId>{user_id}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser><Credentials>\
          <AccessKeyId>{id}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey><SessionToken>{token}</SessionToken>\
@@ -93,8 +111,19 @@ fn assume_role(app: &App, call: &Call) -> Result<String, ApiError> {
         escape_xml(&arn),
         iso8601(expires)
     );
-    let caller = Caller { account: account.to_owned(), arn, user_id };
-    app.credentials.lock().add_session(id, Key { secret, session: Some((token, expires)), caller });
+    let caller = Caller {
+        account: account.to_owned(),
+        arn,
+        user_id,
+    };
+    app.credentials.lock().add_session(
+        id,
+        Key {
+            secret,
+            session: Some((token, expires)),
+            caller,
+        },
+    );
     Ok(result)
 }
 
@@ -109,6 +138,8 @@ fn xml(action: &str, result: &str) -> Response {
         uuid::Uuid::new_v4()
     );
     let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
     response
 }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::idempotency::once;
 use super::paging::page;
-use super::runtimes::{ago, missing_version, quota};
+use super::reading::{ago, missing_version};
+use super::runtimes::quota;
 use super::{delete_request, rules, version_number};
 use crate::operation::Operation;
 use crate::request::Call;
@@ -22,7 +23,12 @@ pub fn create(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let mut request = parse(shapes::CREATE_ENDPOINT, &call.body)?;
     let id = call.route.param(0);
     request.insert("agentRuntimeId".to_owned(), json!(id));
-    once(view, Operation::CreateAgentRuntimeEndpoint, request, |view, request| add(view, id, request))
+    once(
+        view,
+        Operation::CreateAgentRuntimeEndpoint,
+        request,
+        |view, request| add(view, id, request),
+    )
 }
 
 fn add(view: &mut View<'_>, id: &str, request: &Map<String, Value>) -> Result<Reply, ApiError> {
@@ -32,18 +38,27 @@ fn add(view: &mut View<'_>, id: &str, request: &Map<String, Value>) -> Result<Re
     let wished = version_number("agentRuntimeVersion", text("agentRuntimeVersion"))?;
     let runtime = view.part.runtime(id, view.settings)?;
     if runtime.endpoints.contains_key(name) || name == DEFAULT_ENDPOINT {
-        return Err(ApiError::conflict(format!("an endpoint with the specified name already exists: {name}")));
+        return Err(ApiError::conflict(format!(
+            "an endpoint with the specified name already exists: {name}"
+        )));
     }
     settled(runtime)?;
     if runtime.endpoints.len() >= view.settings.max_endpoints {
-        return Err(quota("endpoints per agent runtime", view.settings.max_endpoints));
+        return Err(quota(
+            "endpoints per agent runtime",
+            view.settings.max_endpoints,
+        ));
     }
     let target = wished.unwrap_or(runtime.newest().number);
     if !runtime.versions.contains_key(&target) {
         return Err(missing_version(id, target));
     }
     let seq = view.part.next_seq();
-    let (account, region, now) = (view.part.account.clone(), view.part.region.clone(), view.now);
+    let (account, region, now) = (
+        view.part.account.clone(),
+        view.part.region.clone(),
+        view.now,
+    );
     let runtime = view.part.runtime_mut(id, view.settings)?;
     let mut endpoint = new_endpoint(view.rng, seq, &account, &region, runtime, name, target, now);
     endpoint.description = text("description").map(str::to_owned);
@@ -67,10 +82,20 @@ pub fn update(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let (id, name) = (call.route.param(0), call.route.param(1));
     request.insert("agentRuntimeId".to_owned(), json!(id));
     request.insert("endpointName".to_owned(), json!(name));
-    once(view, Operation::UpdateAgentRuntimeEndpoint, request, |view, request| change(view, id, name, request))
+    once(
+        view,
+        Operation::UpdateAgentRuntimeEndpoint,
+        request,
+        |view, request| change(view, id, name, request),
+    )
 }
 
-fn change(view: &mut View<'_>, id: &str, name: &str, request: &Map<String, Value>) -> Result<Reply, ApiError> {
+fn change(
+    view: &mut View<'_>,
+    id: &str,
+    name: &str,
+    request: &Map<String, Value>,
+) -> Result<Reply, ApiError> {
     let text = |name: &str| request.get(name).and_then(Value::as_str);
     let wished = version_number("agentRuntimeVersion", text("agentRuntimeVersion"))?;
     let (settings, now) = (view.settings, view.now);
@@ -80,7 +105,10 @@ fn change(view: &mut View<'_>, id: &str, name: &str, request: &Map<String, Value
     settled(runtime)?;
     let newest = runtime.newest().number;
     let known = wished.is_none_or(|number| runtime.versions.contains_key(&number));
-    let endpoint = runtime.endpoints.get_mut(name).ok_or_else(|| missing(id, name))?;
+    let endpoint = runtime
+        .endpoints
+        .get_mut(name)
+        .ok_or_else(|| missing(id, name))?;
     let target = match wished {
         Some(number) if !known => return Err(missing_version(id, number)),
         Some(number) => number,
@@ -106,12 +134,20 @@ pub fn get(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let (id, name) = (call.route.param(0), call.route.param(1));
     if view.settings.get_lag_ms > 0 {
         let then = ago(view, view.settings.get_lag_ms);
-        let found =
-            view.part.endpoint_journal.all_at(then).find(|((of, _), state)| of == id && state["name"] == name);
-        return found.map(|(_, state)| Reply::ok(state.as_ref().clone())).ok_or_else(|| missing(id, name));
+        let found = view
+            .part
+            .endpoint_journal
+            .all_at(then)
+            .find(|((of, _), state)| of == id && state["name"] == name);
+        return found
+            .map(|(_, state)| Reply::ok(state.as_ref().clone()))
+            .ok_or_else(|| missing(id, name));
     }
     let runtime = view.part.runtime(id, view.settings)?;
-    let endpoint = runtime.endpoints.get(name).ok_or_else(|| missing(id, name))?;
+    let endpoint = runtime
+        .endpoints
+        .get(name)
+        .ok_or_else(|| missing(id, name))?;
     Ok(Reply::ok(Value::Object(endpoint.wire())))
 }
 
@@ -119,57 +155,89 @@ pub fn list(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let id = call.route.param(0);
     if view.settings.list_lag_ms > 0 {
         let then = ago(view, view.settings.list_lag_ms);
-        let entries = view.part.endpoint_journal.all_at(then).filter(|((of, _), _)| of == id).map(|((_, seq), state)| {
-            let mut entry = state.as_ref().clone();
-            if let Value::Object(members) = &mut entry {
-                members.remove("failureReason");
-            }
-            (*seq, entry)
-        });
+        let entries = view
+            .part
+            .endpoint_journal
+            .all_at(then)
+            .filter(|((of, _), _)| of == id)
+            .map(|((_, seq), state)| {
+                let mut entry = state.as_ref().clone();
+                if let Value::Object(members) = &mut entry {
+                    members.remove("failureReason");
+                }
+                (*seq, entry)
+            });
         return page(call, "runtimeEndpoints", entries).map(Reply::ok);
     }
     let runtime = view.part.runtime(id, view.settings)?;
     let mut sorted: Vec<&Endpoint> = runtime.endpoints.values().collect();
     sorted.sort_unstable_by_key(|endpoint| endpoint.seq);
-    let entries = sorted.into_iter().map(|endpoint| (endpoint.seq, Value::Object(endpoint.summary())));
+    let entries = sorted
+        .into_iter()
+        .map(|endpoint| (endpoint.seq, Value::Object(endpoint.summary())));
     page(call, "runtimeEndpoints", entries).map(Reply::ok)
 }
 
 pub fn delete(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let (id, name) = (call.route.param(0), call.route.param(1));
-    once(view, Operation::DeleteAgentRuntimeEndpoint, delete_request(call)?, |view, _| {
-        let now = view.now;
-        let runtime = view.part.runtime_mut(id, view.settings)?;
-        movable(runtime, name, "deleted")?;
-        let endpoint = runtime.endpoints.get_mut(name).ok_or_else(|| missing(id, name))?;
-        endpoint.status = Status::Deleting;
-        endpoint.failure_reason = None;
-        endpoint.last_updated_at = now;
-        let event = Event::EndpointGoes { id: id.to_owned(), name: name.to_owned() };
-        view.part.schedule(now, view.settings.delete_delay_ms, event);
-        view.part.record(id, now, view.settings);
-        Ok(Reply::accepted(json!({
-            "status": Status::Deleting.wire(),
-            "agentRuntimeId": id,
-            "endpointName": name,
-        })))
-    })
+    once(
+        view,
+        Operation::DeleteAgentRuntimeEndpoint,
+        delete_request(call)?,
+        |view, _| {
+            let now = view.now;
+            let runtime = view.part.runtime_mut(id, view.settings)?;
+            movable(runtime, name, "deleted")?;
+            let endpoint = runtime
+                .endpoints
+                .get_mut(name)
+                .ok_or_else(|| missing(id, name))?;
+            endpoint.status = Status::Deleting;
+            endpoint.failure_reason = None;
+            endpoint.last_updated_at = now;
+            let event = Event::EndpointGoes {
+                id: id.to_owned(),
+                name: name.to_owned(),
+            };
+            view.part
+                .schedule(now, view.settings.delete_delay_ms, event);
+            view.part.record(id, now, view.settings);
+            Ok(Reply::accepted(json!({
+                "status": Status::Deleting.wire(),
+                "agentRuntimeId": id,
+                "endpointName": name,
+            })))
+        },
+    )
 }
 
 fn schedule(view: &mut View<'_>, id: &str, name: &str, target: u32) {
-    let event = Event::EndpointSettles { id: id.to_owned(), name: name.to_owned(), target };
-    view.part.schedule(view.now, view.settings.endpoint_delay_ms, event);
+    let event = Event::EndpointSettles {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        target,
+    };
+    view.part
+        .schedule(view.now, view.settings.endpoint_delay_ms, event);
     view.part.record(id, view.now, view.settings);
 }
 
 /// Refuses what users may not do to an endpoint, now or ever.
 fn movable(runtime: &Runtime, name: &str, verb: &str) -> Result<(), ApiError> {
-    let endpoint = runtime.endpoints.get(name).ok_or_else(|| missing(&runtime.id, name))?;
+    let endpoint = runtime
+        .endpoints
+        .get(name)
+        .ok_or_else(|| missing(&runtime.id, name))?;
     if name == DEFAULT_ENDPOINT {
-        return Err(ApiError::conflict(format!("the {DEFAULT_ENDPOINT} endpoint cannot be {verb}: the service manages it")));
+        return Err(ApiError::conflict(format!(
+            "the {DEFAULT_ENDPOINT} endpoint cannot be {verb}: the service manages it"
+        )));
     }
     if endpoint.status.in_transition() {
-        return Err(ApiError::conflict(format!("endpoint {name} cannot be {verb} while it is {}", endpoint.status)));
+        return Err(ApiError::conflict(format!(
+            "endpoint {name} cannot be {verb} while it is {}",
+            endpoint.status
+        )));
     }
     Ok(())
 }
@@ -186,5 +254,7 @@ fn settled(runtime: &Runtime) -> Result<(), ApiError> {
 }
 
 fn missing(id: &str, name: &str) -> ApiError {
-    ApiError::not_found(format!("endpoint {name} of agent runtime {id} was not found"))
+    ApiError::not_found(format!(
+        "endpoint {name} of agent runtime {id} was not found"
+    ))
 }

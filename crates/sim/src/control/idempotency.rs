@@ -21,7 +21,9 @@ pub fn once(
     mut request: Map<String, Value>,
     act: impl FnOnce(&mut View<'_>, &Map<String, Value>) -> Result<Reply, ApiError>,
 ) -> Result<Reply, ApiError> {
-    let Some(Value::String(token)) = request.remove("clientToken") else { return act(view, &request) };
+    let Some(Value::String(token)) = request.remove("clientToken") else {
+        return act(view, &request);
+    };
     let key = (operation, token);
     if let Some(seen) = view.part.tokens.get(&key) {
         if !still_valid(view, seen) {
@@ -29,21 +31,36 @@ pub fn once(
         } else if seen.request == request {
             return Ok(seen.reply.clone());
         } else {
-            return Err(ApiError::validation("the client token was used before with a different request")
-                .with_reason(Reason::IdempotentParameterMismatch));
+            return Err(ApiError::validation(
+                "the client token was used before with a different request",
+            )
+            .with_reason(Reason::IdempotentParameterMismatch));
         }
     }
     let reply = act(view, &request)?;
-    view.part.tokens.insert(key, Remembered { request, reply: reply.clone(), at: view.now });
+    view.part.tokens.insert(
+        key,
+        Remembered {
+            request,
+            reply: reply.clone(),
+            at: view.now,
+        },
+    );
     Ok(reply)
 }
 
 fn still_valid(view: &View<'_>, seen: &Remembered) -> bool {
-    let window = SignedDuration::from_secs(i64::try_from(view.settings.token_window_seconds).unwrap_or(i64::MAX));
+    let window = SignedDuration::from_secs(
+        i64::try_from(view.settings.token_window_seconds).unwrap_or(i64::MAX),
+    );
     if view.now.duration_since(seen.at) >= window {
         return false;
     }
-    let about = seen.reply.body.get("agentRuntimeId").and_then(Value::as_str);
+    let about = seen
+        .reply
+        .body
+        .get("agentRuntimeId")
+        .and_then(Value::as_str);
     let exists = about.is_none_or(|id| view.part.runtimes.contains_key(id));
     exists || view.settings.token_replay_after_delete == TokenReplay::Replay
 }

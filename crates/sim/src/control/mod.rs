@@ -3,6 +3,7 @@
 mod endpoints;
 mod idempotency;
 mod paging;
+mod reading;
 mod rules;
 mod runtimes;
 mod tags;
@@ -25,12 +26,17 @@ pub fn handle(app: &App, call: &Call) -> Result<Reply, ApiError> {
     let route = &call.route;
     let named = matches!(
         route.operation,
-        Op::GetAgentRuntimeEndpoint | Op::UpdateAgentRuntimeEndpoint | Op::DeleteAgentRuntimeEndpoint
+        Op::GetAgentRuntimeEndpoint
+            | Op::UpdateAgentRuntimeEndpoint
+            | Op::DeleteAgentRuntimeEndpoint
     );
     if named {
         check_text("endpointName", &shapes::NAME, route.param(1))?;
     }
-    let by_id = !matches!(route.operation, Op::CreateAgentRuntime | Op::ListAgentRuntimes) && !is_by_arn(route.operation);
+    let by_id = !matches!(
+        route.operation,
+        Op::CreateAgentRuntime | Op::ListAgentRuntimes
+    ) && !is_by_arn(route.operation);
     if by_id {
         check_text("agentRuntimeId", &shapes::RUNTIME_ID, route.param(0))?;
     }
@@ -39,11 +45,11 @@ pub fn handle(app: &App, call: &Call) -> Result<Reply, ApiError> {
     let view = &mut world.view(&call.account, &call.region, now);
     match route.operation {
         Op::CreateAgentRuntime => runtimes::create(view, call),
-        Op::GetAgentRuntime => runtimes::get(view, call),
+        Op::GetAgentRuntime => reading::get(view, call),
         Op::UpdateAgentRuntime => runtimes::update(view, call),
         Op::DeleteAgentRuntime => runtimes::delete(view, call),
-        Op::ListAgentRuntimes => runtimes::list(view, call),
-        Op::ListAgentRuntimeVersions => runtimes::list_versions(view, call),
+        Op::ListAgentRuntimes => reading::list(view, call),
+        Op::ListAgentRuntimeVersions => reading::list_versions(view, call),
         Op::CreateAgentRuntimeEndpoint => endpoints::create(view, call),
         Op::GetAgentRuntimeEndpoint => endpoints::get(view, call),
         Op::UpdateAgentRuntimeEndpoint => endpoints::update(view, call),
@@ -55,7 +61,10 @@ pub fn handle(app: &App, call: &Call) -> Result<Reply, ApiError> {
         Op::PutResourcePolicy => tags::put_policy(view, call),
         Op::GetResourcePolicy => tags::get_policy(view, call),
         Op::DeleteResourcePolicy => tags::delete_policy(view, call),
-        other => Err(ApiError::new("UnknownOperationException", format!("{other} is not of the control plane"))),
+        other => Err(ApiError::new(
+            "UnknownOperationException",
+            format!("{other} is not of the control plane"),
+        )),
     }
 }
 
@@ -75,7 +84,9 @@ fn is_by_arn(operation: Op) -> bool {
 fn version_number(name: &str, given: Option<&str>) -> Result<Option<u32>, ApiError> {
     let Some(text) = given else { return Ok(None) };
     check_text(name, &shapes::VERSION, text)?;
-    text.parse().map(Some).map_err(|_| ApiError::field(name, "Member must be a version number"))
+    text.parse()
+        .map(Some)
+        .map_err(|_| ApiError::field(name, "Member must be a version number"))
 }
 
 /// What a delete was asked, as the request that its client token belongs to.

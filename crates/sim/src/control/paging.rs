@@ -27,27 +27,39 @@ pub fn page(
             .parse()
             .ok()
             .filter(|size| (1..=PAGE).contains(size))
-            .ok_or_else(|| ApiError::field("maxResults", format!("Member must have value between 1 and {PAGE}")))?,
+            .ok_or_else(|| {
+                ApiError::field(
+                    "maxResults",
+                    format!("Member must have value between 1 and {PAGE}"),
+                )
+            })?,
     };
     let list = format!("{}/{}", call.route.operation, call.route.param(0));
-    let after = match call.query("nextToken") {
+    let start = match call.query("nextToken") {
         None => None,
         Some(token) => {
             check_text("nextToken", &shapes::NEXT_TOKEN, token)?;
-            let key = decode(token, &list).ok_or_else(|| ApiError::field("nextToken", "Member is not a token of this list"))?;
+            let key = decode(token, &list).ok_or_else(|| {
+                ApiError::field("nextToken", "Member is not a token of this list")
+            })?;
             Some(key)
         }
     };
-    let mut rest = items.filter(|(key, _)| after.is_none_or(|after| *key > after)).peekable();
+    let mut left = items
+        .filter(|(key, _)| start.is_none_or(|last| *key > last))
+        .peekable();
     let mut entries = Vec::new();
-    let mut last = 0;
-    for (key, item) in rest.by_ref().take(size) {
-        last = key;
-        entries.push(item);
+    let mut end = 0;
+    for (key, entry) in left.by_ref().take(size) {
+        end = key;
+        entries.push(entry);
     }
     let mut body = Map::from_iter([(member.to_owned(), Value::Array(entries))]);
-    if rest.peek().is_some() {
-        body.insert("nextToken".to_owned(), json!(URL_SAFE_NO_PAD.encode(format!("{list}#{last}"))));
+    if left.peek().is_some() {
+        body.insert(
+            "nextToken".to_owned(),
+            json!(URL_SAFE_NO_PAD.encode(format!("{list}#{end}"))),
+        );
     }
     Ok(Value::Object(body))
 }

@@ -25,9 +25,16 @@ pub fn complete(members: &mut Map<String, Value>, settings: &Settings) -> Result
     let lifecycle = lifecycle(members.get("lifecycleConfiguration"))?;
     members.insert("lifecycleConfiguration".to_owned(), lifecycle);
     if !members.contains_key("platformVersion") {
-        members.insert("platformVersion".to_owned(), json!(settings.default_platform_version));
+        members.insert(
+            "platformVersion".to_owned(),
+            json!(settings.default_platform_version),
+        );
     }
-    for name in ["environmentVariables", "filesystemConfigurations", "resourceConfigurations"] {
+    for name in [
+        "environmentVariables",
+        "filesystemConfigurations",
+        "resourceConfigurations",
+    ] {
         let empty = match members.get(name) {
             Some(Value::Object(map)) => map.is_empty(),
             Some(Value::Array(list)) => list.is_empty(),
@@ -42,7 +49,10 @@ pub fn complete(members: &mut Map<String, Value>, settings: &Settings) -> Result
 
 fn network(members: &Map<String, Value>) -> Result<(), ApiError> {
     let network = members.get("networkConfiguration");
-    match (network, members.contains_key("capacityProviderConfiguration")) {
+    match (
+        network,
+        members.contains_key("capacityProviderConfiguration"),
+    ) {
         (None, true) => return Ok(()),
         (None, false) => {
             return Err(ApiError::field(
@@ -58,7 +68,9 @@ fn network(members: &Map<String, Value>) -> Result<(), ApiError> {
         }
         (Some(_), false) => {}
     }
-    let mode = network.and_then(|n| n.get("networkMode")).and_then(Value::as_str);
+    let mode = network
+        .and_then(|n| n.get("networkMode"))
+        .and_then(Value::as_str);
     let vpc = network.is_some_and(|n| n.get("networkModeConfig").is_some());
     match (mode, vpc) {
         (Some("VPC"), false) => Err(ApiError::field(
@@ -74,22 +86,40 @@ fn network(members: &Map<String, Value>) -> Result<(), ApiError> {
 }
 
 fn protocol(members: &Map<String, Value>) -> Result<(), ApiError> {
-    let port = members.get("protocolConfiguration").and_then(|p| p.get("port")).and_then(Value::as_i64);
+    let port = members
+        .get("protocolConfiguration")
+        .and_then(|p| p.get("port"))
+        .and_then(Value::as_i64);
     if port == Some(FORBIDDEN_PORT) {
-        return Err(ApiError::field("protocolConfiguration.port", format!("port {FORBIDDEN_PORT} is reserved")));
+        return Err(ApiError::field(
+            "protocolConfiguration.port",
+            format!("port {FORBIDDEN_PORT} is reserved"),
+        ));
     }
-    let allowed = members.get("allowedPorts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let allowed = members
+        .get("allowedPorts")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     for (n, entry) in allowed.iter().enumerate() {
         let name = format!("allowedPorts.{}.member", n + 1);
         let bound = |pointer: &str| entry.pointer(pointer).and_then(Value::as_i64);
         let single = bound("/port");
-        let (from, to) = (single.or_else(|| bound("/portRange/from")), single.or_else(|| bound("/portRange/to")));
-        let (Some(from), Some(to)) = (from, to) else { continue };
+        let (from, to) = (
+            single.or_else(|| bound("/portRange/from")),
+            single.or_else(|| bound("/portRange/to")),
+        );
+        let (Some(from), Some(to)) = (from, to) else {
+            continue;
+        };
         if from > to {
             return Err(ApiError::field(&name, "from must not be greater than to"));
         }
         if (from..=to).contains(&FORBIDDEN_PORT) {
-            return Err(ApiError::field(&name, format!("port {FORBIDDEN_PORT} is reserved")));
+            return Err(ApiError::field(
+                &name,
+                format!("port {FORBIDDEN_PORT} is reserved"),
+            ));
         }
     }
     Ok(())
@@ -97,19 +127,35 @@ fn protocol(members: &Map<String, Value>) -> Result<(), ApiError> {
 
 fn headers(members: &Map<String, Value>) -> Result<(), ApiError> {
     let name = "requestHeaderConfiguration.requestHeaderAllowlist";
-    let list = members.get("requestHeaderConfiguration").and_then(|c| c.get("requestHeaderAllowlist"));
+    let list = members
+        .get("requestHeaderConfiguration")
+        .and_then(|c| c.get("requestHeaderAllowlist"));
     let mut seen = std::collections::BTreeSet::new();
-    for header in list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+    for header in list
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         let lower = header.to_ascii_lowercase();
         let reserved = lower.starts_with("x-amz-") || lower.starts_with("x-amzn-");
         if reserved && !lower.starts_with(CUSTOM_HEADER_PREFIX) {
-            return Err(ApiError::field(name, format!("header {header} is reserved")));
+            return Err(ApiError::field(
+                name,
+                format!("header {header} is reserved"),
+            ));
         }
         if lower == "authorization" && !members.contains_key("authorizerConfiguration") {
-            return Err(ApiError::field(name, "header Authorization requires a customJWTAuthorizer"));
+            return Err(ApiError::field(
+                name,
+                "header Authorization requires a customJWTAuthorizer",
+            ));
         }
         if !seen.insert(lower) {
-            return Err(ApiError::field(name, format!("header {header} is listed more than once")));
+            return Err(ApiError::field(
+                name,
+                format!("header {header} is listed more than once"),
+            ));
         }
     }
     Ok(())
@@ -117,11 +163,22 @@ fn headers(members: &Map<String, Value>) -> Result<(), ApiError> {
 
 fn filesystems(members: &Map<String, Value>) -> Result<(), ApiError> {
     let mut seen = std::collections::BTreeSet::new();
-    for entry in members.get("filesystemConfigurations").and_then(Value::as_array).into_iter().flatten() {
+    for entry in members
+        .get("filesystemConfigurations")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let arm = entry.as_object().and_then(|arms| arms.values().next());
-        let path = arm.and_then(|arm| arm.get("mountPath")).and_then(Value::as_str).unwrap_or_default();
+        let path = arm
+            .and_then(|arm| arm.get("mountPath"))
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if !seen.insert(path.trim_end_matches('/')) {
-            return Err(ApiError::field("filesystemConfigurations", format!("mount path {path} is used more than once")));
+            return Err(ApiError::field(
+                "filesystemConfigurations",
+                format!("mount path {path} is used more than once"),
+            ));
         }
     }
     Ok(())
@@ -146,11 +203,16 @@ fn lifecycle(given: Option<&Value>) -> Result<Value, ApiError> {
 /// # Errors
 /// `ValidationException` for keys of AWS's own.
 pub fn tags(given: Option<Value>) -> Result<BTreeMap<String, String>, ApiError> {
-    let Some(Value::Object(map)) = given else { return Ok(BTreeMap::new()) };
+    let Some(Value::Object(map)) = given else {
+        return Ok(BTreeMap::new());
+    };
     let mut tags = BTreeMap::new();
     for (key, value) in map {
         if key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(ApiError::field("tags", format!("tag key {key} begins with the reserved prefix aws:")));
+            return Err(ApiError::field(
+                "tags",
+                format!("tag key {key} begins with the reserved prefix aws:"),
+            ));
         }
         if let Value::String(value) = value {
             tags.insert(key, value);

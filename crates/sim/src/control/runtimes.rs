@@ -1,13 +1,12 @@
-//! Create, Get, Update, Delete and List of runtimes and their versions.
+//! Create, Update and Delete of runtimes, Delete of versions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::idempotency::once;
-use super::paging::page;
+use super::reading::missing_version;
 use super::{delete_request, rules, version_number};
 use crate::operation::Operation;
 use crate::request::Call;
@@ -22,17 +21,6 @@ use crate::wire::reply::{Reply, iso8601};
 use crate::wire::runtime_shapes;
 use crate::wire::shape::parse;
 
-/// What a list shows of a runtime.
-const SUMMARY: [&str; 7] = [
-    "agentRuntimeArn",
-    "agentRuntimeId",
-    "agentRuntimeVersion",
-    "agentRuntimeName",
-    "description",
-    "lastUpdatedAt",
-    "status",
-];
-
 pub fn create(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let mut request = parse(runtime_shapes::CREATE, &call.body)?;
     if requires_s3_endpoint(&request).is_some() {
@@ -43,7 +31,12 @@ pub fn create(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     }
     let tags = rules::tags(request.get("tags").cloned())?;
     rules::complete(&mut request, view.settings)?;
-    once(view, Operation::CreateAgentRuntime, request, |view, request| add(view, request, tags))
+    once(
+        view,
+        Operation::CreateAgentRuntime,
+        request,
+        |view, request| add(view, request, tags),
+    )
 }
 
 fn add(
@@ -57,11 +50,21 @@ fn add(
         Some(Value::String(name)) => name,
         _ => String::new(),
     };
-    if view.part.runtimes.values().any(|runtime| runtime.name == name) {
-        return Err(ApiError::conflict(format!("An agent with the specified name already exists: {name}")));
+    if view
+        .part
+        .runtimes
+        .values()
+        .any(|runtime| runtime.name == name)
+    {
+        return Err(ApiError::conflict(format!(
+            "An agent with the specified name already exists: {name}"
+        )));
     }
     if view.part.runtimes.len() >= view.settings.max_runtimes {
-        return Err(quota("agent runtimes per account", view.settings.max_runtimes));
+        return Err(quota(
+            "agent runtimes per account",
+            view.settings.max_runtimes,
+        ));
     }
     let config = Arc::new(Config(members));
     check_at_once(view, &config)?;
@@ -94,7 +97,14 @@ fn add(
         "status": runtime.status.wire(),
     }));
     view.part.runtimes.insert(id.clone(), runtime);
-    view.part.schedule(view.now, view.settings.create_delay_ms, Event::RuntimeSettles { id: id.clone(), version: 1 });
+    view.part.schedule(
+        view.now,
+        view.settings.create_delay_ms,
+        Event::RuntimeSettles {
+            id: id.clone(),
+            version: 1,
+        },
+    );
     view.part.record(&id, view.now, view.settings);
     Ok(reply)
 }
@@ -104,14 +114,23 @@ pub fn update(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let id = call.route.param(0).to_owned();
     // The token belongs to the request as it came, before what is there has been filled in.
     request.insert("agentRuntimeId".to_owned(), json!(id));
-    once(view, Operation::UpdateAgentRuntime, request, |view, request| {
-        let mut members = request.clone();
-        members.remove("agentRuntimeId");
-        change(view, &id, members)
-    })
+    once(
+        view,
+        Operation::UpdateAgentRuntime,
+        request,
+        |view, request| {
+            let mut members = request.clone();
+            members.remove("agentRuntimeId");
+            change(view, &id, members)
+        },
+    )
 }
 
-fn change(view: &mut View<'_>, id: &str, mut members: Map<String, Value>) -> Result<Reply, ApiError> {
+fn change(
+    view: &mut View<'_>,
+    id: &str,
+    mut members: Map<String, Value>,
+) -> Result<Reply, ApiError> {
     let runtime = view.part.runtime(id, view.settings)?;
     let current = &runtime.newest().config.0;
     if let Some(wished) = requires_s3_endpoint(&members)
@@ -141,10 +160,16 @@ fn change(view: &mut View<'_>, id: &str, mut members: Map<String, Value>) -> Res
         || (runtime.status == Status::CreateFailed
             && view.settings.update_from_create_failed == FromCreateFailed::Conflict);
     if refuse {
-        return Err(ApiError::conflict(format!("agent runtime {id} cannot be updated while it is {}", runtime.status)));
+        return Err(ApiError::conflict(format!(
+            "agent runtime {id} cannot be updated while it is {}",
+            runtime.status
+        )));
     }
     if runtime.versions.len() >= view.settings.max_versions {
-        return Err(quota("versions per agent runtime", view.settings.max_versions));
+        return Err(quota(
+            "versions per agent runtime",
+            view.settings.max_versions,
+        ));
     }
     let number = runtime.last_number + 1;
     let config = Arc::new(Config(members));
@@ -166,69 +191,53 @@ fn change(view: &mut View<'_>, id: &str, mut members: Map<String, Value>) -> Res
         "lastUpdatedAt": iso8601(runtime.last_updated_at),
         "status": runtime.status.wire(),
     }));
-    view.part.schedule(now, view.settings.update_delay_ms, Event::RuntimeSettles { id: id.to_owned(), version: number });
+    view.part.schedule(
+        now,
+        view.settings.update_delay_ms,
+        Event::RuntimeSettles {
+            id: id.to_owned(),
+            version: number,
+        },
+    );
     view.part.record(id, now, view.settings);
     Ok(reply)
-}
-
-pub fn get(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
-    let id = call.route.param(0);
-    let number = version_number("agentRuntimeVersion", call.query("version"))?;
-    if number.is_none() && view.settings.get_lag_ms > 0 {
-        let then = ago(view, view.settings.get_lag_ms);
-        let found = view.part.runtime_journal.all_at(then).find(|(_, state)| state["agentRuntimeId"] == id);
-        return found
-            .map(|(_, state)| Reply::ok(state.as_ref().clone()))
-            .ok_or_else(|| ApiError::not_found(format!("agent runtime {id} was not found")));
-    }
-    let runtime = view.part.runtime(id, view.settings)?;
-    let version = match number {
-        None => runtime.newest(),
-        Some(number) => runtime.versions.get(&number).ok_or_else(|| missing_version(id, number))?,
-    };
-    Ok(Reply::ok(Value::Object(runtime.wire(version, view.settings))))
-}
-
-pub fn list(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
-    if view.settings.list_lag_ms > 0 {
-        let then = ago(view, view.settings.list_lag_ms);
-        let entries = view.part.runtime_journal.all_at(then).map(|(seq, state)| {
-            let pick = |name: &&str| ((*name).to_owned(), state.get(*name).cloned().unwrap_or_else(|| json!("")));
-            (*seq, Value::Object(SUMMARY.iter().map(pick).collect()))
-        });
-        return page(call, "agentRuntimes", entries).map(Reply::ok);
-    }
-    let mut sorted: Vec<&Runtime> = view.part.runtimes.values().collect();
-    sorted.sort_unstable_by_key(|runtime| runtime.seq);
-    let entries = sorted.into_iter().map(|runtime| (runtime.seq, runtime.summary(runtime.newest())));
-    page(call, "agentRuntimes", entries).map(Reply::ok)
-}
-
-pub fn list_versions(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
-    let runtime = view.part.runtime(call.route.param(0), view.settings)?;
-    let entries = runtime.versions.values().map(|version| (u64::from(version.number), runtime.summary(version)));
-    page(call, "agentRuntimes", entries).map(Reply::ok)
 }
 
 pub fn delete(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let number = version_number("agentRuntimeVersion", call.query("version"))?;
     let id = call.route.param(0);
-    once(view, Operation::DeleteAgentRuntime, delete_request(call)?, |view, _| match number {
-        Some(number) => prune(view, id, number),
-        None => remove(view, id),
-    })
+    once(
+        view,
+        Operation::DeleteAgentRuntime,
+        delete_request(call)?,
+        |view, _| match number {
+            Some(number) => prune(view, id, number),
+            None => remove(view, id),
+        },
+    )
 }
 
 fn remove(view: &mut View<'_>, id: &str) -> Result<Reply, ApiError> {
     let now = view.now;
     let runtime = view.part.runtime_mut(id, view.settings)?;
     if runtime.status.in_transition() {
-        return Err(ApiError::conflict(format!("agent runtime {id} cannot be deleted while it is {}", runtime.status)));
+        return Err(ApiError::conflict(format!(
+            "agent runtime {id} cannot be deleted while it is {}",
+            runtime.status
+        )));
     }
     // One that is DELETING still counts.
-    let others: Vec<&str> = runtime.endpoints.keys().map(String::as_str).filter(|n| *n != DEFAULT_ENDPOINT).collect();
+    let others: Vec<&str> = runtime
+        .endpoints
+        .keys()
+        .map(String::as_str)
+        .filter(|n| *n != DEFAULT_ENDPOINT)
+        .collect();
     if !others.is_empty() {
-        return Err(ApiError::conflict(format!("agent runtime {id} has endpoints that must be deleted first: {}", others.join(", "))));
+        return Err(ApiError::conflict(format!(
+            "agent runtime {id} has endpoints that must be deleted first: {}",
+            others.join(", ")
+        )));
     }
     runtime.status = Status::Deleting;
     runtime.failure_reason = None;
@@ -237,25 +246,43 @@ fn remove(view: &mut View<'_>, id: &str) -> Result<Reply, ApiError> {
         endpoint.status = Status::Deleting;
         endpoint.last_updated_at = now;
     }
-    view.part.schedule(now, view.settings.delete_delay_ms, Event::RuntimeGoes { id: id.to_owned() });
+    view.part.schedule(
+        now,
+        view.settings.delete_delay_ms,
+        Event::RuntimeGoes { id: id.to_owned() },
+    );
     view.part.record(id, now, view.settings);
-    Ok(Reply::accepted(json!({ "status": Status::Deleting.wire(), "agentRuntimeId": id })))
+    Ok(Reply::accepted(
+        json!({ "status": Status::Deleting.wire(), "agentRuntimeId": id }),
+    ))
 }
 
 /// Deletes one old version, at once.
 fn prune(view: &mut View<'_>, id: &str, number: u32) -> Result<Reply, ApiError> {
     let runtime = view.part.runtime_mut(id, view.settings)?;
     if runtime.status.in_transition() {
-        return Err(ApiError::conflict(format!("versions of agent runtime {id} cannot be deleted while it is {}", runtime.status)));
+        return Err(ApiError::conflict(format!(
+            "versions of agent runtime {id} cannot be deleted while it is {}",
+            runtime.status
+        )));
     }
     if !runtime.versions.contains_key(&number) {
         return Err(missing_version(id, number));
     }
     if runtime.newest().number == number {
-        return Err(ApiError::conflict(format!("version {number} is the newest of agent runtime {id}")));
+        return Err(ApiError::conflict(format!(
+            "version {number} is the newest of agent runtime {id}"
+        )));
     }
-    if let Some(endpoint) = runtime.endpoints.values().find(|endpoint| endpoint.uses(number)) {
-        return Err(ApiError::conflict(format!("version {number} of agent runtime {id} is used by endpoint {}", endpoint.name)));
+    if let Some(endpoint) = runtime
+        .endpoints
+        .values()
+        .find(|endpoint| endpoint.uses(number))
+    {
+        return Err(ApiError::conflict(format!(
+            "version {number} of agent runtime {id} is used by endpoint {}",
+            endpoint.name
+        )));
     }
     runtime.versions.remove(&number);
     Ok(Reply::accepted(json!({
@@ -281,25 +308,22 @@ fn check_at_once(view: &View<'_>, config: &Config) -> Result<(), ApiError> {
     if !view.settings.validate_sync {
         return Ok(());
     }
-    verdict(config, &view.part.account, view.settings, view.images).map(|_| ()).map_err(ApiError::validation)
+    verdict(config, &view.part.account, view.settings, view.images)
+        .map(|_| ())
+        .map_err(ApiError::validation)
 }
 
 fn requires_s3_endpoint(members: &Map<String, Value>) -> Option<bool> {
-    members.get("networkConfiguration")?.pointer("/networkModeConfig/requireServiceS3Endpoint")?.as_bool()
-}
-
-/// The time that a lag goes back to.
-pub fn ago(view: &View<'_>, lag_ms: u64) -> jiff::Timestamp {
-    let lag = SignedDuration::from_millis(i64::try_from(lag_ms).unwrap_or(i64::MAX));
-    view.now.saturating_sub(lag).unwrap_or(jiff::Timestamp::MIN)
+    members
+        .get("networkConfiguration")?
+        .pointer("/networkModeConfig/requireServiceS3Endpoint")?
+        .as_bool()
 }
 
 /// `ServiceQuotaExceededException`.
 pub fn quota(what: &str, limit: usize) -> ApiError {
-    ApiError::new("ServiceQuotaExceededException", format!("the quota of {limit} {what} is exhausted"))
-}
-
-/// `ResourceNotFoundException` for a version.
-pub fn missing_version(id: &str, number: u32) -> ApiError {
-    ApiError::not_found(format!("version {number} of agent runtime {id} was not found"))
+    ApiError::new(
+        "ServiceQuotaExceededException",
+        format!("the quota of {limit} {what} is exhausted"),
+    )
 }

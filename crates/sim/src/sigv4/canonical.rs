@@ -23,14 +23,29 @@ pub struct PathRules {
 
 impl PathRules {
     /// What AgentCore, ECR and STS do.
-    pub const STANDARD: Self = Self { encode: true, normalize: true };
+    pub const STANDARD: Self = Self {
+        encode: true,
+        normalize: true,
+    };
 }
 
 /// The path as it is signed, from the path as it is on the wire.
 pub fn path(wire: &str, rules: PathRules) -> String {
-    let path = if rules.normalize { normalize(wire) } else { wire.to_owned() };
-    let path = if path.is_empty() { "/".to_owned() } else { path };
-    if rules.encode { encode(path.as_bytes(), true) } else { path }
+    let path = if rules.normalize {
+        normalize(wire)
+    } else {
+        wire.to_owned()
+    };
+    let path = if path.is_empty() {
+        "/".to_owned()
+    } else {
+        path
+    };
+    if rules.encode {
+        encode(path.as_bytes(), true)
+    } else {
+        path
+    }
 }
 
 fn normalize(path: &str) -> String {
@@ -65,7 +80,10 @@ pub fn query(wire: &str, skip: &[&str]) -> String {
         .filter(|(key, _)| !skip.contains(&key.as_str()))
         .collect();
     pairs.sort();
-    let joined: Vec<String> = pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let joined: Vec<String> = pairs
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     joined.join("&")
 }
 
@@ -74,7 +92,9 @@ fn encode(bytes: &[u8], keep_slash: bool) -> String {
     let mut out = String::with_capacity(bytes.len());
     for byte in bytes {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(*byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(*byte));
+            }
             b'/' if keep_slash => out.push('/'),
             other => {
                 // Writing to a String cannot fail.
@@ -92,7 +112,10 @@ fn header(headers: &HeaderMap, name: &str) -> String {
         .iter()
         .map(|value| {
             let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            text.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+            text.split(' ')
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
         })
         .collect();
     values.join(",")
@@ -119,9 +142,18 @@ pub struct Parts<'a> {
 
 /// The canonical request. `skip` names query parameters that are left out.
 pub fn request(parts: Parts<'_>, rules: PathRules, skip: &[&str]) -> String {
-    let mut out = format!("{}\n{}\n{}\n", parts.method, path(parts.path, rules), query(parts.query, skip));
+    let mut out = format!(
+        "{}\n{}\n{}\n",
+        parts.method,
+        path(parts.path, rules),
+        query(parts.query, skip)
+    );
     for name in parts.signed_headers {
-        let value = if *name == "host" { parts.host.to_owned() } else { header(parts.headers, name) };
+        let value = if *name == "host" {
+            parts.host.to_owned()
+        } else {
+            header(parts.headers, name)
+        };
         out.push_str(name);
         out.push(':');
         out.push_str(&value);
@@ -136,7 +168,10 @@ pub fn request(parts: Parts<'_>, rules: PathRules, skip: &[&str]) -> String {
 
 /// The string to sign. `timestamp` as `20150830T123600Z`, `scope` as `20150830/us-east-1/service/aws4_request`.
 pub fn string_to_sign(timestamp: &str, scope: &str, canonical_request: &str) -> String {
-    format!("{ALGORITHM}\n{timestamp}\n{scope}\n{}", sha256_hex(canonical_request.as_bytes()))
+    format!(
+        "{ALGORITHM}\n{timestamp}\n{scope}\n{}",
+        sha256_hex(canonical_request.as_bytes())
+    )
 }
 
 /// The signature of a string, in hex. `scope` as in [`string_to_sign`].

@@ -36,10 +36,16 @@ impl Refusal {
         let pick = |json: &'static str, query: &'static str| if sts { query } else { json };
         match self {
             Self::Missing => ApiError::new(
-                pick("MissingAuthenticationTokenException", "MissingAuthenticationToken"),
+                pick(
+                    "MissingAuthenticationTokenException",
+                    "MissingAuthenticationToken",
+                ),
                 "Missing Authentication Token",
             ),
-            Self::Incomplete(text) => ApiError::new(pick("IncompleteSignatureException", "IncompleteSignature"), text),
+            Self::Incomplete(text) => ApiError::new(
+                pick("IncompleteSignatureException", "IncompleteSignature"),
+                text,
+            ),
             Self::UnknownKey => ApiError::new(
                 pick("UnrecognizedClientException", "InvalidClientTokenId"),
                 "The security token included in the request is invalid.",
@@ -48,7 +54,10 @@ impl Refusal {
                 pick("ExpiredTokenException", "ExpiredToken"),
                 "The security token included in the request is expired",
             ),
-            Self::Invalid(text) => ApiError::new(pick("InvalidSignatureException", "SignatureDoesNotMatch"), text),
+            Self::Invalid(text) => ApiError::new(
+                pick("InvalidSignatureException", "SignatureDoesNotMatch"),
+                text,
+            ),
         }
     }
 }
@@ -95,37 +104,68 @@ impl Claim {
     /// # Errors
     /// [`Refusal::Missing`] and [`Refusal::Incomplete`].
     pub fn read(headers: &HeaderMap, query: &str) -> Result<Self, Refusal> {
-        let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let text = |name: &str| {
+            headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .map(str::to_owned)
+        };
         if let Some(authorization) = text("authorization") {
-            let given = authorization
-                .strip_prefix(ALGORITHM)
-                .ok_or_else(|| Refusal::Incomplete(format!("Authorization header requires {ALGORITHM}")))?;
+            let given = authorization.strip_prefix(ALGORITHM).ok_or_else(|| {
+                Refusal::Incomplete(format!("Authorization header requires {ALGORITHM}"))
+            })?;
             let part = |name: &str| {
                 given
                     .split(',')
                     .find_map(|piece| piece.trim().strip_prefix(name)?.strip_prefix('='))
                     .map(str::to_owned)
-                    .ok_or_else(|| Refusal::Incomplete(format!("Authorization header requires '{name}' parameter")))
+                    .ok_or_else(|| {
+                        Refusal::Incomplete(format!(
+                            "Authorization header requires '{name}' parameter"
+                        ))
+                    })
             };
             let timestamp = text("x-amz-date").ok_or_else(|| {
-                Refusal::Incomplete("Authorization header requires existence of an 'X-Amz-Date' header".to_owned())
+                Refusal::Incomplete(
+                    "Authorization header requires existence of an 'X-Amz-Date' header".to_owned(),
+                )
             })?;
-            let (credential, signed, signature) = (part("Credential")?, part("SignedHeaders")?, part("Signature")?);
-            return Self::new(&credential, signed, signature, timestamp, text("x-amz-security-token"), None);
+            let (credential, signed, signature) = (
+                part("Credential")?,
+                part("SignedHeaders")?,
+                part("Signature")?,
+            );
+            return Self::new(
+                &credential,
+                signed,
+                signature,
+                timestamp,
+                text("x-amz-security-token"),
+                None,
+            );
         }
         let pairs = parse_pairs(query, false);
-        let get = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let get = |name: &str| {
+            pairs
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.clone())
+        };
         if get("X-Amz-Algorithm").as_deref() != Some(ALGORITHM) {
             return Err(Refusal::Missing);
         }
         let part = |name: &str| {
-            get(name).ok_or_else(|| Refusal::Incomplete(format!("AWS query-string parameters must include '{name}'")))
+            get(name).ok_or_else(|| {
+                Refusal::Incomplete(format!("AWS query-string parameters must include '{name}'"))
+            })
         };
         let expires = part("X-Amz-Expires")?
             .parse()
             .ok()
             .filter(|seconds| (1..=MAX_EXPIRES).contains(seconds))
-            .ok_or_else(|| Refusal::Incomplete(format!("X-Amz-Expires must be between 1 and {MAX_EXPIRES}")))?;
+            .ok_or_else(|| {
+                Refusal::Incomplete(format!("X-Amz-Expires must be between 1 and {MAX_EXPIRES}"))
+            })?;
         Self::new(
             &part("X-Amz-Credential")?,
             part("X-Amz-SignedHeaders")?,
@@ -144,8 +184,11 @@ impl Claim {
         token: Option<String>,
         expires: Option<i64>,
     ) -> Result<Self, Refusal> {
-        let incomplete =
-            || Refusal::Incomplete("Credential must have exactly 5 slash-delimited elements".to_owned());
+        let incomplete = || {
+            Refusal::Incomplete(
+                "Credential must have exactly 5 slash-delimited elements".to_owned(),
+            )
+        };
         let (key_id, scope) = credential.split_once('/').ok_or_else(incomplete)?;
         let [_, region, service, "aws4_request"] = scope.split('/').collect::<Vec<_>>()[..] else {
             return Err(incomplete());
@@ -179,16 +222,22 @@ impl Claim {
         now: Timestamp,
     ) -> Result<Caller, Refusal> {
         if self.service != signing_name {
-            return Err(Refusal::Invalid(format!("Credential should be scoped to correct service: '{signing_name}'.")));
+            return Err(Refusal::Invalid(format!(
+                "Credential should be scoped to correct service: '{signing_name}'."
+            )));
         }
-        let key = credentials.find(&self.key_id, self.token.as_deref(), now).map_err(|problem| match problem {
-            KeyProblem::Unknown => Refusal::UnknownKey,
-            KeyProblem::Expired => Refusal::ExpiredToken,
-        })?;
+        let key = credentials
+            .find(&self.key_id, self.token.as_deref(), now)
+            .map_err(|problem| match problem {
+                KeyProblem::Unknown => Refusal::UnknownKey,
+                KeyProblem::Expired => Refusal::ExpiredToken,
+            })?;
         self.check_time(clock)?;
         let names: Vec<&str> = self.signed_headers.split(';').collect();
         if !names.contains(&"host") {
-            return Err(Refusal::Invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.".to_owned()));
+            return Err(Refusal::Invalid(
+                "'Host' must be a 'SignedHeader' in the AWS Authorization.".to_owned(),
+            ));
         }
         let payload_hash = payload_hash(request)?;
         if self.fits(&key.secret, request, &names, payload_hash) {
@@ -205,27 +254,52 @@ impl Claim {
     fn check_time(&self, clock: Timestamp) -> Result<(), Refusal> {
         let signed_at = DateTime::strptime("%Y%m%dT%H%M%SZ", &self.timestamp)
             .and_then(|at| at.to_zoned(TimeZone::UTC))
-            .map_err(|_| Refusal::Incomplete(format!("Date must be in ISO-8601 'basic format'. Got '{}'.", self.timestamp)))?
+            .map_err(|_| {
+                Refusal::Incomplete(format!(
+                    "Date must be in ISO-8601 'basic format'. Got '{}'.",
+                    self.timestamp
+                ))
+            })?
             .timestamp();
-        if !self.scope.starts_with(self.timestamp.get(..8).unwrap_or("-")) {
-            return Err(Refusal::Invalid("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date".to_owned()));
+        if !self
+            .scope
+            .starts_with(self.timestamp.get(..8).unwrap_or("-"))
+        {
+            return Err(Refusal::Invalid(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date"
+                    .to_owned(),
+            ));
         }
         let valid_for = self.expires.map_or(SKEW, SignedDuration::from_secs);
         let age = clock.duration_since(signed_at);
         if age > valid_for {
-            return Err(Refusal::Invalid(format!("Signature expired: {} is too old ({} - {valid_for:#}.)", self.timestamp, basic(clock))));
+            return Err(Refusal::Invalid(format!(
+                "Signature expired: {} is too old ({} - {valid_for:#}.)",
+                self.timestamp,
+                basic(clock)
+            )));
         }
         if age < -SKEW {
-            return Err(Refusal::Invalid(format!("Signature not yet current: {} is still later than {} (+ 5 min.)", self.timestamp, basic(clock))));
+            return Err(Refusal::Invalid(format!(
+                "Signature not yet current: {} is still later than {} (+ 5 min.)",
+                self.timestamp,
+                basic(clock)
+            )));
         }
         Ok(())
     }
 
     fn fits(&self, secret: &str, request: Signed<'_>, names: &[&str], payload_hash: &str) -> bool {
         // Some signers put the port into the host, others leave it out.
-        let bare = request.host.rsplit_once(':').map_or(request.host, |(name, _)| name);
+        let bare = request
+            .host
+            .rsplit_once(':')
+            .map_or(request.host, |(name, _)| name);
         // Some services' signers add the session token after signing.
-        let skips: [&[&str]; 2] = [&["X-Amz-Signature"], &["X-Amz-Signature", "X-Amz-Security-Token"]];
+        let skips: [&[&str]; 2] = [
+            &["X-Amz-Signature"],
+            &["X-Amz-Signature", "X-Amz-Security-Token"],
+        ];
         [request.host, bare].into_iter().any(|host| {
             skips.iter().any(|skip| {
                 let parts = Parts {
@@ -247,11 +321,15 @@ impl Claim {
 
 /// The payload hash that the signature must cover.
 fn payload_hash(request: Signed<'_>) -> Result<&str, Refusal> {
-    let Some(given) = request.headers.get("x-amz-content-sha256") else { return Ok(request.body_hash) };
+    let Some(given) = request.headers.get("x-amz-content-sha256") else {
+        return Ok(request.body_hash);
+    };
     match given.to_str() {
         Ok(UNSIGNED_PAYLOAD) if request.unsigned_payload => Ok(UNSIGNED_PAYLOAD),
         Ok(given) if given.eq_ignore_ascii_case(request.body_hash) => Ok(given),
-        _ => Err(Refusal::Invalid("The value of the 'x-amz-content-sha256' header does not match the payload.".to_owned())),
+        _ => Err(Refusal::Invalid(
+            "The value of the 'x-amz-content-sha256' header does not match the payload.".to_owned(),
+        )),
     }
 }
 

@@ -14,7 +14,10 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { offset_ms: AtomicI64::new(0), jumps: watch::Sender::new(0) }
+        Self {
+            offset_ms: AtomicI64::new(0),
+            jumps: watch::Sender::new(0),
+        }
     }
 }
 
@@ -23,7 +26,9 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         let offset = SignedDuration::from_millis(self.offset_ms.load(Ordering::Relaxed));
         // Jumps are bounded (see `advance`), so that the sum stays in range for centuries.
-        Timestamp::now().saturating_add(offset).unwrap_or(Timestamp::MAX)
+        Timestamp::now()
+            .saturating_add(offset)
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// Jumps ahead by `by` and returns the new time. Negative jumps are ignored.
@@ -44,7 +49,9 @@ impl Clock {
         let mut jumps = self.jumps();
         loop {
             let left = until.duration_since(self.now());
-            let Ok(left) = std::time::Duration::try_from(left) else { return };
+            let Ok(left) = std::time::Duration::try_from(left) else {
+                return;
+            };
             if left.is_zero() {
                 return;
             }

@@ -49,7 +49,14 @@ impl Credentials {
             arn: format!("arn:aws:iam::{account}:user/{id}"),
             user_id: format!("AIDA{}", id.to_uppercase()),
         };
-        self.keys.insert(id.to_owned(), Key { secret: secret.to_owned(), session: None, caller });
+        self.keys.insert(
+            id.to_owned(),
+            Key {
+                secret: secret.to_owned(),
+                session: None,
+                caller,
+            },
+        );
     }
 
     /// Adds a key that STS has issued.
@@ -66,7 +73,11 @@ impl Credentials {
         match (&key.session, token) {
             (None, None) => Ok(key.clone()),
             (Some((issued, expires)), Some(given)) if issued == given => {
-                if *expires <= now { Err(KeyProblem::Expired) } else { Ok(key.clone()) }
+                if *expires <= now {
+                    Err(KeyProblem::Expired)
+                } else {
+                    Ok(key.clone())
+                }
             }
             _ => Err(KeyProblem::Unknown),
         }

@@ -61,13 +61,18 @@ impl Fault {
             Some(name) if status_of(name).is_some() => {}
             Some(name) => {
                 let known: Vec<_> = known_names().collect();
-                return Err(format!("unknown error {name}; known are drop, {}", known.join(", ")));
+                return Err(format!(
+                    "unknown error {name}; known are drop, {}",
+                    known.join(", ")
+                ));
             }
             None if self.delay_ms.is_some() => {}
             None => return Err("a fault needs an error or delayMs".to_owned()),
         }
         match self.probability {
-            Some(p) if !(0.0..=1.0).contains(&p) => Err("probability must be between 0 and 1".to_owned()),
+            Some(p) if !(0.0..=1.0).contains(&p) => {
+                Err("probability must be between 0 and 1".to_owned())
+            }
             _ => Ok(()),
         }
     }
@@ -91,7 +96,9 @@ pub struct Faults {
 impl Faults {
     /// No faults; chances are drawn from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { inner: Mutex::new((Vec::new(), StdRng::seed_from_u64(seed))) }
+        Self {
+            inner: Mutex::new((Vec::new(), StdRng::seed_from_u64(seed))),
+        }
     }
 
     /// Replaces all faults.
@@ -142,7 +149,9 @@ impl Faults {
 fn default_text(error: &str) -> String {
     match error {
         "ThrottlingException" => "Rate exceeded".to_owned(),
-        "AccessDeniedException" | "AccessDenied" => "the caller is not authorized to perform this operation".to_owned(),
+        "AccessDeniedException" | "AccessDenied" => {
+            "the caller is not authorized to perform this operation".to_owned()
+        }
         other => format!("injected {other}"),
     }
 }

@@ -17,7 +17,9 @@ pub fn key_characters(rng: &mut StdRng, length: usize) -> String {
 }
 
 fn pick(rng: &mut StdRng, from: &[u8], length: usize) -> String {
-    (0..length).filter_map(|_| from.choose(rng).map(|byte| char::from(*byte))).collect()
+    (0..length)
+        .filter_map(|_| from.choose(rng).map(|byte| char::from(*byte)))
+        .collect()
 }
 
 /// The partition of a region: `aws`, `aws-cn` or `aws-us-gov`.
@@ -33,5 +35,8 @@ pub fn aws_partition(region: &str) -> &'static str {
 
 /// ARN of a resource of AgentCore.
 pub fn arn(account: &str, region: &str, resource: &str) -> String {
-    format!("arn:{}:bedrock-agentcore:{region}:{account}:{resource}", aws_partition(region))
+    format!(
+        "arn:{}:bedrock-agentcore:{region}:{account}:{resource}",
+        aws_partition(region)
+    )
 }

@@ -81,29 +81,55 @@ pub struct Images {
 impl Images {
     /// Stores an image and moves the tag to it. The same content always gives the same digest.
     pub fn push(&mut self, push: Push, content: &Content, now: Timestamp) -> String {
-        let mut made: Vec<Image> =
-            push.architectures.iter().map(|arch| self.single(&push.program, arch, content, now)).collect();
+        let mut made: Vec<Image> = push
+            .architectures
+            .iter()
+            .map(|arch| self.single(&push.program, arch, content, now))
+            .collect();
         if made.len() > 1 {
             made.push(index(&made, &push, now));
         }
         // The last one made is what the tag names: the index, or the only image.
-        let digest = made.last().map(|image| image.digest.clone()).unwrap_or_default();
-        let name = push.repository_uri.split_once('/').map_or(push.repository_uri.as_str(), |(_, name)| name).to_owned();
-        let repository = self.repositories.entry(push.repository_uri).or_insert_with(|| Repository {
-            name,
-            created_at: now,
-            tags: BTreeMap::new(),
-            images: BTreeMap::new(),
-        });
+        let digest = made
+            .last()
+            .map(|image| image.digest.clone())
+            .unwrap_or_default();
+        let name = push
+            .repository_uri
+            .split_once('/')
+            .map_or(push.repository_uri.as_str(), |(_, name)| name)
+            .to_owned();
+        let repository = self
+            .repositories
+            .entry(push.repository_uri)
+            .or_insert_with(|| Repository {
+                name,
+                created_at: now,
+                tags: BTreeMap::new(),
+                images: BTreeMap::new(),
+            });
         for image in made {
-            repository.images.entry(image.digest.clone()).or_insert_with(|| Arc::new(image));
+            repository
+                .images
+                .entry(image.digest.clone())
+                .or_insert_with(|| Arc::new(image));
         }
         repository.tags.insert(push.tag, digest.clone());
         digest
     }
 
-    fn single(&mut self, program: &Program, arch: &str, content: &Content, now: Timestamp) -> Image {
-        let env: Vec<String> = program.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    fn single(
+        &mut self,
+        program: &Program,
+        arch: &str,
+        content: &Content,
+        now: Timestamp,
+    ) -> Image {
+        let env: Vec<String> = program
+            .env
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
         let config = json!({
             "architecture": arch,
             "os": "linux",
@@ -137,10 +163,16 @@ impl Images {
     }
 
     /// The repositories of a registry, by name.
-    pub fn repositories_of<'a>(&'a self, registry: &'a str) -> impl Iterator<Item = &'a Repository> {
+    pub fn repositories_of<'a>(
+        &'a self,
+        registry: &'a str,
+    ) -> impl Iterator<Item = &'a Repository> {
         self.repositories
             .iter()
-            .filter(move |(uri, _)| uri.split_once('/').is_some_and(|(host, _)| host == registry))
+            .filter(move |(uri, _)| {
+                uri.split_once('/')
+                    .is_some_and(|(host, _)| host == registry)
+            })
             .map(|(_, repository)| repository)
     }
 
@@ -161,7 +193,10 @@ impl Images {
             _ => (rest, "latest"),
         };
         let repository = self.repositories.get(uri)?;
-        repository.images.get(digest.or_else(|| repository.tags.get(tag).map(String::as_str))?).cloned()
+        repository
+            .images
+            .get(digest.or_else(|| repository.tags.get(tag).map(String::as_str))?)
+            .cloned()
     }
 }
 
@@ -177,7 +212,8 @@ fn index(made: &[Image], push: &Push, now: Timestamp) -> Image {
             })
         })
         .collect();
-    let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests }).to_string();
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests }).to_string();
     Image {
         digest: sha256(manifest.as_bytes()),
         media_type: INDEX_TYPE,
@@ -213,7 +249,10 @@ impl Content {
                 hash.update(&bytes);
             }
         }
-        Self { digest: format!("sha256:{}", hex::encode(hash.finalize())), size }
+        Self {
+            digest: format!("sha256:{}", hex::encode(hash.finalize())),
+            size,
+        }
     }
 }
 

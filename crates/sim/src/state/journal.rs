@@ -30,15 +30,23 @@ impl<K: Ord> Journal<K> {
 
     /// How the thing looked at a time.
     pub fn at(&self, key: &K, time: Timestamp) -> Option<Arc<Value>> {
-        self.entries.get(key).and_then(|history| look(history, time))
+        self.entries
+            .get(key)
+            .and_then(|history| look(history, time))
     }
 
     /// How everything looked at a time, in order of keys.
     pub fn all_at(&self, time: Timestamp) -> impl Iterator<Item = (&K, Arc<Value>)> {
-        self.entries.iter().filter_map(move |(key, history)| Some((key, look(history, time)?)))
+        self.entries
+            .iter()
+            .filter_map(move |(key, history)| Some((key, look(history, time)?)))
     }
 }
 
 fn look(history: &History, time: Timestamp) -> Option<Arc<Value>> {
-    history.iter().rev().find(|(since, _)| *since <= time).and_then(|(_, state)| state.clone())
+    history
+        .iter()
+        .rev()
+        .find(|(since, _)| *since <= time)
+        .and_then(|(_, state)| state.clone())
 }

@@ -37,18 +37,29 @@ impl View<'_> {
     pub fn target(&self, runtime: &str, qualifier: Option<&str>) -> Result<Target, ApiError> {
         let id = self.runtime_id(runtime)?;
         let runtime = self.part.runtime(&id, self.settings)?;
-        let name = qualifier.filter(|q| !q.is_empty()).unwrap_or(DEFAULT_ENDPOINT);
-        let missing = || ApiError::not_found(format!("endpoint {name} of agent runtime {id} was not found"));
+        let name = qualifier
+            .filter(|q| !q.is_empty())
+            .unwrap_or(DEFAULT_ENDPOINT);
+        let missing = || {
+            ApiError::not_found(format!(
+                "endpoint {name} of agent runtime {id} was not found"
+            ))
+        };
         let endpoint = runtime.endpoints.get(name).ok_or_else(missing)?;
         if runtime.status == Status::Deleting || endpoint.status == Status::Deleting {
             return Err(missing());
         }
-        let version = endpoint.live.and_then(|live| runtime.versions.get(&live)).ok_or_else(missing)?;
+        let version = endpoint
+            .live
+            .and_then(|live| runtime.versions.get(&live))
+            .ok_or_else(missing)?;
         let image = match self.settings.tags_resolve {
             TagResolution::Version => version.image.clone(),
-            TagResolution::Session => {
-                version.config.container_uri().and_then(|uri| self.images.resolve(uri)).or_else(|| version.image.clone())
-            }
+            TagResolution::Session => version
+                .config
+                .container_uri()
+                .and_then(|uri| self.images.resolve(uri))
+                .or_else(|| version.image.clone()),
         };
         Ok(Target {
             runtime_arn: runtime.arn.clone(),

@@ -83,7 +83,9 @@ impl Partition {
     /// # Errors
     /// `ResourceNotFoundException`, or `AccessDeniedException` for one that existed once, if the settings say so.
     pub fn runtime(&self, id: &str, settings: &Settings) -> Result<&Runtime, ApiError> {
-        self.runtimes.get(id).ok_or_else(|| self.missing(id, settings))
+        self.runtimes
+            .get(id)
+            .ok_or_else(|| self.missing(id, settings))
     }
 
     /// As [`Partition::runtime`], to change it.
@@ -94,24 +96,32 @@ impl Partition {
         if !self.runtimes.contains_key(id) {
             return Err(self.missing(id, settings));
         }
-        self.runtimes.get_mut(id).ok_or_else(|| ApiError::not_found(id))
+        self.runtimes
+            .get_mut(id)
+            .ok_or_else(|| ApiError::not_found(id))
     }
 
     fn missing(&self, id: &str, settings: &Settings) -> ApiError {
         if settings.deleted_answers_access_denied && self.gone.contains(id) {
-            return ApiError::new("AccessDeniedException", format!("access to agent runtime {id} is denied"));
+            return ApiError::new(
+                "AccessDeniedException",
+                format!("access to agent runtime {id} is denied"),
+            );
         }
         ApiError::not_found(format!("agent runtime {id} was not found"))
     }
 
     /// Notes for lagging lists and gets how a runtime and its endpoints look now.
     pub fn record(&mut self, id: &str, at: Timestamp, settings: &Settings) {
-        let Some(runtime) = self.runtimes.get(id) else { return };
+        let Some(runtime) = self.runtimes.get(id) else {
+            return;
+        };
         let wire = Value::Object(runtime.wire(runtime.newest(), settings));
         self.runtime_journal.record(runtime.seq, at, Some(wire));
         for endpoint in runtime.endpoints.values() {
             let key = (runtime.id.clone(), endpoint.seq);
-            self.endpoint_journal.record(key, at, Some(Value::Object(endpoint.wire())));
+            self.endpoint_journal
+                .record(key, at, Some(Value::Object(endpoint.wire())));
         }
     }
 }

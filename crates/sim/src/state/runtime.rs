@@ -74,41 +74,64 @@ impl Config {
 
     /// The image reference of a container artifact.
     pub fn container_uri(&self) -> Option<&str> {
-        self.0.get("agentRuntimeArtifact")?.pointer("/containerConfiguration/containerUri")?.as_str()
+        self.0
+            .get("agentRuntimeArtifact")?
+            .pointer("/containerConfiguration/containerUri")?
+            .as_str()
     }
 
     /// Where a code artifact lies, as an image reference: `s3://bucket/prefix:versionId`.
     pub fn code_uri(&self) -> Option<String> {
-        let s3 = self.0.get("agentRuntimeArtifact")?.pointer("/codeConfiguration/code/s3")?;
+        let s3 = self
+            .0
+            .get("agentRuntimeArtifact")?
+            .pointer("/codeConfiguration/code/s3")?;
         let part = |name: &str| s3.get(name).and_then(Value::as_str);
-        Some(format!("s3://{}/{}:{}", part("bucket")?, part("prefix")?, part("versionId").unwrap_or("latest")))
+        Some(format!(
+            "s3://{}/{}:{}",
+            part("bucket")?,
+            part("prefix")?,
+            part("versionId").unwrap_or("latest")
+        ))
     }
 
     /// The execution role.
     pub fn role_arn(&self) -> &str {
-        self.0.get("roleArn").and_then(Value::as_str).unwrap_or_default()
+        self.0
+            .get("roleArn")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// Subnets of a VPC configuration.
     pub fn subnets(&self) -> Vec<&str> {
-        let list = self.0.get("networkConfiguration").and_then(|n| n.pointer("/networkModeConfig/subnets"));
+        let list = self
+            .0
+            .get("networkConfiguration")
+            .and_then(|n| n.pointer("/networkModeConfig/subnets"));
         strings(list)
     }
 
     /// Environment variables of the runtime.
     pub fn environment(&self) -> BTreeMap<String, String> {
-        let Some(Value::Object(map)) = self.0.get("environmentVariables") else { return BTreeMap::new() };
-        map.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+        let Some(Value::Object(map)) = self.0.get("environmentVariables") else {
+            return BTreeMap::new();
+        };
+        map.iter()
+            .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
+            .collect()
     }
 
     /// Seconds of idleness after which a session ends.
     pub fn idle_seconds(&self) -> i64 {
-        self.lifecycle("idleRuntimeSessionTimeout").unwrap_or(DEFAULT_IDLE_SECONDS)
+        self.lifecycle("idleRuntimeSessionTimeout")
+            .unwrap_or(DEFAULT_IDLE_SECONDS)
     }
 
     /// Seconds after which a session ends in any case.
     pub fn lifetime_seconds(&self) -> i64 {
-        self.lifecycle("maxLifetime").unwrap_or(DEFAULT_LIFETIME_SECONDS)
+        self.lifecycle("maxLifetime")
+            .unwrap_or(DEFAULT_LIFETIME_SECONDS)
     }
 
     fn lifecycle(&self, name: &str) -> Option<i64> {
@@ -117,12 +140,19 @@ impl Config {
 
     /// Header names that may reach the agent.
     pub fn header_allowlist(&self) -> Vec<&str> {
-        strings(self.0.get("requestHeaderConfiguration").and_then(|c| c.get("requestHeaderAllowlist")))
+        strings(
+            self.0
+                .get("requestHeaderConfiguration")
+                .and_then(|c| c.get("requestHeaderAllowlist")),
+        )
     }
 
     /// `HTTP`, `MCP`, `A2A` or `AGUI`.
     pub fn protocol(&self) -> &str {
-        let given = self.0.get("protocolConfiguration").and_then(|p| p.get("serverProtocol"));
+        let given = self
+            .0
+            .get("protocolConfiguration")
+            .and_then(|p| p.get("serverProtocol"));
         given.and_then(Value::as_str).unwrap_or("HTTP")
     }
 
@@ -138,7 +168,9 @@ impl Config {
 }
 
 fn strings(list: Option<&Value>) -> Vec<&str> {
-    list.and_then(Value::as_array).map(|items| items.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
+    list.and_then(Value::as_array)
+        .map(|items| items.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default()
 }
 
 /// An immutable version of a runtime.
@@ -195,8 +227,14 @@ pub struct Runtime {
 
 impl Runtime {
     /// The newest version.
+    ///
+    /// # Panics
+    /// Never: a runtime has a version from its creation on.
     pub fn newest(&self) -> &Version {
-        self.versions.last_key_value().map(|(_, v)| v).expect("a runtime has a version from its creation on")
+        self.versions
+            .last_key_value()
+            .map(|(_, v)| v)
+            .expect("a runtime has a version from its creation on")
     }
 
     /// The status of one of its versions as Get and List show it.
@@ -214,7 +252,11 @@ impl Runtime {
     pub fn wire(&self, version: &Version, settings: &Settings) -> Map<String, Value> {
         let (status, reason) = self.status_of(version);
         let newest = version.number == self.newest().number;
-        let updated = if newest { self.last_updated_at } else { version.last_updated_at };
+        let updated = if newest {
+            self.last_updated_at
+        } else {
+            version.last_updated_at
+        };
         let mut out = version.config.0.clone();
         let mut set = |name: &str, value: Value| {
             out.insert(name.to_owned(), value);
@@ -226,11 +268,16 @@ impl Runtime {
         set("createdAt", json!(iso8601(self.created_at)));
         set("lastUpdatedAt", json!(iso8601(updated)));
         set("status", json!(status.wire()));
-        set("workloadIdentityDetails", json!({ "workloadIdentityArn": self.workload_identity_arn }));
+        set(
+            "workloadIdentityDetails",
+            json!({ "workloadIdentityArn": self.workload_identity_arn }),
+        );
         if let Some(reason) = reason {
             set("failureReason", json!(reason));
         }
-        if settings.return_default_protocol && version.config.member("protocolConfiguration").is_none() {
+        if settings.return_default_protocol
+            && version.config.member("protocolConfiguration").is_none()
+        {
             set("protocolConfiguration", json!({ "serverProtocol": "HTTP" }));
         }
         out
@@ -240,7 +287,11 @@ impl Runtime {
     pub fn summary(&self, version: &Version) -> Value {
         let (status, _) = self.status_of(version);
         let newest = version.number == self.newest().number;
-        let updated = if newest { self.last_updated_at } else { version.last_updated_at };
+        let updated = if newest {
+            self.last_updated_at
+        } else {
+            version.last_updated_at
+        };
         json!({
             "agentRuntimeArn": self.arn,
             "agentRuntimeId": self.id,

@@ -67,6 +67,7 @@ pub enum ContainerStatus {
 /// All settings, by their names in JSON (camelCase).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // independent switches, each named in the JSON that sets it
 pub struct Settings {
     /// From CreateAgentRuntime to READY or CREATE_FAILED, in milliseconds.
     pub create_delay_ms: u64,
@@ -213,7 +214,9 @@ impl Settings {
     /// # Errors
     /// Says which member is unknown or has a wrong type; nothing is changed then.
     pub fn merged(&self, patch: &Value) -> Result<Self, String> {
-        let Value::Object(patch) = patch else { return Err("settings must be a JSON object".to_owned()) };
+        let Value::Object(patch) = patch else {
+            return Err("settings must be a JSON object".to_owned());
+        };
         let mut whole = serde_json::to_value(self).map_err(|e| e.to_string())?;
         for (name, value) in patch {
             whole[name.as_str()] = value.clone();

@@ -28,8 +28,10 @@ impl Throttle {
         }
         let size = f64::from(burst.unwrap_or(rate).max(1));
         let mut buckets = self.buckets.lock();
-        let bucket =
-            buckets.entry(key.to_owned()).or_insert_with(|| Bucket { tokens: size, filled_at: now });
+        let bucket = buckets.entry(key.to_owned()).or_insert_with(|| Bucket {
+            tokens: size,
+            filled_at: now,
+        });
         let passed = now.duration_since(bucket.filled_at).as_secs_f64().max(0.0);
         bucket.tokens = (bucket.tokens + passed * f64::from(rate)).min(size);
         bucket.filled_at = now;

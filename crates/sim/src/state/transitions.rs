@@ -61,7 +61,10 @@ impl View<'_> {
                 break;
             }
             let event = entry.remove();
-            let delete = matches!(event, Event::RuntimeGoes { .. } | Event::EndpointGoes { .. });
+            let delete = matches!(
+                event,
+                Event::RuntimeGoes { .. } | Event::EndpointGoes { .. }
+            );
             if delete && self.settings.stuck_deleting {
                 stuck.push(((due, seq), event));
             } else {
@@ -87,9 +90,18 @@ impl View<'_> {
     }
 
     fn settle_runtime(&mut self, id: &str, number: u32, at: Timestamp) {
-        let Some(runtime) = self.part.runtimes.get_mut(id) else { return };
-        let Some(version) = runtime.versions.get_mut(&number) else { return };
-        let verdict = verdict(&version.config, &self.part.account, self.settings, self.images);
+        let Some(runtime) = self.part.runtimes.get_mut(id) else {
+            return;
+        };
+        let Some(version) = runtime.versions.get_mut(&number) else {
+            return;
+        };
+        let verdict = verdict(
+            &version.config,
+            &self.part.account,
+            self.settings,
+            self.images,
+        );
         version.last_updated_at = at;
         runtime.last_updated_at = at;
         match verdict {
@@ -101,7 +113,11 @@ impl View<'_> {
                 self.follow(id, number, at);
             }
             Err(reason) => {
-                let status = if runtime.status == Status::Creating { Status::CreateFailed } else { Status::UpdateFailed };
+                let status = if runtime.status == Status::Creating {
+                    Status::CreateFailed
+                } else {
+                    Status::UpdateFailed
+                };
                 version.status = status;
                 version.failure_reason = Some(reason.clone());
                 runtime.status = status;
@@ -118,23 +134,48 @@ impl View<'_> {
     fn follow(&mut self, id: &str, number: u32, at: Timestamp) {
         let seq = self.part.next_seq();
         let (account, region) = (self.part.account.clone(), self.part.region.clone());
-        let Some(runtime) = self.part.runtimes.get_mut(id) else { return };
+        let Some(runtime) = self.part.runtimes.get_mut(id) else {
+            return;
+        };
         if let Some(default) = runtime.endpoints.get_mut(DEFAULT_ENDPOINT) {
             default.status = Status::Updating;
             default.target = Some(number);
             default.last_updated_at = at;
         } else {
-            let default = new_endpoint(self.rng, seq, &account, &region, runtime, DEFAULT_ENDPOINT, number, at);
-            runtime.endpoints.insert(DEFAULT_ENDPOINT.to_owned(), default);
+            let default = new_endpoint(
+                self.rng,
+                seq,
+                &account,
+                &region,
+                runtime,
+                DEFAULT_ENDPOINT,
+                number,
+                at,
+            );
+            runtime
+                .endpoints
+                .insert(DEFAULT_ENDPOINT.to_owned(), default);
         }
-        let event = Event::EndpointSettles { id: id.to_owned(), name: DEFAULT_ENDPOINT.to_owned(), target: number };
-        self.part.schedule(at, self.settings.endpoint_delay_ms, event);
+        let event = Event::EndpointSettles {
+            id: id.to_owned(),
+            name: DEFAULT_ENDPOINT.to_owned(),
+            target: number,
+        };
+        self.part
+            .schedule(at, self.settings.endpoint_delay_ms, event);
     }
 
     fn settle_endpoint(&mut self, id: &str, name: &str, target: u32, at: Timestamp) {
-        let Some(runtime) = self.part.runtimes.get_mut(id) else { return };
-        let good = runtime.versions.get(&target).is_some_and(|version| version.status == Status::Ready);
-        let Some(endpoint) = runtime.endpoints.get_mut(name) else { return };
+        let Some(runtime) = self.part.runtimes.get_mut(id) else {
+            return;
+        };
+        let good = runtime
+            .versions
+            .get(&target)
+            .is_some_and(|version| version.status == Status::Ready);
+        let Some(endpoint) = runtime.endpoints.get_mut(name) else {
+            return;
+        };
         let moving = matches!(endpoint.status, Status::Creating | Status::Updating);
         if !moving || endpoint.target != Some(target) {
             return;
@@ -147,8 +188,14 @@ impl View<'_> {
             endpoint.failure_reason = None;
         } else {
             let creating = endpoint.status == Status::Creating;
-            endpoint.status = if creating { Status::CreateFailed } else { Status::UpdateFailed };
-            endpoint.failure_reason = Some(format!("version {target} of agent runtime {id} is not READY"));
+            endpoint.status = if creating {
+                Status::CreateFailed
+            } else {
+                Status::UpdateFailed
+            };
+            endpoint.failure_reason = Some(format!(
+                "version {target} of agent runtime {id} is not READY"
+            ));
         }
     }
 
@@ -156,7 +203,10 @@ impl View<'_> {
         if self.settings.delete_fails {
             if let Some(runtime) = self.part.runtimes.get_mut(id) {
                 runtime.status = Status::DeleteFailed;
-                runtime.failure_reason = Some("the agent runtime could not be deleted because of an internal error".to_owned());
+                runtime.failure_reason = Some(
+                    "the agent runtime could not be deleted because of an internal error"
+                        .to_owned(),
+                );
                 runtime.last_updated_at = at;
                 for endpoint in runtime.endpoints.values_mut() {
                     endpoint.status = Status::DeleteFailed;
@@ -165,26 +215,36 @@ impl View<'_> {
             self.part.record(id, at, self.settings);
             return;
         }
-        let Some(runtime) = self.part.runtimes.remove(id) else { return };
+        let Some(runtime) = self.part.runtimes.remove(id) else {
+            return;
+        };
         self.part.gone.insert(id.to_owned());
         self.part.runtime_journal.record(runtime.seq, at, None);
         for endpoint in runtime.endpoints.values() {
-            self.part.endpoint_journal.record((runtime.id.clone(), endpoint.seq), at, None);
+            self.part
+                .endpoint_journal
+                .record((runtime.id.clone(), endpoint.seq), at, None);
         }
     }
 
     fn remove_endpoint(&mut self, id: &str, name: &str, at: Timestamp) {
         let fails = self.settings.delete_fails;
-        let Some(runtime) = self.part.runtimes.get_mut(id) else { return };
+        let Some(runtime) = self.part.runtimes.get_mut(id) else {
+            return;
+        };
         if fails {
             if let Some(endpoint) = runtime.endpoints.get_mut(name) {
                 endpoint.status = Status::DeleteFailed;
-                endpoint.failure_reason = Some("the endpoint could not be deleted because of an internal error".to_owned());
+                endpoint.failure_reason = Some(
+                    "the endpoint could not be deleted because of an internal error".to_owned(),
+                );
                 endpoint.last_updated_at = at;
             }
             self.part.record(id, at, self.settings);
         } else if let Some(endpoint) = runtime.endpoints.remove(name) {
-            self.part.endpoint_journal.record((id.to_owned(), endpoint.seq), at, None);
+            self.part
+                .endpoint_journal
+                .record((id.to_owned(), endpoint.seq), at, None);
         }
     }
 }
@@ -205,7 +265,11 @@ pub fn new_endpoint(
         seq,
         name: name.to_owned(),
         id: format!("{name}-{}", ids::alphanumeric(rng, 10)),
-        arn: ids::arn(account, region, &format!("runtime/{}/runtime-endpoint/{name}", runtime.id)),
+        arn: ids::arn(
+            account,
+            region,
+            &format!("runtime/{}/runtime-endpoint/{name}", runtime.id),
+        ),
         runtime_arn: runtime.arn.clone(),
         live: None,
         target: Some(target),
@@ -230,14 +294,20 @@ pub fn verdict(
     images: &Images,
 ) -> Result<Option<Arc<Image>>, String> {
     let role = config.role_arn();
-    let foreign = role.split(':').nth(4).is_some_and(|owner| !owner.is_empty() && owner != account);
+    let foreign = role
+        .split(':')
+        .nth(4)
+        .is_some_and(|owner| !owner.is_empty() && owner != account);
     if foreign || settings.bad_roles.iter().any(|bad| bad == role) {
         return Err(format!(
             "Role validation failed for '{role}'. Verify that the role exists and that its trust policy allows this service to assume it"
         ));
     }
-    let subnets: Vec<&str> =
-        config.subnets().into_iter().filter(|s| settings.unsupported_subnets.iter().any(|bad| bad == s)).collect();
+    let subnets: Vec<&str> = config
+        .subnets()
+        .into_iter()
+        .filter(|s| settings.unsupported_subnets.iter().any(|bad| bad == s))
+        .collect();
     if !subnets.is_empty() {
         return Err(format!(
             "The subnets [{}] are not in supported availability zones. Supported availability zone IDs: [use1-az1, use1-az2, use1-az4]",
@@ -252,7 +322,9 @@ pub fn verdict(
         format!("The specified image identifier does not exist in the repository. Check the image URI '{uri}' and try again")
     })?;
     if !image.architectures.iter().any(|a| a == ARCHITECTURE) {
-        return Err(format!("Architecture incompatible for uri '{uri}'. Supported architectures: [{ARCHITECTURE}]"));
+        return Err(format!(
+            "Architecture incompatible for uri '{uri}'. Supported architectures: [{ARCHITECTURE}]"
+        ));
     }
     Ok(Some(image))
 }

@@ -37,8 +37,13 @@ impl World {
             .partitions
             .entry((account.to_owned(), region.to_owned()))
             .or_insert_with(|| Partition::new(account, region));
-        let mut view =
-            View { now, settings: &self.settings, images: &self.images, rng: &mut self.rng, part };
+        let mut view = View {
+            now,
+            settings: &self.settings,
+            images: &self.images,
+            rng: &mut self.rng,
+            part,
+        };
         view.settle();
         view
     }
@@ -54,12 +59,22 @@ impl World {
             for runtime in sorted {
                 let mut wire = runtime.wire(runtime.newest(), view.settings);
                 let versions: Vec<_> = runtime.versions.keys().map(ToString::to_string).collect();
-                wire.extend(extras(&account, &region, &runtime.tags, runtime.policy.as_deref()));
+                wire.extend(extras(
+                    &account,
+                    &region,
+                    &runtime.tags,
+                    runtime.policy.as_deref(),
+                ));
                 wire.insert("versions".to_owned(), json!(versions));
                 runtimes.push(Value::Object(wire));
                 for endpoint in runtime.endpoints.values() {
                     let mut wire = endpoint.wire();
-                    wire.extend(extras(&account, &region, &endpoint.tags, endpoint.policy.as_deref()));
+                    wire.extend(extras(
+                        &account,
+                        &region,
+                        &endpoint.tags,
+                        endpoint.policy.as_deref(),
+                    ));
                     wire.insert("agentRuntimeId".to_owned(), json!(runtime.id));
                     endpoints.push(Value::Object(wire));
                 }

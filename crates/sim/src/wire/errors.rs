@@ -126,14 +126,20 @@ impl ApiError {
 
     /// `ValidationException` about the request as a whole.
     pub fn validation(message: impl Into<String>) -> Self {
-        Self { reason: Some(Reason::FieldValidationFailed), ..Self::new("ValidationException", message) }
+        Self {
+            reason: Some(Reason::FieldValidationFailed),
+            ..Self::new("ValidationException", message)
+        }
     }
 
     /// `ValidationException` about one member.
     pub fn field(name: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
-            fields: vec![FieldError { name: name.to_owned(), message: message.clone() }],
+            fields: vec![FieldError {
+                name: name.to_owned(),
+                message: message.clone(),
+            }],
             ..Self::validation(message)
         }
     }
@@ -142,12 +148,26 @@ impl ApiError {
     pub fn fields(fields: Vec<FieldError>) -> Self {
         let count = fields.len();
         let noun = if count == 1 { "error" } else { "errors" };
-        let list: Vec<String> =
-            fields.iter().map(|f| format!("Value at '{}' failed to satisfy constraint: {}", f.name, f.message)).collect();
-        Self { fields, ..Self::validation(format!("{count} validation {noun} detected: {}", list.join("; "))) }
+        let list: Vec<String> = fields
+            .iter()
+            .map(|f| {
+                format!(
+                    "Value at '{}' failed to satisfy constraint: {}",
+                    f.name, f.message
+                )
+            })
+            .collect();
+        Self {
+            fields,
+            ..Self::validation(format!(
+                "{count} validation {noun} detected: {}",
+                list.join("; ")
+            ))
+        }
     }
 
     /// `ValidationException` with another reason.
+    #[must_use]
     pub fn with_reason(mut self, reason: Reason) -> Self {
         self.reason = Some(reason);
         self
@@ -183,7 +203,10 @@ impl ApiError {
         if let (Some(reason), "ValidationException") = (self.reason, self.name.as_str()) {
             body["reason"] = json!(reason.wire());
             if !self.fields.is_empty() {
-                let list = self.fields.iter().map(|f| json!({ "name": f.name, "message": f.message }));
+                let list = self
+                    .fields
+                    .iter()
+                    .map(|f| json!({ "name": f.name, "message": f.message }));
                 body["fieldList"] = list.collect();
             }
         }
@@ -214,7 +237,11 @@ impl ApiError {
     }
 
     fn xml(&self, request_id: &str) -> String {
-        let side = if self.status.is_server_error() { "Receiver" } else { "Sender" };
+        let side = if self.status.is_server_error() {
+            "Receiver"
+        } else {
+            "Sender"
+        };
         format!(
             "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>{side}</Type><Code>{}</Code>\
              <Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
@@ -226,5 +253,8 @@ impl ApiError {
 
 /// Text as XML character data.
 pub fn escape_xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

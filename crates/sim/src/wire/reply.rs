@@ -18,22 +18,34 @@ pub struct Reply {
 impl Reply {
     /// 200 with a body.
     pub fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, body }
+        Self {
+            status: StatusCode::OK,
+            body,
+        }
     }
 
     /// 202: accepted, the work goes on.
     pub fn accepted(body: Value) -> Self {
-        Self { status: StatusCode::ACCEPTED, body }
+        Self {
+            status: StatusCode::ACCEPTED,
+            body,
+        }
     }
 
     /// 201 with a body.
     pub fn created(body: Value) -> Self {
-        Self { status: StatusCode::CREATED, body }
+        Self {
+            status: StatusCode::CREATED,
+            body,
+        }
     }
 
     /// 204 without a body.
     pub fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Value::Null }
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: Value::Null,
+        }
     }
 
     /// The HTTP answer with the given content type.
@@ -42,7 +54,9 @@ impl Reply {
             Value::Null => Response::new(Body::empty()),
             body => {
                 let mut response = Response::new(Body::from(body.to_string()));
-                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
                 response
             }
         };

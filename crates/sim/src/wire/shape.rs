@@ -54,12 +54,20 @@ pub struct Member {
 
 /// A member that must be there.
 pub const fn req(name: &'static str, shape: &'static Shape) -> Member {
-    Member { name, required: true, shape }
+    Member {
+        name,
+        required: true,
+        shape,
+    }
 }
 
 /// A member that may be left out.
 pub const fn opt(name: &'static str, shape: &'static Shape) -> Member {
-    Member { name, required: false, shape }
+    Member {
+        name,
+        required: false,
+        shape,
+    }
 }
 
 /// A string shape.
@@ -80,8 +88,12 @@ pub fn parse(members: &'static [Member], body: &[u8]) -> Result<Map<String, Valu
     let value = if body.iter().all(u8::is_ascii_whitespace) {
         Value::Object(Map::new())
     } else {
-        serde_json::from_slice(body)
-            .map_err(|_| ApiError::new("SerializationException", "the request body is not valid JSON"))?
+        serde_json::from_slice(body).map_err(|_| {
+            ApiError::new(
+                "SerializationException",
+                "the request body is not valid JSON",
+            )
+        })?
     };
     check(members, value)
 }
@@ -102,7 +114,11 @@ pub fn check(members: &'static [Member], value: Value) -> Result<Map<String, Val
 pub fn check_text(name: &str, shape: &'static Shape, value: &str) -> Result<(), ApiError> {
     let mut checker = Checker::default();
     checker.value(shape, Value::String(value.to_owned()), name)?;
-    if checker.broken.is_empty() { Ok(()) } else { Err(ApiError::fields(checker.broken)) }
+    if checker.broken.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::fields(checker.broken))
+    }
 }
 
 #[derive(Default)]
@@ -119,12 +135,20 @@ impl Checker {
             }
             (Shape::Enum(values), Value::String(s)) => {
                 if !values.contains(&s.as_str()) {
-                    self.broke(path, format!("Member must satisfy enum value set: [{}]", values.join(", ")));
+                    self.broke(
+                        path,
+                        format!(
+                            "Member must satisfy enum value set: [{}]",
+                            values.join(", ")
+                        ),
+                    );
                 }
                 Ok(Value::String(s))
             }
             (Shape::Integer(min, max), Value::Number(n)) => {
-                let Some(whole) = n.as_i64() else { return Err(wrong_type(path)) };
+                let Some(whole) = n.as_i64() else {
+                    return Err(wrong_type(path));
+                };
                 self.bounds(whole, *min, *max, path);
                 Ok(Value::Number(n))
             }
@@ -140,20 +164,29 @@ impl Checker {
             (Shape::Map(max, key, value_text), Value::Object(entries)) => {
                 self.length(entries.len(), 0, *max, path);
                 for (name, entry) in &entries {
-                    let Value::String(entry) = entry else { return Err(wrong_type(path)) };
+                    let Value::String(entry) = entry else {
+                        return Err(wrong_type(path));
+                    };
                     self.text(*key, name, &format!("{path}.key"));
                     self.text(*value_text, entry, &format!("{path}.{name}"));
                 }
                 Ok(Value::Object(entries))
             }
-            (Shape::Structure(members), Value::Object(object)) => self.members(members, object, path),
+            (Shape::Structure(members), Value::Object(object)) => {
+                self.members(members, object, path)
+            }
             (Shape::Union(members), Value::Object(object)) => {
                 // An arm that is unknown counts too: it must not pass for one that was left out.
                 let given = object.values().filter(|arm| !arm.is_null()).count();
-                let Value::Object(kept) = self.members(members, object, path)? else { return Err(wrong_type(path)) };
+                let Value::Object(kept) = self.members(members, object, path)? else {
+                    return Err(wrong_type(path));
+                };
                 if kept.len() != 1 || given != 1 {
                     let names: Vec<_> = members.iter().map(|m| m.name).collect();
-                    self.broke(path, format!("Member must have exactly one of: [{}]", names.join(", ")));
+                    self.broke(
+                        path,
+                        format!("Member must have exactly one of: [{}]", names.join(", ")),
+                    );
                 }
                 Ok(Value::Object(kept))
             }
@@ -169,12 +202,21 @@ impl Checker {
     ) -> Result<Value, ApiError> {
         let mut kept = Map::new();
         for member in members {
-            let inner = if path.is_empty() { member.name.to_owned() } else { format!("{path}.{}", member.name) };
+            let inner = if path.is_empty() {
+                member.name.to_owned()
+            } else {
+                format!("{path}.{}", member.name)
+            };
             match object.remove(member.name) {
-                None | Some(Value::Null) if member.required => self.broke(&inner, "Member must not be null".to_owned()),
+                None | Some(Value::Null) if member.required => {
+                    self.broke(&inner, "Member must not be null".to_owned());
+                }
                 None | Some(Value::Null) => {}
                 Some(value) => {
-                    kept.insert(member.name.to_owned(), self.value(member.shape, value, &inner)?);
+                    kept.insert(
+                        member.name.to_owned(),
+                        self.value(member.shape, value, &inner)?,
+                    );
                 }
             }
         }
@@ -184,45 +226,73 @@ impl Checker {
     fn text(&mut self, text: Text, value: &str, path: &str) {
         self.length(value.chars().count(), text.min, text.max, path);
         if !text.pattern.is_empty() && !matches(text.pattern, value) {
-            self.broke(path, format!("Member must satisfy regular expression pattern: {}", text.pattern));
+            self.broke(
+                path,
+                format!(
+                    "Member must satisfy regular expression pattern: {}",
+                    text.pattern
+                ),
+            );
         }
     }
 
     fn length(&mut self, length: usize, min: usize, max: usize, path: &str) {
         if length < min {
-            self.broke(path, format!("Member must have length greater than or equal to {min}"));
+            self.broke(
+                path,
+                format!("Member must have length greater than or equal to {min}"),
+            );
         }
         if length > max {
-            self.broke(path, format!("Member must have length less than or equal to {max}"));
+            self.broke(
+                path,
+                format!("Member must have length less than or equal to {max}"),
+            );
         }
     }
 
     fn bounds(&mut self, value: i64, min: i64, max: i64, path: &str) {
         if value < min {
-            self.broke(path, format!("Member must have value greater than or equal to {min}"));
+            self.broke(
+                path,
+                format!("Member must have value greater than or equal to {min}"),
+            );
         }
         if value > max {
-            self.broke(path, format!("Member must have value less than or equal to {max}"));
+            self.broke(
+                path,
+                format!("Member must have value less than or equal to {max}"),
+            );
         }
     }
 
     fn broke(&mut self, path: &str, message: String) {
-        self.broken.push(FieldError { name: path.to_owned(), message });
+        self.broken.push(FieldError {
+            name: path.to_owned(),
+            message,
+        });
     }
 }
 
 fn wrong_type(path: &str) -> ApiError {
-    ApiError::new("SerializationException", format!("unexpected JSON type at '{path}'"))
+    ApiError::new(
+        "SerializationException",
+        format!("unexpected JSON type at '{path}'"),
+    )
 }
 
 /// Whether the whole of `value` matches `pattern`. Patterns are compiled once.
+///
+/// # Panics
+/// When the pattern is not a regular expression.
 pub fn matches(pattern: &'static str, value: &str) -> bool {
     static COMPILED: LazyLock<Mutex<HashMap<&'static str, Regex>>> = LazyLock::new(Mutex::default);
     COMPILED
         .lock()
         .entry(pattern)
         .or_insert_with(|| {
-            Regex::new(&format!("^(?:{pattern})$")).expect("patterns of the API model are constants that a test compiles")
+            Regex::new(&format!("^(?:{pattern})$"))
+                .expect("patterns of the API model are constants that a test compiles")
         })
         .is_match(value)
 }

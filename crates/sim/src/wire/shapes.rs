@@ -17,16 +17,30 @@ pub static CLIENT_TOKEN: Shape = text(33, 256, "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,256
 /// `NextToken` of lists.
 pub static NEXT_TOKEN: Shape = text(1, 2048, r"\S*");
 /// `TaggableResourcesArn`.
-pub static TAGGABLE_ARN: Shape =
-    text(20, 1011, "arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z-]+/[^/]+)(?:/[a-z-]+/[^/]+)*");
+pub static TAGGABLE_ARN: Shape = text(
+    20,
+    1011,
+    "arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z-]+/[^/]+)(?:/[a-z-]+/[^/]+)*",
+);
 /// `BedrockAgentcoreResourceArn`.
 pub static RESOURCE_ARN: Shape = text(20, 1011, "");
 /// `TagKey`.
 pub static TAG_KEY: Shape = Shape::Text(TAG_KEY_TEXT);
-const TAG_KEY_TEXT: Text = Text { min: 1, max: 128, pattern: r"[a-zA-Z0-9\s._:/=+@-]*" };
+const TAG_KEY_TEXT: Text = Text {
+    min: 1,
+    max: 128,
+    pattern: r"[a-zA-Z0-9\s._:/=+@-]*",
+};
 /// `TagsMap`: at most 50 entries.
-pub static TAGS: Shape =
-    Shape::Map(50, TAG_KEY_TEXT, Text { min: 0, max: 256, pattern: r"[a-zA-Z0-9\s._:/=+@-]*" });
+pub static TAGS: Shape = Shape::Map(
+    50,
+    TAG_KEY_TEXT,
+    Text {
+        min: 0,
+        max: 256,
+        pattern: r"[a-zA-Z0-9\s._:/=+@-]*",
+    },
+);
 /// A boolean.
 pub static BOOLEAN: Shape = Shape::Boolean;
 
@@ -56,17 +70,25 @@ static POLICY: Shape = text(1, 20480, "");
 pub static PUT_POLICY: &[Member] = &[req("policy", &POLICY)];
 
 static REGISTRY_ID: Shape = pattern("[0-9]{12}");
-static REPOSITORY: Shape = text(2, 256, r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*");
+static REPOSITORY: Shape = text(
+    2,
+    256,
+    r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*",
+);
 static ANY_TEXT: Shape = text(0, ANY, "");
 static IMAGE_TAG: Shape = text(1, 300, "");
-static IMAGE_ID: Shape = Shape::Structure(&[opt("imageDigest", &ANY_TEXT), opt("imageTag", &IMAGE_TAG)]);
+static IMAGE_ID: Shape =
+    Shape::Structure(&[opt("imageDigest", &ANY_TEXT), opt("imageTag", &IMAGE_TAG)]);
 static IMAGE_IDS: Shape = Shape::List(1, 100, &IMAGE_ID);
 static ECR_PAGE: Shape = Shape::Integer(1, 1000);
 static MEDIA_TYPES: Shape = Shape::List(1, 100, &ANY_TEXT);
 static LAYER_DIGEST: Shape = pattern(r"[a-zA-Z0-9\-_+.]+:[a-fA-F0-9]+");
 static TAG_STATUS: Shape = Shape::Enum(&["TAGGED", "UNTAGGED", "ANY"]);
 static IMAGE_STATUS: Shape = Shape::Enum(&["ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"]);
-static IMAGES_FILTER: Shape = Shape::Structure(&[opt("tagStatus", &TAG_STATUS), opt("imageStatus", &IMAGE_STATUS)]);
+static IMAGES_FILTER: Shape = Shape::Structure(&[
+    opt("tagStatus", &TAG_STATUS),
+    opt("imageStatus", &IMAGE_STATUS),
+]);
 static REPOSITORIES: Shape = Shape::List(1, 100, &REPOSITORY);
 
 /// Body of DescribeImages.
@@ -93,5 +115,8 @@ pub static DESCRIBE_REPOSITORIES: &[Member] = &[
     opt("maxResults", &ECR_PAGE),
 ];
 /// Body of GetDownloadUrlForLayer.
-pub static DOWNLOAD_URL: &[Member] =
-    &[opt("registryId", &REGISTRY_ID), req("repositoryName", &REPOSITORY), req("layerDigest", &LAYER_DIGEST)];
+pub static DOWNLOAD_URL: &[Member] = &[
+    opt("registryId", &REGISTRY_ID),
+    req("repositoryName", &REPOSITORY),
+    req("layerDigest", &LAYER_DIGEST),
+];

@@ -1,0 +1,15 @@
+//! The control plane, STS, ECR and the admin API, by signed HTTP against a simulator in the same process.
+
+mod admin;
+mod client;
+mod endpoints;
+mod failures;
+mod idempotency;
+mod images;
+mod program;
+mod runtimes;
+mod signatures;
+mod sts;
+mod tags;
+mod validation;
+mod vectors;
