@@ -12,4 +12,4 @@ docker buildx version >/dev/null 2>&1 || fail "docker has no buildx: install its
 docker info >/dev/null 2>&1 || fail "docker has no daemon to build with: start it, or set DOCKER_HOST"
 platform=()
 [[ -z ${PLATFORM:-} ]] || platform=(--platform "$PLATFORM")
-run docker buildx build "${platform[@]}" --load --tag "${IMAGE:-agentcore-operator:dev}" .
+run docker buildx build ${platform[@]+"${platform[@]}"} --load --tag "${IMAGE:-agentcore-operator:dev}" .

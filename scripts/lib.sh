@@ -24,9 +24,11 @@ fail() {
 # need PROGRAM HINT: ends the script with the hint when the program is missing.
 need() { command -v "$1" >/dev/null || fail "$1 is needed and was not found: $2"; }
 
-# Shows a command as it can be copied, then runs it.
+# Shows a command as it can be copied, then runs it. `run attached ...` is for those that take long.
 run() {
-  printf '%s$ %s%s\n' "$bold" "$(shown "$@")" "$plain"
+  local command=("$@")
+  [[ $1 != attached ]] || command=("${@:2}")
+  printf '%s$ %s%s\n' "$bold" "$(shown "${command[@]}")" "$plain"
   "$@"
 }
 

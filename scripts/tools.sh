@@ -12,7 +12,7 @@ cd "$(dirname "$0")"
 
 helm_version=v3.22.0
 leftovers=()
-trap 'rm -rf "${leftovers[@]}"' EXIT
+trap 'rm -rf ${leftovers[@]+"${leftovers[@]}"}' EXIT
 cache=${AGENTCORE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/agentcore-operator/tools}
 
 # Installs into a folder of its own first: an interrupted install never looks like a finished one.
@@ -34,7 +34,12 @@ installed() {
 install_helm() {
   need go "install Go from https://go.dev/dl"
   printf 'building helm %s with Go: 1 to 3 minutes\n' "$helm_version"
-  GOBIN=$1 GOFLAGS='' go install "helm.sh/helm/v3/cmd/helm@$helm_version"
+  # As its releases are built: charts are rendered for this version of Kubernetes unless told otherwise.
+  local package=helm.sh/helm/v3
+  local flags="-X $package/internal/version.version=$helm_version"
+  flags+=" -X $package/pkg/chartutil.k8sVersionMajor=1 -X $package/pkg/chartutil.k8sVersionMinor=36"
+  flags+=" -X $package/pkg/lint/rules.k8sVersionMajor=1 -X $package/pkg/lint/rules.k8sVersionMinor=36"
+  GOBIN=$1 GOFLAGS='' go install -ldflags "$flags" "$package/cmd/helm@$helm_version"
 }
 
 install_from_pypi() {
