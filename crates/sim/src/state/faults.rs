@@ -30,7 +30,7 @@ pub struct Fault {
     /// Before or after the effect.
     #[serde(default = "before")]
     pub when: When,
-    /// An exception's name, or `drop`: the connection closes without an answer. Absent: only the delay.
+    /// An exception's name, or `drop`: the connection closes without an answer. Absent or `delay`: only the delay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Text of the error; a general one where absent.
@@ -58,6 +58,8 @@ impl Fault {
         }
         match self.error.as_deref() {
             Some("drop") => {}
+            None | Some("delay") if self.delay_ms.is_some() => {}
+            None | Some("delay") => return Err("a fault needs an error or delayMs".to_owned()),
             Some(name) if status_of(name).is_some() => {}
             Some(name) => {
                 let known: Vec<_> = known_names().collect();
@@ -66,8 +68,6 @@ impl Fault {
                     known.join(", ")
                 ));
             }
-            None if self.delay_ms.is_some() => {}
-            None => return Err("a fault needs an error or delayMs".to_owned()),
         }
         match self.probability {
             Some(p) if !(0.0..=1.0).contains(&p) => {
@@ -135,7 +135,7 @@ impl Faults {
                 *times -= 1;
             }
             strike.delay += Duration::from_millis(fault.delay_ms.unwrap_or(0));
-            if let Some(error) = &fault.error {
+            if let Some(error) = fault.error.as_ref().filter(|error| *error != "delay") {
                 let text = fault.message.clone().unwrap_or_else(|| default_text(error));
                 strike.error = Some((error.clone(), text));
                 break;

@@ -28,6 +28,7 @@ const STATUSES: &[(&str, u16)] = &[
     ("LimitExceededException", 400),
     ("ValidationError", 400),
     ("InvalidAction", 400),
+    ("Throttling", 400),
     ("MalformedPolicyDocument", 400),
     ("UnauthorizedException", 401),
     ("ServiceQuotaExceededException", 402),
@@ -55,6 +56,7 @@ const STATUSES: &[(&str, u16)] = &[
     ("InternalFailure", 500),
     ("BadGatewayException", 502),
     ("ServiceUnavailableException", 503),
+    ("ServiceUnavailable", 503),
     ("GatewayTimeoutException", 504),
 ];
 

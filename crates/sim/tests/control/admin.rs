@@ -141,7 +141,7 @@ async fn a_fault_on_everything_with_a_chance_strikes_repeatably() {
 async fn a_delay_holds_the_answer_back_but_the_call_counts_at_once() {
     let bench = Bench::start().await;
     bench
-        .faults(json!([{ "operation": "ListAgentRuntimes", "when": "before", "delayMs": 600_000 }]))
+        .faults(json!([{ "operation": "ListAgentRuntimes", "when": "before", "error": "delay", "delayMs": 600_000 }]))
         .await;
     let slow = bench.call("POST", "/runtimes/", Value::Null);
     let counted = async {

@@ -7,6 +7,7 @@ mod failures;
 mod idempotency;
 mod images;
 mod program;
+mod readme;
 mod runtimes;
 mod signatures;
 mod sts;
