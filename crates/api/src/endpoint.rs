@@ -30,45 +30,14 @@ use crate::runtime::Phase;
     category = "agentcore"
 )]
 #[kube(
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
-    ),
-    printcolumn(
-        name = "Runtime",
-        type_ = "string",
-        json_path = ".spec.runtimeRef.name"
-    ),
-    printcolumn(
-        name = "Live",
-        type_ = "string",
-        json_path = ".status.liveVersion",
-        description = "Version that it serves"
-    ),
-    printcolumn(
-        name = "Target",
-        type_ = "string",
-        json_path = ".status.targetVersion",
-        description = "Version that it moves to, or is on"
-    ),
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
-        priority = 1
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Runtime","type":"string","jsonPath":".spec.runtimeRef.name"}"#,
+    printcolumn = r#"{"name":"Live","type":"string","jsonPath":".status.liveVersion","description":"Version that it serves"}"#,
+    printcolumn = r#"{"name":"Target","type":"string","jsonPath":".status.targetVersion","description":"Version that it moves to, or is on"}"#,
+    printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
+    printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

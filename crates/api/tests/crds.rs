@@ -1,5 +1,7 @@
 //! What crds/ holds, and what every part of the schema must have.
 
+#![allow(clippy::unwrap_used)] // a test's panic is its report
+
 #[path = "../examples/crdgen/render.rs"]
 mod render;
 

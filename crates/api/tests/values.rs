@@ -1,5 +1,7 @@
 //! Durations, derived names, images and roles.
 
+#![allow(clippy::unwrap_used)] // a test's panic is its report
+
 use agentcore_api::limits::{DURATION_PATTERN, NAME_PATTERN};
 use agentcore_api::values::{
     DurationError, ImageRef, ImageRefError, Registry, RoleArn, RoleArnError, default_endpoint_name,

@@ -33,46 +33,14 @@ use crate::rules;
     category = "agentcore"
 )]
 #[kube(
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
-    ),
-    printcolumn(
-        name = "Live",
-        type_ = "string",
-        json_path = ".status.defaultEndpoint.liveVersion",
-        description = "Version that DEFAULT serves"
-    ),
-    printcolumn(
-        name = "Target",
-        type_ = "string",
-        json_path = ".status.latestVersion",
-        description = "Newest version"
-    ),
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(
-        name = "Digest",
-        type_ = "string",
-        json_path = ".status.image.digest",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
-        priority = 1
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Live","type":"string","jsonPath":".status.defaultEndpoint.liveVersion","description":"Version that DEFAULT serves"}"#,
+    printcolumn = r#"{"name":"Target","type":"string","jsonPath":".status.latestVersion","description":"Newest version"}"#,
+    printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
+    printcolumn = r#"{"name":"Digest","type":"string","jsonPath":".status.image.digest","priority":1}"#,
+    printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
