@@ -315,8 +315,11 @@ pub fn token(n: u32) -> String {
 
 /// `base` with the members of `over` in it.
 pub fn with(mut base: Value, over: Value) -> Value {
-    for (name, value) in over.as_object().unwrap() {
-        base[name] = value.clone();
+    let Value::Object(members) = over else {
+        panic!("not an object: {over}")
+    };
+    for (name, value) in members {
+        base[name.as_str()] = value;
     }
     base
 }

@@ -4,10 +4,9 @@ use serde_json::{Value, json};
 
 use crate::client::{Bench, IMAGE, runtime, with};
 
-#[tokio::test]
-async fn requests_that_break_the_model_are_refused_with_every_field_named() {
-    let bench = Bench::start().await;
-    let bad: &[(Value, &str)] = &[
+/// What to put into a good request to break it, and the member that must be named.
+fn broken() -> Vec<(Value, &'static str)> {
+    vec![
         (
             json!({ "agentRuntimeName": "has-hyphen" }),
             "agentRuntimeName",
@@ -85,8 +84,13 @@ async fn requests_that_break_the_model_are_refused_with_every_field_named() {
             json!({ "environmentVariables": (0..51).map(|n| (format!("V{n}"), json!(""))).collect::<serde_json::Map<_, _>>() }),
             "environmentVariables",
         ),
-    ];
-    for (over, field) in bad {
+    ]
+}
+
+#[tokio::test]
+async fn requests_that_break_the_model_are_refused_with_every_field_named() {
+    let bench = Bench::start().await;
+    for (over, field) in broken() {
         let answer = bench
             .call("PUT", "/runtimes/", with(runtime("x"), over.clone()))
             .await;
@@ -105,6 +109,20 @@ async fn requests_that_break_the_model_are_refused_with_every_field_named() {
             .collect();
         assert!(names.contains(&json!(field)), "{over}: {names:?}");
     }
+    let listed = bench
+        .call("POST", "/runtimes/", Value::Null)
+        .await
+        .expect(200);
+    assert_eq!(
+        listed["agentRuntimes"],
+        json!([]),
+        "nothing was made on the way"
+    );
+}
+
+#[tokio::test]
+async fn wrong_types_bad_ids_and_unknown_operations_have_errors_of_their_own() {
+    let bench = Bench::start().await;
     for over in [
         json!({ "roleArn": 5 }),
         json!({ "agentRuntimeArtifact": [] }),
