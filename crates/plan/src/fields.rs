@@ -15,7 +15,6 @@ pub(crate) struct Fields<'a> {
     pub pending: &'a mut Option<Pending>,
     pub retry: &'a mut Option<Retry>,
     pub missing_since: &'a mut Option<String>,
-    pub deletion_accepted_at: &'a mut Option<String>,
     pub last_handled_request: &'a mut Option<String>,
     pub conditions: &'a mut Vec<Condition>,
 }
@@ -24,8 +23,6 @@ pub(crate) struct Fields<'a> {
 pub(crate) trait Shared: Clone + Default {
     /// All of them, to be changed.
     fn fields(&mut self) -> Fields<'_>;
-    fn phase(&self) -> Option<Phase>;
-    fn service_status(&self) -> Option<&str>;
     fn attempt(&self) -> u32;
     fn pending(&self) -> Option<&Pending>;
     fn retry(&self) -> Option<&Retry>;
@@ -50,16 +47,9 @@ macro_rules! shared {
                     pending: &mut self.pending,
                     retry: &mut self.retry,
                     missing_since: &mut self.missing_since,
-                    deletion_accepted_at: &mut self.deletion_accepted_at,
                     last_handled_request: &mut self.last_handled_request,
                     conditions: &mut self.conditions,
                 }
-            }
-            fn phase(&self) -> Option<Phase> {
-                self.phase
-            }
-            fn service_status(&self) -> Option<&str> {
-                self.service_status.as_deref()
             }
             fn attempt(&self) -> u32 {
                 self.attempt.unwrap_or(0)

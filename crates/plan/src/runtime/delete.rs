@@ -285,6 +285,9 @@ fn free_of_endpoints(pass: Pass<'_>) -> Decision {
 }
 
 fn delete(mut pass: Pass<'_>, id: &str) -> Decision {
+    if pass.desk.let_go() && pass.desk.missing_since().is_some() {
+        return left_behind(&mut pass, "AWS does not let the operator delete it");
+    }
     going(&mut pass, "about to be deleted in AgentCore");
     pass.delete(id)
 }
@@ -317,10 +320,13 @@ pub(super) fn outcome(mut pass: Pass<'_>, outcome: &Outcome) -> Decision {
             pass.desk.missing();
             pass.desk.rest(Rest::After(SOON))
         }
-        (Some(Action::Delete { .. } | Action::Untag { .. }), Outcome::Failed(fault))
-            if fault.class == Class::Denied =>
-        {
-            delete_wait::refused(pass, fault)
+        (Some(Action::Delete { .. }), Outcome::Failed(fault)) if fault.class == Class::Denied => {
+            // It may be gone: the next reads tell.
+            pass.desk.missing();
+            let text = crate::desk::said(fault);
+            pass.desk.verdict(Verdict::waiting(fault.reason, text));
+            let rest = pass.desk.backoff();
+            pass.desk.rest(rest)
         }
         (_, Outcome::Failed(fault)) if fault.class == Class::Gone => {
             pass.desk.rest(Rest::After(SOON))

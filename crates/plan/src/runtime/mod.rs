@@ -18,4 +18,5 @@ mod wish;
 pub use diff::differing;
 pub use plan::plan;
 pub use view::*;
+pub(crate) use wish::wished_tags;
 pub use wish::{Refusal, Wish, render};
