@@ -1,6 +1,7 @@
 //! Values that travel as strings and are parsed once, where they enter: durations, names, images, roles.
 //!
-//! Nothing here is stricter or laxer than the schema of the kinds: both use the patterns of [`crate::limits`].
+//! Images and roles are read with the very patterns of the schema ([`crate::limits`]). A duration may be any that fits in 32
+//! bits of seconds: how long a field allows is the schema's business.
 
 mod duration;
 mod image;
