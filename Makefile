@@ -32,7 +32,7 @@ verify: ## Fail if a generated file is not what `make generate` writes
 
 .PHONY: bench
 bench: ## Measure the operator against a local AgentCore
-	cargo run --locked --release --example bench
+	cargo bench --locked -p agentcore-operator --bench operator
 
 .PHONY: image
 image: ## Build the operator's image for this machine (IMAGE=, PLATFORM=)

@@ -156,7 +156,12 @@ await "the API server answers" 180 cluster said cluster '^export KUBECONFIG='
 export KUBECONFIG=$demo/cluster/kubeconfig
 await "the local AgentCore answers" 30 sim said sim 'http://'
 AWS_ENDPOINT_URL=$(grep -o -m1 'http://[0-9.:]*' "$demo/sim.log")
-export AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1
+export AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+
+note "as slow as AWS, in small: a few seconds for each change"
+run curl --silent --show-error --fail --max-time 10 --noproxy '*' --output /dev/null --request PUT "$AWS_ENDPOINT_URL/_sim/settings" \
+  --data '{"createDelayMs": 3000, "updateDelayMs": 3000, "endpointDelayMs": 1500, "deleteDelayMs": 2000}'
 
 step "Push the agent's program to the local ECR"
 run agentcore-sim push support:prod --program "$target/agentcore-agent" --endpoint "$AWS_ENDPOINT_URL"
@@ -206,7 +211,8 @@ if [[ -z $once ]]; then
 
   export PATH=$target:$(dirname "$(command -v kubectl)"):\$PATH
   export KUBECONFIG=$KUBECONFIG
-  export AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=$AWS_REGION
+  export AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  export AWS_REGION=$AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION
 
   kubectl --namespace $namespace get agentruntimes,agentendpoints --watch
   kubectl --namespace $namespace edit agentruntime support
