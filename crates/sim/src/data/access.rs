@@ -53,7 +53,7 @@ pub fn target(app: &App, call: &Call) -> Result<Target, ApiError> {
         Some(given)
             if matches!(call.identity, Identity::Bearer(_)) && !runtime.starts_with("arn:") =>
         {
-            account = given
+            account = given;
         }
         Some(given) if given != account => {
             return Err(ApiError::not_found(format!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ pub fn start(session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
     let mut command = watchdog.command(&program)?;
     command
         .env_clear()
-        .envs(environment(session, &folder.path().to_path_buf(), &port))
+        .envs(environment(session, folder.path(), &port))
         .current_dir(folder.path())
         .stdout(log.try_clone()?)
         .stderr(Stdio::from(log));
@@ -89,7 +89,7 @@ pub fn start(session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
 }
 
 /// The image's variables, the runtime's over them, and over both what the platform sets.
-fn environment(session: &Session, folder: &PathBuf, port: &str) -> BTreeMap<String, String> {
+fn environment(session: &Session, folder: &Path, port: &str) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     // Programs of this machine stand for images, and are looked for where this machine has its programs.
     if let Ok(path) = std::env::var("PATH") {

@@ -177,6 +177,9 @@ impl DataPlane {
 
     /// The client for talking to agents. It keeps no connections: an agent may die between two calls, and a call that
     /// goes into a dead connection would look like the agent's failure.
+    ///
+    /// # Panics
+    /// Never: there is nothing that could be missing.
     pub fn http(&self) -> &reqwest::Client {
         self.http.get_or_init(|| {
             reqwest::Client::builder()
@@ -184,7 +187,7 @@ impl DataPlane {
                 .redirect(reqwest::redirect::Policy::none())
                 .pool_max_idle_per_host(0)
                 .build()
-                .expect("a client without TLS and proxies needs nothing that could be missing")
+                .expect("a client without TLS and proxies loads nothing")
         })
     }
 

@@ -18,7 +18,7 @@ while read -r sign pid; do
     -) case $pids in *" $pid "*) pids="${pids%% $pid *} ${pids#* $pid }" ;; esac ;;
   esac
 done
-for pid in $pids; do kill -KILL -- "-$pid" 2>/dev/null; done
+for pid in $pids; do kill -s KILL -- "-$pid" 2>/dev/null; done
 exit 0
 "#;
 

@@ -1,0 +1,15 @@
+//! The data plane: sessions of real processes, invoked and stopped by signed HTTP.
+
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
+#[allow(dead_code)]
+#[path = "../control/client.rs"]
+mod client;
+
+mod ends;
+mod errors;
+mod forwarding;
+mod identity;
+mod program;
+mod stage;
+mod stops;
