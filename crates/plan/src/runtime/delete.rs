@@ -7,7 +7,7 @@ use agentcore_api::runtime::Phase;
 use agentcore_api::{DeletionPolicy, reasons};
 use jiff::Timestamp;
 
-use super::pass::{CREATE, DEFAULT, DELETE, DELETE_ENDPOINT, Pass, TAG};
+use super::pass::{DEFAULT, DELETE, DELETE_ENDPOINT, Pass, TAG};
 use super::wish::name;
 use super::{Action, Decision, Listed, Outcome, Read, delete_wait, outcome as outcomes};
 use crate::aws::{Endpoint, ServiceStatus, Tags};
@@ -49,9 +49,7 @@ pub(super) fn plan(mut pass: Pass<'_>) -> Decision {
 /// No identity: nothing was ever sent, or a create's answer was lost. `None`: the identity was found.
 fn unidentified(pass: &mut Pass<'_>) -> Option<Decision> {
     let status = &pass.desk.status;
-    let sent = pass.desk.pending_is(CREATE)
-        || pass.desk.pending_is(DELETE)
-        || status.attempt.unwrap_or(0) > 0;
+    let sent = status.attempt.is_some();
     if pass.desk.pending_is(TAG) {
         return adopting(pass);
     }

@@ -1,5 +1,7 @@
 //! The deletion was accepted, or AWS no longer lets us look: when is it gone?
 
+use std::time::Duration;
+
 use agentcore_api::names::annotations;
 use agentcore_api::reasons;
 use agentcore_api::runtime::Phase;
@@ -10,7 +12,7 @@ use super::pass::{DELETE, Pass};
 use super::{Decision, Listed, Read};
 use crate::aws::{Runtime, ServiceStatus};
 use crate::conditions::Verdict;
-use crate::desk::{SOON, STUCK_AFTER, said};
+use crate::desk::{SETTLING, SOON, STUCK_AFTER, said};
 use crate::failure::{Failure, Heals};
 use crate::fault::{Class, Fault};
 use crate::hash::WishHash;
@@ -148,8 +150,15 @@ pub(super) fn refused(mut pass: Pass<'_>, fault: &Fault) -> Decision {
     if let Some(fault) = &pass.view.facts.list_fault {
         return pass.desk.fault(fault, false);
     }
+    // A list may lag behind a create: of what never was READY it is believed a minute later.
+    let young = pass.desk.status.ready_version.is_none();
+    let believed = if young { denied + SETTLING } else { denied };
+    if pass.desk.now < believed {
+        let wait = Duration::try_from(believed.duration_since(pass.desk.now)).unwrap_or(SOON);
+        return pass.desk.rest(Rest::After(wait.max(SOON)));
+    }
     match &pass.view.facts.listed {
-        Listed::Absent { as_of } if *as_of >= denied => gone(&mut pass),
+        Listed::Absent { as_of } if *as_of >= believed => gone(&mut pass),
         Listed::Present { as_of, .. } if *as_of >= denied => {
             pass.desk.status.missing_since = None;
             let text = format!(
@@ -159,7 +168,6 @@ pub(super) fn refused(mut pass: Pass<'_>, fault: &Fault) -> Decision {
             let rest = pass.desk.backoff();
             stuck(pass, Verdict::waiting(fault.reason, text), rest)
         }
-        _ if pass.desk.now < denied => pass.desk.rest(Rest::After(SOON)),
         _ => pass.desk.read(Read::List),
     }
 }

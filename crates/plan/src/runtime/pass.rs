@@ -82,6 +82,8 @@ impl<'a> Pass<'a> {
         let status = &mut self.desk.status;
         status.name = Some(wish.name.clone());
         status.region = Some(wish.region.clone());
+        // A deletion later on sees that a create was sent, whatever became of it.
+        status.attempt.get_or_insert(0);
         let request = json(&(&wish.name, &wish.config, &wish.tags));
         let client_token = self.token(CREATE, "", "", &request);
         self.desk.act(Action::Create {
