@@ -41,9 +41,12 @@ pub async fn serve(
     readiness: Arc<Readiness>,
     stop: CancellationToken,
 ) -> anyhow::Result<tokio::task::JoinHandle<std::io::Result<()>>> {
-    let listener =
-        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (--admin-listen)"))?;
-    let address = listener.local_addr().context("cannot read the admin address")?;
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen} (--admin-listen)"))?;
+    let address = listener
+        .local_addr()
+        .context("cannot read the admin address")?;
     tracing::info!(%address, "admin endpoint listens");
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -51,14 +54,26 @@ pub async fn serve(
         .route("/metrics", get(metrics_text))
         .with_state(Arc::new(Admin { metrics, readiness }));
     Ok(tokio::spawn(async move {
-        axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await
+        axum::serve(listener, router)
+            .with_graceful_shutdown(async move { stop.cancelled().await })
+            .await
     }))
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    if admin.readiness.get() { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting\n") }
+    if admin.readiness.get() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
+    }
 }
 
 async fn metrics_text(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], admin.metrics.encode())
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        admin.metrics.encode(),
+    )
 }

@@ -36,7 +36,12 @@ pub struct ControllerArgs {
     #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
     pub admin_listen: SocketAddr,
     /// Namespace to watch; may be repeated; all namespaces when absent.
-    #[arg(long = "watch-namespace", env = "AGENTCORE_WATCH_NAMESPACE", value_delimiter = ',', value_name = "NS")]
+    #[arg(
+        long = "watch-namespace",
+        env = "AGENTCORE_WATCH_NAMESPACE",
+        value_delimiter = ',',
+        value_name = "NS"
+    )]
     pub watch_namespaces: Vec<String>,
     /// Whether to act only while holding the Lease `agentcore-operator-controller`.
     #[arg(long, env = "AGENTCORE_LEADER_ELECT", default_value_t = true, action = ArgAction::Set,
@@ -50,13 +55,23 @@ pub struct ControllerArgs {
     pub lease_identity: Option<String>,
     /// Pattern of execution roles that may be handed out (`*` and `?`; `{namespace}` is replaced); may be repeated; only roles
     /// under the path `/agentcore/{namespace}/` when absent.
-    #[arg(long = "allow-execution-role", env = "AGENTCORE_ALLOW_EXECUTION_ROLE", value_delimiter = ',', value_name = "PATTERN")]
+    #[arg(
+        long = "allow-execution-role",
+        env = "AGENTCORE_ALLOW_EXECUTION_ROLE",
+        value_delimiter = ',',
+        value_name = "PATTERN"
+    )]
     pub allow_execution_roles: Vec<String>,
     /// Tag of every AWS resource that the operator creates; may be repeated.
     #[arg(long = "default-tag", env = "AGENTCORE_DEFAULT_TAG", value_delimiter = ',', value_name = "K=V", value_parser = tag)]
     pub default_tags: Vec<(String, String)>,
     /// Tag key that every runtime and endpoint must have, from its spec or a default tag; may be repeated.
-    #[arg(long = "required-tag-key", env = "AGENTCORE_REQUIRED_TAG_KEY", value_delimiter = ',', value_name = "K")]
+    #[arg(
+        long = "required-tag-key",
+        env = "AGENTCORE_REQUIRED_TAG_KEY",
+        value_delimiter = ',',
+        value_name = "K"
+    )]
     pub required_tag_keys: Vec<String>,
     /// How many AgentRuntimes a namespace may hold; no limit when absent.
     #[arg(long, env = "AGENTCORE_MAX_RUNTIMES_PER_NAMESPACE", value_name = "N")]
@@ -87,7 +102,8 @@ pub enum LogFormat {
 
 /// AWS's alphabet of tag values, 1 to 256 characters here.
 fn tag_value(text: &str) -> Result<String, String> {
-    let good = |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "._:/=+@-".contains(c);
+    let good =
+        |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "._:/=+@-".contains(c);
     if text.is_empty() || text.len() > 256 || !text.chars().all(good) {
         return Err("must be 1 to 256 letters, digits, spaces or . _ : / = + @ -".to_owned());
     }
@@ -98,17 +114,31 @@ fn tag_value(text: &str) -> Result<String, String> {
 fn tag(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
     let key = tag_value(key)?;
-    if key.len() > 128 || key.starts_with("aws:") || key.starts_with(agentcore_api::names::tags::PREFIX) {
-        return Err("key must be at most 128 characters and start with neither aws: nor agentcore.dev/".to_owned());
+    if key.len() > 128
+        || key.starts_with("aws:")
+        || key.starts_with(agentcore_api::names::tags::PREFIX)
+    {
+        return Err(
+            "key must be at most 128 characters and start with neither aws: nor agentcore.dev/"
+                .to_owned(),
+        );
     }
-    let value = if value.is_empty() { String::new() } else { tag_value(value)? };
+    let value = if value.is_empty() {
+        String::new()
+    } else {
+        tag_value(value)?
+    };
     Ok((key, value))
 }
 
 /// `API=N` with N calls per second above zero.
 fn rate(text: &str) -> Result<(String, f64), String> {
-    let (api, rate) = text.split_once('=').ok_or("must be API=N, such as CreateAgentRuntime=10")?;
-    let rate: f64 = rate.parse().map_err(|_| "N must be a number of calls per second")?;
+    let (api, rate) = text
+        .split_once('=')
+        .ok_or("must be API=N, such as CreateAgentRuntime=10")?;
+    let rate: f64 = rate
+        .parse()
+        .map_err(|_| "N must be a number of calls per second")?;
     if api.is_empty() || !rate.is_finite() || rate < 0.01 || rate > 10_000.0 {
         return Err("N must be between 0.01 and 10000".to_owned());
     }
@@ -128,8 +158,12 @@ mod tests {
     #[test]
     fn leader_election_is_on_and_can_be_turned_off() {
         let parse = |words: &[&str]| {
-            let args = Args::try_parse_from(["agentcore-operator", "controller"].iter().chain(words)).expect("parses");
-            let Command::Controller(args) = args.command else { panic!("controller") };
+            let args =
+                Args::try_parse_from(["agentcore-operator", "controller"].iter().chain(words))
+                    .expect("parses");
+            let Command::Controller(args) = args.command else {
+                panic!("controller")
+            };
             args.leader_elect
         };
         assert!(parse(&[]));
@@ -147,7 +181,10 @@ mod tests {
 
     #[test]
     fn rates_are_positive() {
-        assert_eq!(rate("CreateAgentRuntime=10"), Ok(("CreateAgentRuntime".to_owned(), 10.0)));
+        assert_eq!(
+            rate("CreateAgentRuntime=10"),
+            Ok(("CreateAgentRuntime".to_owned(), 10.0))
+        );
         assert!(rate("CreateAgentRuntime=0").is_err());
         assert!(rate("5").is_err());
     }

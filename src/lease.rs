@@ -38,7 +38,10 @@ impl Lease {
 
     /// Waits until this replica leads.
     pub async fn acquired(&mut self) -> anyhow::Result<()> {
-        self.held.wait_for(|held| *held).await.context("leader election ended")?;
+        self.held
+            .wait_for(|held| *held)
+            .await
+            .context("leader election ended")?;
         Ok(())
     }
 
@@ -54,13 +57,18 @@ impl Lease {
         match self.task.await {
             Ok(Ok(_)) => tracing::info!("lease released"),
             Ok(Err(error)) => tracing::warn!(%error, "lease not released; it runs out by itself"),
-            Err(error) => tracing::warn!(%error, "lease task ended badly; the lease runs out by itself"),
+            Err(error) => {
+                tracing::warn!(%error, "lease task ended badly; the lease runs out by itself")
+            }
         }
     }
 }
 
 /// Name of this replica: host name and a random part, so that two processes of one host differ.
 pub fn default_identity() -> String {
-    let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "agentcore-operator".into());
+    let host = std::env::var("HOSTNAME")
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "agentcore-operator".into());
     format!("{host}_{:08x}", rand::random::<u32>())
 }

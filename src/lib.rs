@@ -5,7 +5,9 @@
 
 pub mod admin;
 pub mod args;
+pub mod aws;
 pub mod cluster;
+pub mod controllers;
 pub mod lease;
 pub mod metrics;
 pub mod telemetry;

@@ -6,7 +6,9 @@ use kube::{Api, Client};
 
 /// Connects by KUBECONFIG or the in-cluster account.
 pub async fn connect() -> anyhow::Result<Client> {
-    Client::try_default().await.context("cannot find a Kubernetes cluster (KUBECONFIG, ~/.kube/config or in-cluster account)")
+    Client::try_default().await.context(
+        "cannot find a Kubernetes cluster (KUBECONFIG, ~/.kube/config or in-cluster account)",
+    )
 }
 
 /// The UID of the kube-system namespace, which lives as long as the cluster.
@@ -15,7 +17,10 @@ pub async fn cluster_uid(client: &Client) -> anyhow::Result<String> {
         .get("kube-system")
         .await
         .context("cannot read the kube-system namespace; give --cluster-id")?;
-    namespace.metadata.uid.context("the kube-system namespace has no UID")
+    namespace
+        .metadata
+        .uid
+        .context("the kube-system namespace has no UID")
 }
 
 /// The pod's own namespace, else `default`.

@@ -31,7 +31,11 @@ pub async fn remove<K>(api: &Api<K>, object: &K) -> kube::Result<Option<K>>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let Some(index) = object.finalizers().iter().position(|name| name == FINALIZER) else {
+    let Some(index) = object
+        .finalizers()
+        .iter()
+        .position(|name| name == FINALIZER)
+    else {
         return Ok(Some(object.clone()));
     };
     let path = format!("/metadata/finalizers/{index}");
@@ -52,5 +56,10 @@ where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
 {
     let operations = serde_json::from_value(operations).map_err(kube::Error::SerdeError)?;
-    api.patch(&object.name_any(), &PatchParams::default(), &Patch::<()>::Json(operations)).await
+    api.patch(
+        &object.name_any(),
+        &PatchParams::default(),
+        &Patch::<()>::Json(operations),
+    )
+    .await
 }

@@ -18,5 +18,10 @@ where
         "metadata": {"name": object.name_any(), "uid": object.uid()},
         "status": status,
     });
-    api.patch_status(&object.name_any(), &PatchParams::apply(manager).force(), &Patch::Apply(&patch)).await
+    api.patch_status(
+        &object.name_any(),
+        &PatchParams::apply(manager).force(),
+        &Patch::Apply(&patch),
+    )
+    .await
 }

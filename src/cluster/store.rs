@@ -34,7 +34,9 @@ where
 
     /// A stream of every object that changes from now on.
     pub fn subscribe(&self) -> ReflectHandle<K> {
-        self.writer.subscribe().expect("store_shared makes a writer that can be subscribed to")
+        self.writer
+            .subscribe()
+            .expect("store_shared makes a writer that can be subscribed to")
     }
 
     /// Reads and watches for ever. What nobody reads (managed fields, kubectl's copy of the manifest) is dropped at once.
@@ -69,5 +71,8 @@ pub async fn filled<K>(store: &Store<K>) -> bool
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
-    matches!(tokio::time::timeout(Duration::from_secs(30), store.wait_until_ready()).await, Ok(Ok(())))
+    matches!(
+        tokio::time::timeout(Duration::from_secs(30), store.wait_until_ready()).await,
+        Ok(Ok(()))
+    )
 }

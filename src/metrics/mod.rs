@@ -5,14 +5,23 @@ mod objects;
 use std::time::Duration;
 
 use agentcore_api::{AgentEndpoint, AgentRuntime};
+use agentcore_plan::fault::Class;
 use kube::runtime::reflector::Store;
 use parking_lot::Mutex;
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+use crate::aws::{Call, CallObserver};
 
 /// From a cache hit to a call that takes its whole time-out.
-const CALL_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const CALL_BUCKETS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
 /// Waiting for a token: from none to a burst of hundreds of objects.
-const WAIT_BUCKETS: &[f64] = &[0.001, 0.05, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+const WAIT_BUCKETS: &[f64] = &[
+    0.001, 0.05, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+];
 
 /// All metrics of the process.
 pub struct Metrics {
@@ -34,16 +43,33 @@ impl Metrics {
         let registry = Registry::new_custom(Some("agentcore".to_owned()), None)?;
         let metrics = Self {
             leader: IntGauge::new("leader", "1 while this replica holds the lease and acts.")?,
-            reconciles: counter("reconcile_total", "Passes over objects.", &["controller", "result"])?,
+            reconciles: counter(
+                "reconcile_total",
+                "Passes over objects.",
+                &["controller", "result"],
+            )?,
             reconcile_seconds: histogram(
                 "reconcile_duration_seconds",
                 "Time of a pass, waiting for AWS included.",
                 &["controller"],
                 CALL_BUCKETS,
             )?,
-            aws_requests: counter("aws_requests_total", "AWS calls by operation and AWS error name, OK without one.", &["operation", "code"])?,
-            aws_seconds: histogram("aws_request_duration_seconds", "Time of an AWS call.", &["operation"], CALL_BUCKETS)?,
-            aws_throttles: counter("aws_throttles_total", "AWS calls that were throttled.", &["operation"])?,
+            aws_requests: counter(
+                "aws_requests_total",
+                "AWS calls by operation and AWS error name, OK without one.",
+                &["operation", "code"],
+            )?,
+            aws_seconds: histogram(
+                "aws_request_duration_seconds",
+                "Time of an AWS call.",
+                &["operation"],
+                CALL_BUCKETS,
+            )?,
+            aws_throttles: counter(
+                "aws_throttles_total",
+                "AWS calls that were throttled.",
+                &["operation"],
+            )?,
             aws_wait_seconds: histogram(
                 "aws_limiter_wait_seconds",
                 "Time that a call waited for the operator's own rate limit.",
@@ -53,8 +79,17 @@ impl Metrics {
             objects: Mutex::default(),
             registry,
         };
-        let Self { registry, leader, reconciles, reconcile_seconds, aws_requests, aws_seconds, aws_throttles, aws_wait_seconds, objects: _ } =
-            &metrics;
+        let Self {
+            registry,
+            leader,
+            reconciles,
+            reconcile_seconds,
+            aws_requests,
+            aws_seconds,
+            aws_throttles,
+            aws_wait_seconds,
+            objects: _,
+        } = &metrics;
         registry.register(Box::new(leader.clone()))?;
         for counter in [reconciles, aws_requests, aws_throttles] {
             registry.register(Box::new(counter.clone()))?;
@@ -67,22 +102,12 @@ impl Metrics {
 
     /// A pass ended: well, or with a reason.
     pub fn reconciled(&self, controller: &str, failure: Option<&'static str>, time: Duration) {
-        self.reconciles.with_label_values(&[controller, failure.unwrap_or("success")]).inc();
-        self.reconcile_seconds.with_label_values(&[controller]).observe(time.as_secs_f64());
-    }
-
-    /// An AWS call ended. `code` is `OK` or AWS's error name.
-    pub fn aws_called(&self, operation: &str, code: &str, throttled: bool, time: Duration) {
-        self.aws_requests.with_label_values(&[operation, code]).inc();
-        self.aws_seconds.with_label_values(&[operation]).observe(time.as_secs_f64());
-        if throttled {
-            self.aws_throttles.with_label_values(&[operation]).inc();
-        }
-    }
-
-    /// A call got its token.
-    pub fn aws_waited(&self, operation: &str, time: Duration) {
-        self.aws_wait_seconds.with_label_values(&[operation]).observe(time.as_secs_f64());
+        self.reconciles
+            .with_label_values(&[controller, failure.unwrap_or("success")])
+            .inc();
+        self.reconcile_seconds
+            .with_label_values(&[controller])
+            .observe(time.as_secs_f64());
     }
 
     /// Objects whose state is exported from now on, read from these caches at each scrape.
@@ -105,10 +130,45 @@ impl Metrics {
     }
 }
 
+impl CallObserver for Metrics {
+    fn observe(&self, call: &Call<'_>) {
+        let Call {
+            operation,
+            region: _,
+            lane: _,
+            code,
+            class,
+            took,
+            waited,
+        } = *call;
+        let operation = operation.as_str();
+        self.aws_requests
+            .with_label_values(&[operation, code])
+            .inc();
+        self.aws_seconds
+            .with_label_values(&[operation])
+            .observe(took.as_secs_f64());
+        self.aws_wait_seconds
+            .with_label_values(&[operation])
+            .observe(waited.as_secs_f64());
+        if class == Some(Class::Throttled) {
+            self.aws_throttles.with_label_values(&[operation]).inc();
+        }
+    }
+}
+
 fn counter(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
     IntCounterVec::new(Opts::new(name, help), labels)
 }
 
-fn histogram(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> prometheus::Result<HistogramVec> {
-    HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)
+fn histogram(
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> prometheus::Result<HistogramVec> {
+    HistogramVec::new(
+        HistogramOpts::new(name, help).buckets(buckets.to_vec()),
+        labels,
+    )
 }

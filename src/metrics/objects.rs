@@ -8,42 +8,92 @@ use prometheus::proto::MetricFamily;
 use prometheus::{IntGaugeVec, Opts, Registry};
 
 /// Metric families of all objects.
-pub fn families(stores: &[(Store<AgentRuntime>, Store<AgentEndpoint>)]) -> prometheus::Result<Vec<MetricFamily>> {
+pub fn families(
+    stores: &[(Store<AgentRuntime>, Store<AgentEndpoint>)],
+) -> prometheus::Result<Vec<MetricFamily>> {
     let registry = Registry::new_custom(Some("agentcore".to_owned()), None)?;
     let gauge = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
         let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
         registry.register(Box::new(gauge.clone()))?;
         Ok(gauge)
     };
-    let info = gauge("runtime_info", "1 for each AgentRuntime.", &["namespace", "name", "phase", "region", "runtime_id"])?;
-    let versions = gauge("endpoint_version", "Version of an endpoint by role.", &["namespace", "runtime", "endpoint", "role"])?;
-    let conditions = gauge("condition", "1 for the status that a condition has.", &["kind", "namespace", "name", "type", "status"])?;
+    let info = gauge(
+        "runtime_info",
+        "1 for each AgentRuntime.",
+        &["namespace", "name", "phase", "region", "runtime_id"],
+    )?;
+    let versions = gauge(
+        "endpoint_version",
+        "Version of an endpoint by role.",
+        &["namespace", "runtime", "endpoint", "role"],
+    )?;
+    let conditions = gauge(
+        "condition",
+        "1 for the status that a condition has.",
+        &["kind", "namespace", "name", "type", "status"],
+    )?;
 
     for (runtimes, endpoints) in stores {
         for object in runtimes.state() {
             let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-            let Some(status) = &object.status else { continue };
+            let Some(status) = &object.status else {
+                continue;
+            };
             let phase = status.phase.map_or("", |phase| phase.as_str());
             let region = status.region.as_deref().unwrap_or_default();
-            info.with_label_values(&[&namespace, &name, phase, region, status.id.as_deref().unwrap_or_default()]).set(1);
-            if let Some(version) = status.default_endpoint.as_ref().and_then(|endpoint| number(endpoint.live_version.as_ref())) {
-                versions.with_label_values(&[namespace.as_str(), &name, "DEFAULT", "live"]).set(version);
+            info.with_label_values(&[
+                &namespace,
+                &name,
+                phase,
+                region,
+                status.id.as_deref().unwrap_or_default(),
+            ])
+            .set(1);
+            if let Some(version) = status
+                .default_endpoint
+                .as_ref()
+                .and_then(|endpoint| number(endpoint.live_version.as_ref()))
+            {
+                versions
+                    .with_label_values(&[namespace.as_str(), &name, "DEFAULT", "live"])
+                    .set(version);
             }
             if let Some(version) = number(status.latest_version.as_ref()) {
-                versions.with_label_values(&[namespace.as_str(), &name, "DEFAULT", "target"]).set(version);
+                versions
+                    .with_label_values(&[namespace.as_str(), &name, "DEFAULT", "target"])
+                    .set(version);
             }
-            export(&conditions, "AgentRuntime", &namespace, &name, &status.conditions);
+            export(
+                &conditions,
+                "AgentRuntime",
+                &namespace,
+                &name,
+                &status.conditions,
+            );
         }
         for object in endpoints.state() {
             let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-            let Some(status) = &object.status else { continue };
+            let Some(status) = &object.status else {
+                continue;
+            };
             let runtime = object.spec.runtime_ref.name.as_str();
-            for (role, version) in [("live", &status.live_version), ("target", &status.target_version)] {
+            for (role, version) in [
+                ("live", &status.live_version),
+                ("target", &status.target_version),
+            ] {
                 if let Some(version) = number(version.as_ref()) {
-                    versions.with_label_values(&[namespace.as_str(), runtime, &name, role]).set(version);
+                    versions
+                        .with_label_values(&[namespace.as_str(), runtime, &name, role])
+                        .set(version);
                 }
             }
-            export(&conditions, "AgentEndpoint", &namespace, &name, &status.conditions);
+            export(
+                &conditions,
+                "AgentEndpoint",
+                &namespace,
+                &name,
+                &status.conditions,
+            );
         }
     }
     Ok(registry.gather())
@@ -51,7 +101,9 @@ pub fn families(stores: &[(Store<AgentRuntime>, Store<AgentEndpoint>)]) -> prome
 
 fn export(gauge: &IntGaugeVec, kind: &str, namespace: &str, name: &str, conditions: &[Condition]) {
     for condition in conditions {
-        gauge.with_label_values(&[kind, namespace, name, &condition.type_, &condition.status]).set(1);
+        gauge
+            .with_label_values(&[kind, namespace, name, &condition.type_, &condition.status])
+            .set(1);
     }
 }
 

@@ -1,0 +1,473 @@
+//! The operator's figures, on a real API server and the local AgentCore: `make bench`. Each line says what is asked and what was
+//! measured; a miss is shown as a miss and makes the program fail at its end.
+
+#[path = "../tests/apiserver/by_hand.rs"]
+#[allow(dead_code)] // the tests use more of it
+mod by_hand;
+#[path = "../tests/apiserver/rig.rs"]
+#[allow(dead_code)]
+mod rig;
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use rig::{Operator, Rig, runtime_is_ready};
+use serde_json::json;
+
+/// One row of the table.
+struct Row {
+    what: &'static str,
+    asked: String,
+    measured: String,
+    good: bool,
+}
+
+fn row(
+    rows: &mut Vec<Row>,
+    what: &'static str,
+    asked: impl Into<String>,
+    measured: impl Into<String>,
+    good: bool,
+) {
+    let row = Row {
+        what,
+        asked: asked.into(),
+        measured: measured.into(),
+        good,
+    };
+    print_row(&row);
+    rows.push(row);
+}
+
+fn print_row(row: &Row) {
+    println!(
+        "{:<52} {:>20} {:>24}  {}",
+        row.what,
+        row.asked,
+        row.measured,
+        if row.good { "ok" } else { "MISSED" }
+    );
+}
+
+/// Seconds, one digit.
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+#[tokio::main]
+async fn main() {
+    // `cargo bench -- --filter WORD` and harness flags that cargo passes on.
+    let filter = std::env::args()
+        .skip_while(|word| word != "--filter")
+        .nth(1)
+        .unwrap_or_default();
+    let wants = |name: &str| name.contains(&filter);
+    println!("{:<52} {:>20} {:>24}", "figure", "asked", "measured");
+    let mut rows = Vec::new();
+    if wants("single") {
+        single(&mut rows).await;
+    }
+    if wants("many") {
+        many(&mut rows).await;
+    }
+    if wants("memory") {
+        memory(&mut rows).await;
+    }
+    let missed = rows.iter().filter(|row| !row.good).count();
+    println!("{} figures, {missed} missed", rows.len());
+    std::process::exit(i32::from(missed > 0));
+}
+
+/// Time and calls of one create, one edit, one edit without effect.
+async fn single(rows: &mut Vec<Row>) {
+    const SERVICE: Duration = Duration::from_millis(3000);
+    const ROUNDS: usize = 10;
+    let rig = Rig::start("bench-single").await;
+    rig.settings(json!({"createDelayMs": 3000, "updateDelayMs": 3000, "endpointDelayMs": 0, "ratePerSecond": 5, "burst": 5})).await;
+    let _operator = rig.operator_at_default_rates(&[]);
+    rig.apply_runtime("warm-up", rig.spec()).await;
+    rig.runtime_ready("warm-up").await;
+    let mut lags = Vec::new();
+    let before = rig.all_calls().await;
+    let since = |calls: &std::collections::BTreeMap<String, u64>,
+                 before: &std::collections::BTreeMap<String, u64>,
+                 name: &str| {
+        calls.get(name).copied().unwrap_or_default() - before.get(name).copied().unwrap_or_default()
+    };
+    for round in 0..ROUNDS {
+        let start = Instant::now();
+        let name = format!("support-{round}");
+        rig.apply_runtime(&name, rig.spec()).await;
+        rig.runtime_ready(&name).await;
+        lags.push(start.elapsed().saturating_sub(SERVICE));
+    }
+    lags.sort();
+    let p50 = lags[ROUNDS / 2];
+    row(
+        rows,
+        "apply to Ready less the service's delay, p50",
+        "<= 2.5 s",
+        seconds(p50),
+        p50 <= Duration::from_millis(2500),
+    );
+    let calls = rig.all_calls().await;
+    let per_round = |name: &str| {
+        #[allow(clippy::cast_precision_loss)] // counts of a bench
+        let per_round = since(&calls, &before, name) as f64 / ROUNDS as f64;
+        per_round
+    };
+    let (creates, gets) = (
+        per_round("CreateAgentRuntime"),
+        per_round("GetAgentRuntime") + per_round("GetAgentRuntimeEndpoint"),
+    );
+    row(
+        rows,
+        "AWS calls of a create",
+        "1 create + 2 gets",
+        format!("{creates:.1} + {gets:.1}"),
+        creates <= 1.0 && gets <= 2.0,
+    );
+
+    let before = rig.all_calls().await;
+    rig.apply_runtime("support-0", rig.spec_with(json!({"description": "two"})))
+        .await;
+    rig.runtime_ready("support-0").await;
+    let calls = rig.all_calls().await;
+    let updates = since(&calls, &before, "UpdateAgentRuntime");
+    let gets = since(&calls, &before, "GetAgentRuntime")
+        + since(&calls, &before, "GetAgentRuntimeEndpoint");
+    row(
+        rows,
+        "AWS calls of an edit",
+        "1 update + <= 3 gets",
+        format!("{updates} + {gets}"),
+        updates == 1 && gets <= 3,
+    );
+
+    let before = rig.mutations().await;
+    let defaults = json!({"description": "two", "lifecycle": {"idleRuntimeSessionTimeout": "15m", "maxLifetime": "8h"}});
+    let generation = rig
+        .apply_runtime("support-0", rig.spec_with(defaults))
+        .await
+        .metadata
+        .generation;
+    rig.runtime_until("support-0", "observed", |object| {
+        object
+            .status
+            .as_ref()
+            .and_then(|status| status.observed_generation)
+            == generation
+    })
+    .await;
+    let mutations = rig.mutations().await - before;
+    row(
+        rows,
+        "mutating calls of an edit without effect",
+        "0",
+        mutations.to_string(),
+        mutations == 0,
+    );
+}
+
+/// 200 runtimes: submitted, restarted, at rest, drifted.
+async fn many(rows: &mut Vec<Row>) {
+    const COUNT: usize = 200;
+    let rig = Rig::start("bench-many").await;
+    rig.settings(json!({"createDelayMs": 2000, "updateDelayMs": 500, "endpointDelayMs": 200, "ratePerSecond": 5, "burst": 5})).await;
+    let operator = rig.operator_at_default_rates(&[]);
+    leading(&rig, &operator).await;
+    let start = Instant::now();
+    join_all((0..COUNT).map(|number| rig_apply(&rig, number))).await;
+    while rig.calls("CreateAgentRuntime").await < COUNT as u64 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(start.elapsed() < Duration::from_secs(300), "not submitted");
+    }
+    let submitted = start.elapsed();
+    let floor = Duration::from_secs(COUNT as u64 / 5);
+    row(
+        rows,
+        "200 at once: submitted",
+        format!("<= {}", seconds(floor.mul_f64(1.1))),
+        seconds(submitted),
+        submitted <= floor.mul_f64(1.1),
+    );
+    all_ready(&rig, COUNT).await;
+    let throttled = rig.throttled().await;
+    row(
+        rows,
+        "200 at once: throttling answers",
+        "0",
+        throttled.to_string(),
+        throttled == 0,
+    );
+    let made = rig.aws_runtimes().await.len();
+    row(
+        rows,
+        "200 at once: runtimes in AWS",
+        COUNT.to_string(),
+        made.to_string(),
+        made == COUNT,
+    );
+
+    // At rest: let the last transitions and status writes end, then count three minutes.
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    let before = rig.all_calls().await;
+    tokio::time::sleep(Duration::from_secs(180)).await;
+    let after = rig.all_calls().await;
+    let lists = after["ListAgentRuntimes"] - before["ListAgentRuntimes"];
+    let all: u64 = after.values().sum::<u64>() - before.values().sum::<u64>();
+    row(
+        rows,
+        "at rest, 3 min: List calls",
+        "<= 8",
+        lists.to_string(),
+        lists <= 8,
+    );
+    row(
+        rows,
+        "at rest, 3 min: other calls (sweep)",
+        "<= 36",
+        (all - lists).to_string(),
+        all - lists <= 37,
+    );
+
+    // Restart.
+    let versions = resource_versions(&rig).await;
+    let stopped = operator.stop().await;
+    assert!(rig::clean(stopped), "clean stop");
+    let before = rig.all_calls().await;
+    let operator = rig.operator_at_default_rates(&[]);
+    leading(&rig, &operator).await;
+    let led = Instant::now();
+    let admin = admin_address(&operator);
+    while reconciled(&admin).await < COUNT as u64 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(led.elapsed() < Duration::from_secs(60), "not observed");
+    }
+    let observed = led.elapsed();
+    row(
+        rows,
+        "restart with 200: all observed after leading",
+        "<= 10 s",
+        seconds(observed),
+        observed <= Duration::from_secs(10),
+    );
+    let after = rig.all_calls().await;
+    let delta = |name: &str| {
+        after.get(name).copied().unwrap_or_default() - before.get(name).copied().unwrap_or_default()
+    };
+    let writes = versions
+        .iter()
+        .zip(resource_versions(&rig).await)
+        .filter(|(before, after)| *before != after)
+        .count();
+    row(
+        rows,
+        "restart with 200: List calls",
+        "<= 5",
+        delta("ListAgentRuntimes").to_string(),
+        delta("ListAgentRuntimes") <= 5,
+    );
+    row(
+        rows,
+        "restart with 200: Get calls",
+        "0",
+        delta("GetAgentRuntime").to_string(),
+        delta("GetAgentRuntime") == 0,
+    );
+    row(
+        rows,
+        "restart with 200: status writes",
+        "0",
+        writes.to_string(),
+        writes == 0,
+    );
+    let mutations = delta("CreateAgentRuntime")
+        + delta("UpdateAgentRuntime")
+        + delta("DeleteAgentRuntime")
+        + delta("TagResource");
+    row(
+        rows,
+        "restart with 200: mutating calls",
+        "0",
+        mutations.to_string(),
+        mutations == 0,
+    );
+
+    // Drift.
+    let id = rig::id(&rig.runtimes().get("support-7").await.expect("support-7"));
+    rig.update_by_hand(&id, "changed by hand").await;
+    let drifted = Instant::now();
+    while rig
+        .aws_runtimes()
+        .await
+        .iter()
+        .any(|runtime| runtime["description"] == "changed by hand")
+    {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(drifted.elapsed() < Duration::from_secs(200), "not repaired");
+    }
+    let repaired = drifted.elapsed();
+    row(
+        rows,
+        "drift of a configuration: repair submitted after",
+        "<= 90 s",
+        seconds(repaired),
+        repaired <= Duration::from_secs(90),
+    );
+}
+
+/// Resident memory with 1,000 runtimes.
+async fn memory(rows: &mut Vec<Row>) {
+    const COUNT: usize = 1000;
+    let rig = Rig::start("bench-memory").await;
+    rig.settings(
+        json!({"createDelayMs": 200, "endpointDelayMs": 50, "ratePerSecond": 1000, "burst": 1000}),
+    )
+    .await;
+    let rates = [
+        "CreateAgentRuntime=200",
+        "GetAgentRuntime=200",
+        "GetAgentRuntimeEndpoint=200",
+        "ListAgentRuntimes=50",
+    ];
+    let flags: Vec<&str> = rates.iter().flat_map(|rate| ["--aws-rate", rate]).collect();
+    let operator = rig.operator_at_default_rates(&flags);
+    leading(&rig, &operator).await;
+    for chunk in (0..COUNT).collect::<Vec<_>>().chunks(50) {
+        join_all(chunk.iter().map(|number| rig_apply(&rig, *number))).await;
+    }
+    all_ready(&rig, COUNT).await;
+    let creating = resident_mb(operator.pid());
+    assert!(rig::clean(operator.stop().await), "clean stop");
+    let operator = rig.operator_at_default_rates(&flags);
+    leading(&rig, &operator).await;
+    let admin = admin_address(&operator);
+    while reconciled(&admin).await < COUNT as u64 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let rest = resident_mb(operator.pid());
+    row(
+        rows,
+        "RSS with 1,000 runtimes, after creating them",
+        "< 60 MB",
+        format!("{creating} MB"),
+        creating < 60,
+    );
+    row(
+        rows,
+        "RSS with 1,000 runtimes, after a restart",
+        "< 60 MB",
+        format!("{rest} MB"),
+        rest < 60,
+    );
+}
+
+async fn rig_apply(rig: &Rig, number: usize) {
+    rig.apply_runtime(&format!("support-{number}"), rig.spec())
+        .await;
+}
+
+async fn leading(rig: &Rig, operator: &Operator) {
+    rig.until("leading", async || {
+        operator
+            .text()
+            .contains("leading")
+            .then_some(())
+            .ok_or_else(|| operator.text())
+    })
+    .await;
+}
+
+async fn all_ready(rig: &Rig, count: usize) {
+    let start = Instant::now();
+    loop {
+        let objects = rig
+            .runtimes()
+            .list(&kube::api::ListParams::default())
+            .await
+            .expect("list")
+            .items;
+        if objects
+            .iter()
+            .filter(|object| runtime_is_ready(object))
+            .count()
+            >= count
+        {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(600), "not all Ready");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn resource_versions(rig: &Rig) -> Vec<Option<String>> {
+    let objects = rig
+        .runtimes()
+        .list(&kube::api::ListParams::default())
+        .await
+        .expect("list")
+        .items;
+    objects
+        .into_iter()
+        .map(|object| object.metadata.resource_version)
+        .collect()
+}
+
+/// The admin address, from the log line that says it.
+fn admin_address(operator: &Operator) -> String {
+    let text = operator.text();
+    let (_, rest) = text
+        .split_once("admin endpoint listens")
+        .expect("the log names the admin address");
+    let line = rest.lines().next().unwrap_or_default();
+    line.split("127.0.0.1:")
+        .nth(1)
+        .map(|port| {
+            format!(
+                "127.0.0.1:{}",
+                port.trim_matches(|c: char| !c.is_ascii_digit())
+            )
+        })
+        .expect("address")
+}
+
+/// Passes over AgentRuntimes that ended well, from the operator's own metrics.
+async fn reconciled(admin: &str) -> u64 {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("client");
+    let text = client
+        .get(format!("http://{admin}/metrics"))
+        .send()
+        .await
+        .expect("metrics")
+        .text()
+        .await
+        .expect("text");
+    text.lines()
+        .filter(|line| {
+            line.starts_with(
+                "agentcore_reconcile_total{controller=\"agentruntime\",result=\"success\"}",
+            )
+        })
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
+/// Resident memory of a process, in MB (10^6 bytes).
+fn resident_mb(pid: u32) -> u64 {
+    let status =
+        std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status of the operator");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("VmRSS");
+    let kib: u64 = line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .expect("number");
+    kib * 1024 / 1_000_000
+}

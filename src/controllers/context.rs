@@ -1,0 +1,144 @@
+//! What every pass needs: clients, settings, memories.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentcore_api::{AgentEndpointStatus, AgentRuntimeStatus};
+use agentcore_plan::policy::Policy;
+use agentcore_plan::step::Event;
+use kube::Client;
+use kube::runtime::events::{Event as KubeEvent, EventType, Recorder, Reporter};
+use kube::{Resource, ResourceExt};
+
+use super::memory::Memories;
+use super::pass::full_jitter;
+use super::regions::Regions;
+use crate::args::ControllerArgs;
+use crate::aws::Aws;
+use crate::cluster::client;
+use crate::metrics::Metrics;
+
+/// Shared by all controllers of the process.
+pub struct Context {
+    /// Kubernetes.
+    pub kube: Client,
+    /// Namespaces to watch; empty: all.
+    pub namespaces: Vec<String>,
+    /// The operator's settings.
+    pub policy: Policy,
+    /// AWS by region.
+    pub regions: Regions,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Memory of AgentRuntimes.
+    pub runtimes: Memories<AgentRuntimeStatus>,
+    /// Memory of AgentEndpoints.
+    pub endpoints: Memories<AgentEndpointStatus>,
+    recorder: Recorder,
+}
+
+impl Context {
+    /// Learns who we are, in Kubernetes and in AWS. AWS not answering is waited for: credentials may come later.
+    pub async fn new(
+        args: &ControllerArgs,
+        kube: Client,
+        aws: Aws,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let cluster_id = match &args.cluster_id {
+            Some(id) => id.clone(),
+            None => {
+                let uid = client::cluster_uid(&kube).await?;
+                tracing::warn!(cluster_id = %uid, "no --cluster-id: the UID of kube-system serves; a rebuilt cluster will not know its runtimes");
+                uid
+            }
+        };
+        let identity = who_are_we(&aws).await;
+        let region = aws.region().to_owned();
+        tracing::info!(account = %identity.account, arn = %identity.arn, %region, %cluster_id, "connected");
+        let policy = Policy {
+            cluster_id,
+            account: identity.account,
+            partition: identity.partition,
+            region,
+            default_tags: args.default_tag_map(),
+            required_tag_keys: args.required_tag_keys.clone(),
+            execution_role_patterns: args.allow_execution_roles.clone(),
+            max_runtimes_per_namespace: args.max_runtimes_per_namespace,
+        };
+        let reporter = Reporter {
+            controller: "agentcore-operator".into(),
+            instance: None,
+        };
+        Ok(Arc::new(Self {
+            recorder: Recorder::new(kube.clone(), reporter),
+            kube,
+            namespaces: args.watch_namespaces.clone(),
+            policy,
+            regions: Regions::new(aws),
+            metrics,
+            runtimes: Memories::default(),
+            endpoints: Memories::default(),
+        }))
+    }
+
+    /// Publishes events about an object. A namespace that is going away takes none: that blocks nothing.
+    pub async fn publish<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        action: &str,
+        events: Vec<Event>,
+    ) {
+        let reference = object.object_ref(&());
+        for Event {
+            warning,
+            reason,
+            note,
+        } in events
+        {
+            tracing::info!(reason, %note, warning, "event");
+            let event = KubeEvent {
+                type_: if warning {
+                    EventType::Warning
+                } else {
+                    EventType::Normal
+                },
+                reason: reason.to_owned(),
+                note: Some(truncate(&note)),
+                action: action.to_owned(),
+                secondary: None,
+            };
+            if let Err(error) = self.recorder.publish(&event, &reference).await {
+                tracing::warn!(reason, %error, name = %object.name_any(), "event not published");
+            }
+        }
+    }
+}
+
+/// Asks STS until it answers.
+async fn who_are_we(aws: &Aws) -> crate::aws::Identity {
+    let mut wait = Duration::from_secs(1);
+    loop {
+        match aws.identity().await {
+            Ok(identity) => return identity,
+            Err(fault) => {
+                tracing::error!(code = %fault.code, message = %fault.message, "GetCallerIdentity failed; it is tried again");
+                tokio::time::sleep(full_jitter(wait)).await;
+                wait = (wait * 2).min(Duration::from_secs(60));
+            }
+        }
+    }
+}
+
+/// Events take notes of at most 1024 bytes.
+fn truncate(note: &str) -> String {
+    const MOST: usize = 1000;
+    if note.len() <= MOST {
+        return note.to_owned();
+    }
+    let end = (0..=MOST)
+        .rev()
+        .find(|end| note.is_char_boundary(*end))
+        .unwrap_or_default();
+    format!("{}…", &note[..end])
+}

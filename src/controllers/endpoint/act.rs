@@ -1,0 +1,87 @@
+//! One Action, one call.
+
+use agentcore_plan::endpoint::{Action, Outcome};
+use jiff::Timestamp;
+
+use super::gather::EndpointPass;
+use crate::aws::EndpointWish;
+use crate::cluster::finalizer;
+use crate::controllers::pass::Error;
+
+impl EndpointPass<'_> {
+    /// Does it. AWS's answer, good or bad, becomes the pass's outcome.
+    pub async fn perform(&mut self, action: Action) -> Result<(), Error> {
+        let control = &self.region.control;
+        let lane = self.lane;
+        let outcome = match action {
+            Action::AddFinalizer => {
+                let status = self.object.status.take();
+                self.object = finalizer::add(&self.shard.api(&self.object), &self.object).await?;
+                self.object.status = status;
+                return Ok(());
+            }
+            Action::RemoveFinalizer => {
+                finalizer::remove(&self.shard.api(&self.object), &self.object).await?;
+                self.object.metadata.finalizers = None;
+                self.outcome = Some(Outcome::Done);
+                return Ok(());
+            }
+            Action::Create {
+                runtime_id,
+                name,
+                version,
+                description,
+                tags,
+                client_token,
+            } => {
+                let wish = EndpointWish {
+                    name: &name,
+                    version: &version,
+                    description: description.as_deref(),
+                };
+                control
+                    .create_endpoint(lane, &runtime_id, wish, &tags, &client_token)
+                    .await
+                    .map(Outcome::Accepted)
+            }
+            Action::Update {
+                runtime_id,
+                name,
+                version,
+                description,
+                client_token,
+            } => {
+                let wish = EndpointWish {
+                    name: &name,
+                    version: &version,
+                    description: description.as_deref(),
+                };
+                control
+                    .update_endpoint(lane, &runtime_id, wish, &client_token)
+                    .await
+                    .map(Outcome::Accepted)
+            }
+            Action::Delete {
+                runtime_id,
+                name,
+                client_token,
+            } => control
+                .delete_endpoint(lane, &runtime_id, &name, &client_token)
+                .await
+                .map(|()| Outcome::Done),
+            Action::Tag { arn, tags } => {
+                control.tag(lane, &arn, &tags).await.map(|()| Outcome::Done)
+            }
+            Action::Untag { arn, keys } => control
+                .untag(lane, &arn, &keys)
+                .await
+                .map(|()| Outcome::Done),
+        };
+        self.shard
+            .context
+            .endpoints
+            .with(&self.object, |memory| memory.mutated_at = Timestamp::now());
+        self.outcome = Some(outcome.unwrap_or_else(Outcome::Failed));
+        Ok(())
+    }
+}

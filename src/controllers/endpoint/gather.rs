@@ -1,0 +1,141 @@
+//! What a pass knows: the object, its runtime, its neighbours, and the reads that the planner asks for.
+
+use std::sync::Arc;
+
+use agentcore_api::values::default_endpoint_name;
+use agentcore_api::{AgentEndpoint, AgentRuntime};
+use agentcore_plan::endpoint::{Facts, Outcome, Read, View};
+use agentcore_plan::step::Due;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::aws::Lane;
+use crate::controllers::regions::Region;
+use crate::controllers::shard::Shard;
+
+/// One pass over one AgentEndpoint.
+pub struct EndpointPass<'a> {
+    pub(super) shard: &'a Shard,
+    pub(super) region: Arc<Region>,
+    pub(super) object: AgentEndpoint,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) lane: Lane,
+    runtime: Option<Arc<AgentRuntime>>,
+    name_taken_by: Option<String>,
+    faults: u32,
+    due: Due,
+    facts: Facts,
+}
+
+impl<'a> EndpointPass<'a> {
+    /// Gathers what costs no call.
+    pub async fn gather(object: &AgentEndpoint, shard: &'a Shard) -> Self {
+        let context = &shard.context;
+        let namespace = object.namespace().unwrap_or_default();
+        let runtime = shard
+            .runtimes
+            .get(&ObjectRef::new(&object.spec.runtime_ref.name).within(&namespace));
+        let mut object = object.clone();
+        object.status = context
+            .endpoints
+            .newest_status(&object, object.status.clone());
+        let known = object
+            .status
+            .as_ref()
+            .and_then(|status| status.region.clone());
+        let wished = runtime
+            .as_ref()
+            .and_then(|runtime| runtime.spec.region.clone());
+        let region = context
+            .regions
+            .get(
+                known
+                    .or(wished)
+                    .as_deref()
+                    .unwrap_or(&context.policy.region),
+            )
+            .await;
+        let due = context.endpoints.take_due(&object, Timestamp::now());
+        Self {
+            name_taken_by: name_taken_by(&object, shard),
+            faults: context.endpoints.with(&object, |memory| memory.faults),
+            lane: if due.sweep.is_some() {
+                Lane::Sweep
+            } else {
+                Lane::Urgent
+            },
+            shard,
+            region,
+            object,
+            outcome: None,
+            runtime,
+            due,
+            facts: Facts::default(),
+        }
+    }
+
+    /// The planner's input.
+    pub fn view(&self) -> View<'_> {
+        View {
+            object: &self.object,
+            policy: &self.shard.context.policy,
+            runtime: self.runtime.as_deref(),
+            name_taken_by: self.name_taken_by.as_deref(),
+            faults: self.faults,
+            due: self.due,
+            facts: self.facts.clone(),
+            outcome: self.outcome.clone(),
+        }
+    }
+
+    /// Does a read and keeps the answer.
+    pub async fn fetch(&mut self, read: Read) {
+        let (control, lane, facts) = (&self.region.control, self.lane, &mut self.facts);
+        match read {
+            Read::Endpoint { runtime_id, name } => {
+                facts.endpoint = Some(control.get_endpoint(lane, &runtime_id, &name).await);
+            }
+            Read::Tags { arn } => facts.tags = Some(control.tags(lane, &arn).await),
+            Read::Endpoints { runtime_id } => {
+                facts.endpoints = Some(control.list_endpoints(lane, &runtime_id).await)
+            }
+            Read::Runtime { runtime_id } => {
+                facts.runtime = Some(
+                    control
+                        .get_runtime(lane, &runtime_id)
+                        .await
+                        .map(|found| found.map(|_| ())),
+                );
+            }
+        }
+    }
+}
+
+/// Name of an endpoint in AgentCore.
+pub fn aws_name(object: &AgentEndpoint) -> String {
+    object
+        .spec
+        .endpoint_name
+        .clone()
+        .unwrap_or_else(|| default_endpoint_name(&object.name_any()))
+}
+
+/// An older AgentEndpoint of the same runtime and the same name in AgentCore.
+fn name_taken_by(object: &AgentEndpoint, shard: &Shard) -> Option<String> {
+    let age = |object: &AgentEndpoint| (object.creation_timestamp(), object.name_any());
+    let (mine, name) = (age(object), aws_name(object));
+    let takes = |other: &&Arc<AgentEndpoint>| {
+        other.namespace() == object.namespace()
+            && other.uid() != object.uid()
+            && other.spec.runtime_ref == object.spec.runtime_ref
+            && aws_name(other) == name
+            && age(other) < mine
+    };
+    shard
+        .endpoints
+        .state()
+        .iter()
+        .find(takes)
+        .map(|other| other.name_any())
+}

@@ -1,0 +1,122 @@
+//! AgentEndpoint: gather -> plan -> act -> report, once a pass. Validation and planning are in `agentcore-plan`.
+
+mod act;
+mod events;
+mod gather;
+mod report;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use agentcore_api::AgentEndpoint;
+use agentcore_plan::endpoint::{self as plan, Action, Decision, Read};
+use agentcore_plan::step::{Event, Rest};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action as Requeue;
+use tracing::Instrument;
+
+use super::pass::{self, Error, Pass, drive};
+use super::shard::Shard;
+use gather::EndpointPass;
+
+pub use gather::aws_name;
+
+const CONTROLLER: &str = "agentendpoint";
+
+/// One pass over one AgentEndpoint.
+pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<Requeue, Error> {
+    let span = tracing::info_span!(
+        "reconcile",
+        kind = "AgentEndpoint",
+        namespace = object.namespace(),
+        name = object.name_any()
+    );
+    async {
+        let start = Instant::now();
+        let mut pass = EndpointPass::gather(&object, &shard).await;
+        let rest = drive(&mut pass).await;
+        shard.context.metrics.reconciled(
+            CONTROLLER,
+            rest.as_ref().err().map(Error::reason),
+            start.elapsed(),
+        );
+        let rest = rest?;
+        Ok(pass.remember(rest))
+    }
+    .instrument(span)
+    .await
+}
+
+/// After a Kubernetes failure: at once where the object changed meanwhile, else later.
+pub fn on_error(object: Arc<AgentEndpoint>, error: &Error, shard: Arc<Shard>) -> Requeue {
+    let faults = shard.context.endpoints.with(&*object, |memory| {
+        memory.faults = memory.faults.saturating_add(1);
+        memory.faults
+    });
+    pass::after_error(&*object, error, faults)
+}
+
+impl Pass for EndpointPass<'_> {
+    type Status = agentcore_api::AgentEndpointStatus;
+    type Read = Read;
+    type Action = Action;
+
+    fn plan(&self, now: Timestamp) -> Decision {
+        plan::plan(&self.view(), now)
+    }
+
+    async fn read(&mut self, read: Read) {
+        self.fetch(read).await;
+    }
+
+    async fn report(&mut self, status: Self::Status) -> Result<(), Error> {
+        self.write_status(status).await
+    }
+
+    async fn publish(&self, events: Vec<Event>) {
+        self.write_events(events).await;
+    }
+
+    async fn act(&mut self, action: Action) -> Result<(), Error> {
+        self.perform(action).await
+    }
+}
+
+impl EndpointPass<'_> {
+    /// What the next pass has to know, and when it is. No inventory lists endpoints: one in transition is read at the pace of
+    /// transitions.
+    fn remember(&self, rest: Rest) -> Requeue {
+        let memories = &self.shard.context.endpoints;
+        if rest == Rest::Forget {
+            memories.forget(&self.object);
+            // The runtime may have waited for this one to go.
+            self.shard.wake_runtime(
+                &self.object.namespace().unwrap_or_default(),
+                &self.object.spec.runtime_ref.name,
+            );
+            return Requeue::await_change();
+        }
+        memories.with(&self.object, |memory| {
+            memory.faults = if matches!(rest, Rest::Backoff(_)) {
+                memory.faults.saturating_add(1)
+            } else {
+                0
+            };
+            memory.poll_at = match rest {
+                Rest::Transition { since } => {
+                    let now = Timestamp::now();
+                    // A wake in between does not put the next look off.
+                    Some(
+                        memory
+                            .poll_at
+                            .filter(|at| *at > now)
+                            .unwrap_or(now + pass::pace_since(since)),
+                    )
+                }
+                _ => None,
+            };
+        });
+        pass::requeue(rest)
+    }
+}

@@ -1,0 +1,119 @@
+//! What a controller remembers of each object between passes. Losing it costs a call or two, never correctness.
+
+use std::collections::HashMap;
+
+use agentcore_plan::step::{Due, Sweep};
+use jiff::Timestamp;
+use kube::{Resource, ResourceExt};
+use parking_lot::Mutex;
+
+/// Memory of one object.
+#[derive(Debug, Clone)]
+pub struct Remembered<S> {
+    uid: String,
+    /// Faults in a row.
+    pub faults: u32,
+    /// When the last AWS mutation was answered: older lists say nothing.
+    pub mutated_at: Timestamp,
+    /// The pace of transitions says to read the object at this time.
+    pub poll_at: Option<Timestamp>,
+    /// A check of the sweep that is due.
+    pub sweep: Option<Sweep>,
+    /// The last status that we wrote, and the resource version that it made: the cache may be behind it.
+    pub written: Option<(u64, S)>,
+}
+
+/// Memories of one kind, by namespace and name.
+#[derive(Debug)]
+pub struct Memories<S>(Mutex<HashMap<(String, String), Remembered<S>>>);
+
+impl<S> Default for Memories<S> {
+    fn default() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+}
+
+impl<S: Clone> Memories<S> {
+    /// Does something with an object's memory, which is new for an object of another UID.
+    pub fn with<K: Resource, T>(&self, object: &K, f: impl FnOnce(&mut Remembered<S>) -> T) -> T {
+        let uid = object.uid().unwrap_or_default();
+        let mut memories = self.0.lock();
+        let memory = memories
+            .entry(key(object))
+            .or_insert_with(|| Remembered::new(uid.clone()));
+        if memory.uid != uid {
+            *memory = Remembered::new(uid);
+        }
+        f(memory)
+    }
+
+    /// Marks an object by name, if it is known.
+    pub fn mark(&self, namespace: &str, name: &str, f: impl FnOnce(&mut Remembered<S>)) {
+        if let Some(memory) = self
+            .0
+            .lock()
+            .get_mut(&(namespace.to_owned(), name.to_owned()))
+        {
+            f(memory);
+        }
+    }
+
+    /// Forgets an object.
+    pub fn forget<K: Resource>(&self, object: &K) {
+        self.0.lock().remove(&key(object));
+    }
+
+    /// What is due for an object now; asking takes it.
+    pub fn take_due<K: Resource>(&self, object: &K, now: Timestamp) -> Due {
+        self.with(object, |memory| {
+            let poll = memory.poll_at.is_some_and(|at| at <= now);
+            if poll {
+                memory.poll_at = None;
+            }
+            Due {
+                poll,
+                sweep: memory.sweep.take(),
+            }
+        })
+    }
+
+    /// The status that holds: the cache's, or the one that we wrote since.
+    pub fn newest_status<K: Resource>(&self, object: &K, cached: Option<S>) -> Option<S> {
+        let version = resource_version(object);
+        self.with(object, |memory| match &memory.written {
+            Some((written, status)) if *written > version => Some(status.clone()),
+            _ => cached,
+        })
+    }
+
+    /// Remembers a status that was written, by the object that the write answered.
+    pub fn wrote<K: Resource>(&self, object: &K, status: S) {
+        let version = resource_version(object);
+        self.with(object, |memory| memory.written = Some((version, status)));
+    }
+}
+
+impl<S> Remembered<S> {
+    fn new(uid: String) -> Self {
+        Self {
+            uid,
+            faults: 0,
+            mutated_at: Timestamp::UNIX_EPOCH,
+            poll_at: None,
+            sweep: None,
+            written: None,
+        }
+    }
+}
+
+fn key<K: Resource>(object: &K) -> (String, String) {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// Resource versions of one object can be compared as numbers (Kubernetes KEP-5504).
+fn resource_version<K: Resource>(object: &K) -> u64 {
+    object
+        .resource_version()
+        .and_then(|version| version.parse().ok())
+        .unwrap_or_default()
+}

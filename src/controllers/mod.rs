@@ -1,0 +1,131 @@
+//! The controllers: from start to a clean stop. What they share is in the files here; each kind has a folder of the same five files.
+
+mod context;
+mod endpoint;
+mod memory;
+mod pass;
+mod regions;
+mod runtime;
+mod shard;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Readiness};
+use crate::args::ControllerArgs;
+use crate::aws::{Aws, Rates};
+use crate::cluster::client;
+use crate::lease::{self, Lease};
+use crate::metrics::Metrics;
+use context::Context;
+
+/// How long a stop waits for what is under way.
+const STOP_GRACE: Duration = Duration::from_secs(20);
+
+/// Runs until SIGTERM or SIGINT (`Ok`), or until the lease is lost (`Err`).
+pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
+    let stop = stop_on_signal()?;
+    let metrics = Arc::new(Metrics::new()?);
+    let readiness = Arc::new(Readiness::default());
+    let admin_stop = CancellationToken::new();
+    let admin = admin::serve(
+        args.admin_listen,
+        metrics.clone(),
+        readiness.clone(),
+        admin_stop.clone(),
+    )
+    .await?;
+    tokio::select! {
+        () = stop.cancelled() => {}
+        result = lead(&args, &metrics, &readiness, &stop) => result?,
+    }
+    admin_stop.cancel();
+    admin
+        .await
+        .context("the admin endpoint ended badly")?
+        .context("the admin endpoint failed")
+}
+
+/// Connects, waits for the lease, runs the controllers, gives the lease back.
+async fn lead(
+    args: &ControllerArgs,
+    metrics: &Arc<Metrics>,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let kube = client::connect().await?;
+    let aws = Aws::connect(
+        Rates::new(args.aws_rates.iter().cloned())?,
+        metrics.clone(),
+        args.region.clone(),
+    )
+    .await?;
+    let context = Context::new(args, kube.clone(), aws, metrics.clone()).await?;
+    readiness.set(true);
+    if !args.leader_elect {
+        tracing::warn!("leader election is off: run one replica only");
+        return act(&context, metrics, stop.clone()).await;
+    }
+    let namespace = args
+        .lease_namespace
+        .clone()
+        .unwrap_or_else(client::own_namespace);
+    let identity = args
+        .lease_identity
+        .clone()
+        .unwrap_or_else(lease::default_identity);
+    let mut lease = Lease::compete(kube, &namespace, &identity).await?;
+    tracing::info!(%namespace, %identity, "waiting for the lease");
+    tokio::select! {
+        acquired = lease.acquired() => acquired?,
+        () = stop.cancelled() => { lease.release().await; return Ok(()); }
+    }
+    tracing::info!(%identity, "leading");
+    let ended = tokio::select! {
+        ended = act(&context, metrics, stop.clone()) => ended,
+        () = lease.lost() => Err(anyhow::anyhow!("lost the lease {namespace}/{}; another replica leads", lease::LEASE_NAME)),
+    };
+    lease.release().await;
+    ended
+}
+
+/// Runs the controllers until `stop`, then lets what is under way end.
+async fn act(
+    context: &Arc<Context>,
+    metrics: &Metrics,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    metrics.leader.set(1);
+    let controllers = shard::run_all(context.clone(), stop.clone());
+    tokio::pin!(controllers);
+    let ended = tokio::select! {
+        ended = &mut controllers => ended,
+        () = stop.cancelled() => match tokio::time::timeout(STOP_GRACE, &mut controllers).await {
+            Ok(ended) => ended,
+            Err(_) => { tracing::warn!("some work did not end within {STOP_GRACE:?}; the next leader takes it up"); Ok(()) }
+        },
+    };
+    metrics.leader.set(0);
+    ended
+}
+
+/// A token that SIGTERM or SIGINT cancels; a second signal ends the process at once.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::info!("stopping");
+        token.cancel();
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        std::process::exit(1);
+    });
+    Ok(stop)
+}

@@ -1,0 +1,80 @@
+//! One Action, one call.
+
+use agentcore_plan::runtime::{Action, Outcome};
+use jiff::Timestamp;
+
+use super::gather::RuntimePass;
+use crate::cluster::finalizer;
+use crate::controllers::pass::Error;
+
+impl RuntimePass<'_> {
+    /// Does it. AWS's answer, good or bad, becomes the pass's outcome.
+    pub async fn perform(&mut self, action: Action) -> Result<(), Error> {
+        let control = &self.region.control;
+        let lane = self.lane;
+        let outcome = match action {
+            Action::AddFinalizer => {
+                let status = self.object.status.take();
+                self.object = finalizer::add(&self.shard.api(&self.object), &self.object).await?;
+                self.object.status = status;
+                return Ok(());
+            }
+            Action::RemoveFinalizer => {
+                finalizer::remove(&self.shard.api(&self.object), &self.object).await?;
+                self.object.metadata.finalizers = None;
+                self.outcome = Some(Outcome::Done);
+                return Ok(());
+            }
+            Action::Create {
+                name,
+                config,
+                tags,
+                client_token,
+            } => control
+                .create_runtime(lane, &name, &config, &tags, &client_token)
+                .await
+                .map(Outcome::Accepted),
+            Action::Update {
+                id,
+                config,
+                client_token,
+            } => control
+                .update_runtime(lane, &id, &config, &client_token)
+                .await
+                .map(Outcome::Accepted),
+            Action::Delete { id, client_token } => control
+                .delete_runtime(lane, &id, &client_token)
+                .await
+                .map(|()| Outcome::Done),
+            Action::DeleteEndpoint {
+                runtime_id,
+                name,
+                client_token,
+            } => control
+                .delete_endpoint(lane, &runtime_id, &name, &client_token)
+                .await
+                .map(|()| Outcome::Done),
+            Action::Tag { arn, tags } => {
+                control.tag(lane, &arn, &tags).await.map(|()| Outcome::Done)
+            }
+            Action::Untag { arn, keys } => control
+                .untag(lane, &arn, &keys)
+                .await
+                .map(|()| Outcome::Done),
+            Action::PutResourcePolicy { arn, policy } => control
+                .put_resource_policy(lane, &arn, &policy)
+                .await
+                .map(|()| Outcome::Done),
+            Action::DeleteResourcePolicy { arn } => control
+                .delete_resource_policy(lane, &arn)
+                .await
+                .map(|()| Outcome::Done),
+        };
+        self.shard
+            .context
+            .runtimes
+            .with(&self.object, |memory| memory.mutated_at = Timestamp::now());
+        self.outcome = Some(outcome.unwrap_or_else(Outcome::Failed));
+        Ok(())
+    }
+}

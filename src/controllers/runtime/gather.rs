@@ -1,0 +1,213 @@
+//! What a pass knows: the object, its neighbours in the cluster, and the reads that the planner asks for.
+
+use std::sync::Arc;
+
+use agentcore_api::reasons::NAMESPACE_LIMIT_REACHED;
+use agentcore_api::values::default_runtime_name;
+use agentcore_api::{AgentEndpoint, AgentRuntime};
+use agentcore_plan::policy::Policy;
+use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View};
+use agentcore_plan::step::Due;
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use crate::aws::Lane;
+use crate::controllers::endpoint;
+use crate::controllers::regions::Region;
+use crate::controllers::shard::Shard;
+
+/// One pass over one AgentRuntime.
+pub struct RuntimePass<'a> {
+    pub(super) shard: &'a Shard,
+    pub(super) region: Arc<Region>,
+    pub(super) object: AgentRuntime,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) lane: Lane,
+    referrers: Vec<String>,
+    owned_endpoint_names: Vec<String>,
+    older_in_namespace: usize,
+    faults: u32,
+    due: Due,
+    facts: Facts,
+}
+
+impl<'a> RuntimePass<'a> {
+    /// Gathers what costs no call.
+    pub async fn gather(object: &AgentRuntime, shard: &'a Shard) -> Self {
+        let context = &shard.context;
+        let region = context
+            .regions
+            .get(
+                object
+                    .spec
+                    .region
+                    .as_deref()
+                    .unwrap_or(&context.policy.region),
+            )
+            .await;
+        let mut object = object.clone();
+        object.status = context
+            .runtimes
+            .newest_status(&object, object.status.clone());
+        let due = context.runtimes.take_due(&object, Timestamp::now());
+        let faults = context.runtimes.with(&object, |memory| memory.faults);
+        let endpoints = referring(&object, shard);
+        let mut pass = Self {
+            referrers: endpoints
+                .iter()
+                .map(|endpoint| endpoint.name_any())
+                .collect(),
+            owned_endpoint_names: endpoints
+                .iter()
+                .map(|endpoint| endpoint::aws_name(endpoint))
+                .collect(),
+            older_in_namespace: older_in_namespace(&object, shard),
+            lane: if due.sweep.is_some() {
+                Lane::Sweep
+            } else {
+                Lane::Urgent
+            },
+            shard,
+            region,
+            object,
+            outcome: None,
+            faults,
+            due,
+            facts: Facts::default(),
+        };
+        pass.facts.listed = pass.listed();
+        pass
+    }
+
+    /// The planner's input.
+    pub fn view(&self) -> View<'_> {
+        View {
+            object: &self.object,
+            policy: &self.shard.context.policy,
+            older_in_namespace: self.older_in_namespace,
+            referrers: &self.referrers,
+            owned_endpoint_names: &self.owned_endpoint_names,
+            faults: self.faults,
+            due: self.due,
+            facts: self.facts.clone(),
+            outcome: self.outcome.clone(),
+        }
+    }
+
+    /// Does a read and keeps the answer.
+    pub async fn fetch(&mut self, read: Read) {
+        if read == Read::List {
+            self.facts.list_fault = self.region.inventory.fresh().await.err();
+            self.facts.listed = self.listed();
+            return;
+        }
+        let (control, facts) = (&self.region.control, &mut self.facts);
+        match read {
+            Read::List => {}
+            Read::Runtime { id } => facts.runtime = Some(control.get_runtime(self.lane, &id).await),
+            Read::Tags { arn } => facts.tags = Some(control.tags(self.lane, &arn).await),
+            Read::DefaultEndpoint { id } => {
+                facts.default_endpoint = Some(control.get_endpoint(self.lane, &id, "DEFAULT").await)
+            }
+            Read::Endpoints { id } => {
+                facts.endpoints = Some(control.list_endpoints(self.lane, &id).await)
+            }
+            Read::ResourcePolicy { arn } => {
+                facts.resource_policy = Some(control.resource_policy(self.lane, &arn).await)
+            }
+        }
+    }
+
+    /// Objects that the limit of the namespace held back: one place is free now.
+    pub fn wake_those_over_the_limit(&self) {
+        let waits = |other: &Arc<AgentRuntime>| {
+            let conditions = other.status.iter().flat_map(|status| &status.conditions);
+            other.namespace() == self.object.namespace()
+                && conditions
+                    .into_iter()
+                    .any(|condition| condition.reason == NAMESPACE_LIMIT_REACHED)
+        };
+        for other in self
+            .shard
+            .runtimes
+            .state()
+            .iter()
+            .filter(|other| waits(other))
+        {
+            self.shard
+                .wake_runtime(&other.namespace().unwrap_or_default(), &other.name_any());
+        }
+    }
+
+    /// Name of this object among those that the inventory watches.
+    pub fn key(&self) -> String {
+        format!(
+            "{}/{}",
+            self.object.namespace().unwrap_or_default(),
+            self.object.name_any()
+        )
+    }
+
+    /// The inventory's entry, from a list that was begun after our last mutation.
+    fn listed(&self) -> Listed {
+        let context = &self.shard.context;
+        let not_before = context
+            .runtimes
+            .with(&self.object, |memory| memory.mutated_at);
+        match self
+            .object
+            .status
+            .as_ref()
+            .and_then(|status| status.id.as_deref())
+        {
+            Some(id) => self.region.inventory.lookup_id(id, not_before),
+            None => self
+                .region
+                .inventory
+                .lookup_name(&aws_name(&self.object, &context.policy), not_before),
+        }
+    }
+}
+
+/// Name of a runtime in AgentCore.
+pub fn aws_name(object: &AgentRuntime, policy: &Policy) -> String {
+    object.spec.runtime_name.clone().unwrap_or_else(|| {
+        default_runtime_name(
+            &policy.cluster_id,
+            &object.namespace().unwrap_or_default(),
+            &object.name_any(),
+        )
+    })
+}
+
+/// The AgentEndpoints that refer to the object, those being deleted included.
+fn referring(object: &AgentRuntime, shard: &Shard) -> Vec<Arc<AgentEndpoint>> {
+    let (namespace, name) = (object.namespace(), object.name_any());
+    let mut endpoints = shard.endpoints.state();
+    endpoints.retain(|endpoint| {
+        endpoint.namespace() == namespace && endpoint.spec.runtime_ref.name == name
+    });
+    endpoints.sort_by_key(|endpoint| endpoint.name_any());
+    endpoints
+}
+
+/// How many AgentRuntimes of the namespace are older; only counted when there is a limit.
+fn older_in_namespace(object: &AgentRuntime, shard: &Shard) -> usize {
+    if shard.context.policy.max_runtimes_per_namespace.is_none() {
+        return 0;
+    }
+    let age = |object: &AgentRuntime| (object.creation_timestamp(), object.name_any());
+    let mine = age(object);
+    let counts = |other: &Arc<AgentRuntime>| {
+        other.namespace() == object.namespace()
+            && other.uid() != object.uid()
+            && other.metadata.deletion_timestamp.is_none()
+            && age(other) < mine
+    };
+    shard
+        .runtimes
+        .state()
+        .iter()
+        .filter(|other| counts(other))
+        .count()
+}

@@ -1,0 +1,117 @@
+//! AgentRuntime: gather -> plan -> act -> report, once a pass. Validation and planning are in `agentcore-plan`.
+
+mod act;
+mod events;
+mod gather;
+mod report;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use agentcore_api::AgentRuntime;
+use agentcore_plan::runtime::{self as plan, Action, Decision, Read};
+use agentcore_plan::step::{Event, Rest};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action as Requeue;
+use tracing::Instrument;
+
+use super::pass::{self, Error, Pass, drive};
+use super::shard::Shard;
+use gather::RuntimePass;
+
+pub use gather::aws_name;
+
+const CONTROLLER: &str = "agentruntime";
+
+/// One pass over one AgentRuntime.
+pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<Requeue, Error> {
+    let span = tracing::info_span!(
+        "reconcile",
+        kind = "AgentRuntime",
+        namespace = object.namespace(),
+        name = object.name_any()
+    );
+    async {
+        let start = Instant::now();
+        let mut pass = RuntimePass::gather(&object, &shard).await; // inventory only
+        let rest = drive(&mut pass).await;
+        shard.context.metrics.reconciled(
+            CONTROLLER,
+            rest.as_ref().err().map(Error::reason),
+            start.elapsed(),
+        );
+        let rest = rest?;
+        pass.remember(rest);
+        Ok(pass::requeue(rest))
+    }
+    .instrument(span)
+    .await
+}
+
+/// After a Kubernetes failure: at once where the object changed meanwhile, else later.
+pub fn on_error(object: Arc<AgentRuntime>, error: &Error, shard: Arc<Shard>) -> Requeue {
+    let faults = shard.context.runtimes.with(&*object, |memory| {
+        memory.faults = memory.faults.saturating_add(1);
+        memory.faults
+    });
+    pass::after_error(&*object, error, faults)
+}
+
+impl Pass for RuntimePass<'_> {
+    type Status = agentcore_api::AgentRuntimeStatus;
+    type Read = Read;
+    type Action = Action;
+
+    fn plan(&self, now: Timestamp) -> Decision {
+        plan::plan(&self.view(), now)
+    }
+
+    async fn read(&mut self, read: Read) {
+        self.fetch(read).await;
+    }
+
+    async fn report(&mut self, status: Self::Status) -> Result<(), Error> {
+        self.write_status(status).await
+    }
+
+    async fn publish(&self, events: Vec<Event>) {
+        self.write_events(events).await;
+    }
+
+    async fn act(&mut self, action: Action) -> Result<(), Error> {
+        self.perform(action).await
+    }
+}
+
+impl RuntimePass<'_> {
+    /// What the next pass has to know, and what the inventory has to watch.
+    fn remember(&self, rest: Rest) {
+        let memories = &self.shard.context.runtimes;
+        let key = self.key();
+        match rest {
+            Rest::Forget => {
+                self.region.inventory.settle(&key);
+                memories.forget(&self.object);
+                self.wake_those_over_the_limit();
+                return;
+            }
+            Rest::Transition { since } => {
+                let id = self
+                    .object
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.id.clone());
+                self.region.inventory.track(key, id, since);
+            }
+            Rest::Settled | Rest::After(_) | Rest::Backoff(_) => self.region.inventory.settle(&key),
+        }
+        memories.with(&self.object, |memory| {
+            memory.faults = if matches!(rest, Rest::Backoff(_)) {
+                memory.faults.saturating_add(1)
+            } else {
+                0
+            };
+        });
+    }
+}

@@ -1,0 +1,30 @@
+//! Status of an AgentRuntime, by server-side apply.
+
+use agentcore_api::AgentRuntimeStatus;
+
+use super::gather::RuntimePass;
+use crate::cluster::status;
+use crate::controllers::pass::Error;
+use crate::controllers::shard::released;
+
+/// Field manager of this controller's status.
+const FIELD_MANAGER: &str = "agentcore-operator/agentruntime";
+
+impl RuntimePass<'_> {
+    /// Writes the status if it differs from the one that is there.
+    pub async fn write_status(&mut self, status: AgentRuntimeStatus) -> Result<(), Error> {
+        if self.object.status.as_ref() == Some(&status) || released(&self.object) {
+            return Ok(());
+        }
+        let written = status::apply(
+            &self.shard.api(&self.object),
+            &self.object,
+            FIELD_MANAGER,
+            &status,
+        )
+        .await?;
+        self.shard.context.runtimes.wrote(&written, status.clone());
+        self.object.status = Some(status);
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! One watched namespace (or all of them): two watches, two controllers, and what wakes them.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use agentcore_api::names::FINALIZER;
+use agentcore_api::{AgentEndpoint, AgentRuntime};
+use futures::StreamExt;
+use futures::future::{join_all, select_all};
+use kube::runtime::Controller;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client, ResourceExt};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::{endpoint, runtime, sweep};
+use crate::aws::Wake;
+use crate::cluster::store::Watch;
+
+/// What the passes of one watched namespace share.
+pub struct Shard {
+    /// What all shards share.
+    pub context: Arc<Context>,
+    /// AgentRuntimes of the namespace.
+    pub runtimes: Store<AgentRuntime>,
+    /// AgentEndpoints of the namespace.
+    pub endpoints: Store<AgentEndpoint>,
+    wake_runtime: mpsc::UnboundedSender<ObjectRef<AgentRuntime>>,
+    wake_endpoint: mpsc::UnboundedSender<ObjectRef<AgentEndpoint>>,
+}
+
+impl Shard {
+    /// Asks for a pass over an AgentRuntime.
+    pub fn wake_runtime(&self, namespace: &str, name: &str) {
+        // A closed channel means that the controller has ended: nothing is left to wake.
+        let _ = self
+            .wake_runtime
+            .send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// Asks for a pass over an AgentRuntime that may be this shard's, with a read of the runtime itself when `poll`.
+    fn wake_by_key(&self, namespace: &str, name: &str, poll: bool) {
+        if self
+            .runtimes
+            .get(&ObjectRef::new(name).within(namespace))
+            .is_none()
+        {
+            return;
+        }
+        if poll {
+            self.context.runtimes.mark(namespace, name, |memory| {
+                memory.poll_at = Some(jiff::Timestamp::now())
+            });
+        }
+        self.wake_runtime(namespace, name);
+    }
+
+    /// Asks for a pass over an AgentEndpoint.
+    pub fn wake_endpoint(&self, namespace: &str, name: &str) {
+        let _ = self
+            .wake_endpoint
+            .send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// The API of a kind in an object's namespace.
+    pub fn api<K>(&self, object: &K) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(
+            self.context.kube.clone(),
+            &object.namespace().unwrap_or_default(),
+        )
+    }
+}
+
+/// Runs every shard until `stop`; ends with an error if one ends before.
+pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::Result<()> {
+    let namespaces: Vec<Option<String>> = match context.namespaces.as_slice() {
+        [] => vec![None],
+        names => names.iter().cloned().map(Some).collect(),
+    };
+    let (shards, controllers): (Vec<_>, Vec<_>) = namespaces
+        .iter()
+        .map(|namespace| build(&context, namespace.as_deref(), &stop))
+        .unzip();
+    let woken = context.regions.woken();
+    let helpers = async {
+        tokio::join!(
+            async {
+                if let Some(woken) = woken {
+                    dispatch(&shards, woken).await;
+                }
+            },
+            sweep::run(&shards),
+        );
+    };
+    tokio::select! {
+        _ = join_all(controllers) => {}
+        () = helpers => {}
+    }
+    if stop.is_cancelled() {
+        Ok(())
+    } else {
+        Err(anyhow::anyhow!("the controllers ended by themselves"))
+    }
+}
+
+type Running = futures::future::BoxFuture<'static, ()>;
+
+/// Builds the watches and controllers of one namespace.
+fn build(
+    context: &Arc<Context>,
+    namespace: Option<&str>,
+    stop: &CancellationToken,
+) -> (Arc<Shard>, Running) {
+    let runtimes = Watch::<AgentRuntime>::new();
+    let endpoints = Watch::<AgentEndpoint>::new();
+    let (wake_runtime, runtime_wakes) = mpsc::unbounded_channel();
+    let (wake_endpoint, endpoint_wakes) = mpsc::unbounded_channel();
+    let shard = Arc::new(Shard {
+        context: context.clone(),
+        runtimes: runtimes.store.clone(),
+        endpoints: endpoints.store.clone(),
+        wake_runtime,
+        wake_endpoint,
+    });
+    context
+        .metrics
+        .observe_objects(runtimes.store.clone(), endpoints.store.clone());
+
+    let of_runtime = endpoints.store.clone();
+    let endpoint_controller =
+        Controller::for_shared_stream(endpoints.subscribe(), endpoints.store.clone())
+            .watches_shared_stream(runtimes.subscribe(), move |runtime: Arc<AgentRuntime>| {
+                referrers(&of_runtime, &runtime)
+            })
+            .reconcile_on(UnboundedReceiverStream::new(endpoint_wakes))
+            .graceful_shutdown_on(stop.clone().cancelled_owned())
+            .run(endpoint::reconcile, endpoint::on_error, shard.clone())
+            .for_each(|_| ready(()));
+    let runtime_controller =
+        Controller::for_shared_stream(runtimes.subscribe(), runtimes.store.clone())
+            .watches_shared_stream(endpoints.subscribe(), |endpoint: Arc<AgentEndpoint>| {
+                let namespace = endpoint.namespace().unwrap_or_default();
+                Some(ObjectRef::new(&endpoint.spec.runtime_ref.name).within(&namespace))
+            })
+            .reconcile_on(UnboundedReceiverStream::new(runtime_wakes))
+            .graceful_shutdown_on(stop.clone().cancelled_owned())
+            .run(runtime::reconcile, runtime::on_error, shard.clone())
+            .for_each(|_| ready(()));
+
+    let watches = select_all([
+        runtimes
+            .drive(api(&context.kube, namespace))
+            .for_each(|()| ready(()))
+            .boxed_future(),
+        endpoints
+            .drive(api(&context.kube, namespace))
+            .for_each(|()| ready(()))
+            .boxed_future(),
+    ]);
+    let running = async move {
+        tokio::select! {
+            ((), ()) = async { tokio::join!(runtime_controller, endpoint_controller) } => {}
+            _ = watches => {}
+        }
+    };
+    (shard, Box::pin(running))
+}
+
+/// Boxes a future where a combinator wants one type.
+trait BoxedFuture: Future<Output = ()> + Send + Sized + 'static {
+    fn boxed_future(self) -> Running {
+        Box::pin(self)
+    }
+}
+impl<F: Future<Output = ()> + Send + 'static> BoxedFuture for F {}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// The AgentEndpoints that refer to a runtime.
+fn referrers(
+    endpoints: &Store<AgentEndpoint>,
+    runtime: &AgentRuntime,
+) -> Vec<ObjectRef<AgentEndpoint>> {
+    let (namespace, name) = (runtime.namespace(), runtime.name_any());
+    let refers = |endpoint: &Arc<AgentEndpoint>| {
+        endpoint.namespace() == namespace && endpoint.spec.runtime_ref.name == name
+    };
+    endpoints
+        .state()
+        .into_iter()
+        .filter(refers)
+        .map(|endpoint| ObjectRef::from_obj(&*endpoint))
+        .collect()
+}
+
+/// Turns what the inventories noticed into passes.
+async fn dispatch(shards: &[Arc<Shard>], mut woken: mpsc::UnboundedReceiver<Wake>) {
+    while let Some(wake) = woken.recv().await {
+        if let Some((namespace, name)) = wake.key.as_deref().and_then(|key| key.split_once('/')) {
+            for shard in shards {
+                shard.wake_by_key(namespace, name, wake.poll);
+            }
+            continue;
+        }
+        for shard in shards {
+            for object in shard
+                .runtimes
+                .state()
+                .iter()
+                .filter(|object| concerns(object, &wake, shard))
+            {
+                shard.wake_runtime(&object.namespace().unwrap_or_default(), &object.name_any());
+            }
+        }
+    }
+}
+
+/// Whether an entry of the inventory belongs to an object: by id once it has one, else by name.
+fn concerns(object: &AgentRuntime, wake: &Wake, shard: &Shard) -> bool {
+    match object
+        .status
+        .as_ref()
+        .and_then(|status| status.id.as_deref())
+    {
+        Some(id) => id == wake.runtime_id,
+        None => runtime::aws_name(object, &shard.context.policy) == wake.name,
+    }
+}
+
+/// Whether the object is being deleted and holds our finalizer no more: it may be gone at any moment.
+pub fn released<K: kube::Resource>(object: &K) -> bool {
+    object.meta().deletion_timestamp.is_some()
+        && !object.finalizers().iter().any(|name| name == FINALIZER)
+}

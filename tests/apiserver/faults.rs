@@ -1,0 +1,59 @@
+//! AWS answers badly: the end is the same.
+
+use serde_json::json;
+
+use super::rig::Rig;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_every_call_is_survived() {
+    let rig = Rig::start("fau-storm").await;
+    rig.faults(json!([
+        {"operation": "*", "when": "before", "error": "ThrottlingException", "times": 4},
+        {"operation": "*", "when": "before", "error": "InternalServerException", "times": 4},
+        {"operation": "CreateAgentRuntime", "when": "after", "error": "InternalServerException", "times": 1},
+        {"operation": "CreateAgentRuntimeEndpoint", "when": "after", "error": "drop", "times": 1},
+        {"operation": "UpdateAgentRuntime", "when": "after", "error": "drop", "times": 1},
+        {"operation": "UpdateAgentRuntimeEndpoint", "when": "after", "error": "InternalServerException", "times": 1},
+        {"operation": "GetAgentRuntime", "when": "before", "error": "drop", "times": 2},
+    ]))
+    .await;
+    let _operator = rig.operator(&[]);
+    rig.apply_runtime("support", rig.spec()).await;
+    rig.apply_endpoint(
+        "live",
+        json!({"runtimeRef": {"name": "support"}, "version": "Latest"}),
+    )
+    .await;
+    rig.runtime_ready("support").await;
+    rig.endpoint_ready("live").await;
+    rig.apply_runtime("support", rig.spec_with(json!({"description": "two"})))
+        .await;
+    rig.runtime_ready("support").await;
+    rig.endpoint_until("live", "on version 2", |object| {
+        object
+            .status
+            .as_ref()
+            .and_then(|status| status.live_version.as_deref())
+            == Some("2")
+    })
+    .await;
+    assert_eq!(rig.aws_runtimes().await.len(), 1, "no duplicate");
+    assert_eq!(
+        rig.aws_runtimes().await[0]["agentRuntimeVersion"],
+        "2",
+        "no needless version"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_whose_answer_is_lost_makes_one_runtime() {
+    let rig = Rig::start("fau-create").await;
+    rig.faults(
+        json!([{"operation": "CreateAgentRuntime", "when": "after", "error": "drop", "times": 2}]),
+    )
+    .await;
+    let _operator = rig.operator(&[]);
+    rig.apply_runtime("support", rig.spec()).await;
+    rig.runtime_ready("support").await;
+    assert_eq!(rig.aws_runtimes().await.len(), 1);
+}

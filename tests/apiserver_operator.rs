@@ -1,0 +1,16 @@
+//! The operator's own process against a real API server and the local AgentCore. One API server serves all tests; each test has
+//! a namespace, a simulator and operators of its own.
+
+mod apiserver {
+    mod by_hand;
+    mod rig;
+
+    mod deletion;
+    mod endpoints;
+    mod faults;
+    mod kills;
+    mod leases;
+    mod lifecycle;
+    mod ownership;
+    mod refusals;
+}
