@@ -41,12 +41,25 @@ where
         }
         SdkError::TimeoutError(_) => {
             let text = format!("no answer in time: {}", causes(error));
-            fault(Class::Transient, reasons::SERVICE_UNAVAILABLE, "Timeout", &text)
+            fault(
+                Class::Transient,
+                reasons::SERVICE_UNAVAILABLE,
+                "Timeout",
+                &text,
+            )
         }
         SdkError::DispatchFailure(_) => dispatch(error),
-        _ => fault(Class::Invalid, reasons::INVALID, "Construction", &causes(error)),
+        _ => fault(
+            Class::Invalid,
+            reasons::INVALID,
+            "Construction",
+            &causes(error),
+        ),
     };
-    Fault { request_id, ..fault }
+    Fault {
+        request_id,
+        ..fault
+    }
 }
 
 /// The fault of an answer that came, and that this program cannot make sense of. The call had its effect.
@@ -64,7 +77,12 @@ pub fn unreadable(problem: &str, request_id: Option<&str>) -> Fault {
 
 /// The fault of a request that cannot be put into AWS's form.
 pub fn unsendable(problem: &str) -> Fault {
-    fault(Class::Invalid, reasons::INVALID_SPEC, "Construction", problem)
+    fault(
+        Class::Invalid,
+        reasons::INVALID_SPEC,
+        "Construction",
+        problem,
+    )
 }
 
 /// AWS's refusal: an error name, a status and a text.
@@ -83,7 +101,9 @@ fn refused(code: &str, status: u16, message: &str) -> Fault {
     let (class, reason) = match class {
         Class::Denied => (class, reason_of(class)),
         _ if text.reason == reasons::NOT_YET => (Class::NotYet, text.reason),
-        Class::Invalid if text.reason != reasons::INVALID && text.heals == Heals::Outside => (Class::NotYet, text.reason),
+        Class::Invalid if text.reason != reasons::INVALID && text.heals == Heals::Outside => {
+            (Class::NotYet, text.reason)
+        }
         Class::Invalid => (class, text.reason),
         _ => (class, reason_of(class)),
     };
@@ -96,7 +116,12 @@ fn nameless(status: u16, error: &(dyn StdError + 'static)) -> Fault {
     if (200..300).contains(&status) {
         // A body that broke off is a lost answer; one that came whole and makes no sense is not.
         return if broke_off(error) {
-            fault(Class::Transient, reasons::SERVICE_UNAVAILABLE, "Dispatch", &causes(error))
+            fault(
+                Class::Transient,
+                reasons::SERVICE_UNAVAILABLE,
+                "Dispatch",
+                &causes(error),
+            )
         } else {
             unreadable(&causes(error), None)
         };
@@ -114,35 +139,73 @@ fn nameless(status: u16, error: &(dyn StdError + 'static)) -> Fault {
 fn dispatch(error: &(dyn StdError + 'static)) -> Fault {
     match chain(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
         // The source of credentials was slow, which heals; any other failure says that there are none that are good.
-        Some(CredentialsError::ProviderTimedOut(_)) => {
-            fault(Class::Transient, reasons::SERVICE_UNAVAILABLE, "Credentials", &causes(error))
-        }
-        Some(_) => fault(Class::Denied, reasons::ACCESS_DENIED, "Credentials", &causes(error)),
-        None => fault(Class::Transient, reasons::SERVICE_UNAVAILABLE, "Dispatch", &causes(error)),
+        Some(CredentialsError::ProviderTimedOut(_)) => fault(
+            Class::Transient,
+            reasons::SERVICE_UNAVAILABLE,
+            "Credentials",
+            &causes(error),
+        ),
+        Some(_) => fault(
+            Class::Denied,
+            reasons::ACCESS_DENIED,
+            "Credentials",
+            &causes(error),
+        ),
+        None => fault(
+            Class::Transient,
+            reasons::SERVICE_UNAVAILABLE,
+            "Dispatch",
+            &causes(error),
+        ),
     }
 }
 
 /// What AWS's error names mean. Those that end in `Exception` are AgentCore's, the others are shared by AWS's front doors.
 fn class_of_name(code: &str) -> Option<Class> {
     Some(match code {
-        "ThrottlingException" | "Throttling" | "ThrottledException" | "TooManyRequestsException"
-        | "RequestLimitExceeded" | "RequestThrottled" | "RequestThrottledException" | "SlowDown" => {
-            Class::Throttled
-        }
+        "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "SlowDown" => Class::Throttled,
         "ResourceNotFoundException" => Class::Gone,
         "ConflictException" | "RetryableConflictException" => Class::Conflict,
         "ServiceQuotaExceededException" | "LimitExceededException" => Class::Quota,
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedException" | "UnrecognizedClientException"
-        | "InvalidClientTokenId" | "InvalidSignatureException" | "SignatureDoesNotMatch"
-        | "ExpiredTokenException" | "ExpiredToken" | "InvalidToken" | "IncompleteSignature"
-        | "IncompleteSignatureException" | "MissingAuthenticationToken" | "MissingAuthenticationTokenException"
-        | "RequestExpired" | "RequestTimeTooSkewed" | "NotAuthorized" | "OptInRequired" => Class::Denied,
-        "ValidationException" | "ValidationError" | "SerializationException" | "InvalidParameterException"
-        | "InvalidParameterValue" | "MalformedQueryString" => Class::Invalid,
-        "InternalServerException" | "InternalServerError" | "InternalFailure" | "InternalError"
-        | "ServiceUnavailable" | "ServiceUnavailableException" | "RequestTimeout" | "RequestTimeoutException" => {
-            Class::Transient
-        }
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "UnauthorizedException"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "ExpiredTokenException"
+        | "ExpiredToken"
+        | "InvalidToken"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "RequestExpired"
+        | "RequestTimeTooSkewed"
+        | "NotAuthorized"
+        | "OptInRequired" => Class::Denied,
+        "ValidationException"
+        | "ValidationError"
+        | "SerializationException"
+        | "InvalidParameterException"
+        | "InvalidParameterValue"
+        | "MalformedQueryString" => Class::Invalid,
+        "InternalServerException"
+        | "InternalServerError"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "RequestTimeout"
+        | "RequestTimeoutException" => Class::Transient,
         "UnknownOperationException" => Class::Unknown,
         _ => return None,
     })
@@ -192,7 +255,9 @@ fn fault(class: Class, reason: &'static str, code: &str, message: &str) -> Fault
 }
 
 /// An error and what caused it, outermost first.
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 

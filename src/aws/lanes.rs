@@ -48,7 +48,10 @@ impl Lane {
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum RateError {
     /// No operation has this name.
-    #[error("{name:?} is not an AWS operation that the operator calls; it calls {}", known())]
+    #[error(
+        "{name:?} is not an AWS operation that the operator calls; it calls {}",
+        known()
+    )]
     UnknownOperation {
         /// The name that was given.
         name: String,
@@ -77,8 +80,7 @@ impl Rates {
     pub fn new(overrides: impl IntoIterator<Item = (String, f64)>) -> Result<Self, RateError> {
         let mut rates = BTreeMap::new();
         for (name, rate) in overrides {
-            let operation =
-                Operation::parse(&name).ok_or(RateError::UnknownOperation { name })?;
+            let operation = Operation::parse(&name).ok_or(RateError::UnknownOperation { name })?;
             if !RATE_RANGE.contains(&rate) {
                 return Err(RateError::OutOfRange { operation, rate });
             }

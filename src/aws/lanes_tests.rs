@@ -6,7 +6,12 @@ use super::*;
 const OPERATION: Operation = Operation::UpdateAgentRuntime;
 
 /// Waits in the lane and writes its name down when its turn comes.
-fn waiter(lanes: &Arc<Lanes>, lane: Lane, name: &'static str, order: &Arc<StdMutex<Vec<&'static str>>>) -> tokio::task::JoinHandle<()> {
+fn waiter(
+    lanes: &Arc<Lanes>,
+    lane: Lane,
+    name: &'static str,
+    order: &Arc<StdMutex<Vec<&'static str>>>,
+) -> tokio::task::JoinHandle<()> {
     let (lanes, order) = (lanes.clone(), order.clone());
     tokio::spawn(async move {
         lanes.token(OPERATION, lane).await;
@@ -30,7 +35,10 @@ async fn tokens_come_at_the_rate_and_never_in_bursts() {
         lanes.token(OPERATION, Lane::Urgent).await;
     }
     let took = began.elapsed();
-    assert!(took >= Duration::from_millis(400), "8 periods of 50 ms took {took:?}");
+    assert!(
+        took >= Duration::from_millis(400),
+        "8 periods of 50 ms took {took:?}"
+    );
 }
 
 #[tokio::test]
@@ -38,7 +46,10 @@ async fn operations_do_not_wait_for_each_other() {
     let lanes = Lanes::new(Rates::default());
     for &operation in Operation::ALL {
         let waited = lanes.token(operation, Lane::Sweep).await;
-        assert!(waited < Duration::from_millis(150), "{operation} waited {waited:?}, most of another's period");
+        assert!(
+            waited < Duration::from_millis(150),
+            "{operation} waited {waited:?}, most of another's period"
+        );
     }
 }
 
@@ -60,7 +71,10 @@ async fn urgent_callers_go_before_sweeps_that_came_earlier() {
     for one in waiting {
         one.await.expect("no waiter panics");
     }
-    assert_eq!(*order.lock().expect("no waiter panics"), ["urgent 1", "urgent 2", "sweep 1", "sweep 2"]);
+    assert_eq!(
+        *order.lock().expect("no waiter panics"),
+        ["urgent 1", "urgent 2", "sweep 1", "sweep 2"]
+    );
 }
 
 #[tokio::test]
@@ -73,7 +87,10 @@ async fn an_urgent_caller_overtakes_a_sweep_whose_turn_it_already_was() {
     let urgent = waiter(&lanes, Lane::Urgent, "urgent", &order);
     urgent.await.expect("no waiter panics");
     sweep.await.expect("no waiter panics");
-    assert_eq!(*order.lock().expect("no waiter panics"), ["urgent", "sweep"]);
+    assert_eq!(
+        *order.lock().expect("no waiter panics"),
+        ["urgent", "sweep"]
+    );
 }
 
 #[tokio::test]
@@ -96,7 +113,10 @@ fn rates_are_asked_for_by_aws_names_and_within_reason() {
     assert!((rates.of(Operation::CreateAgentRuntime) - 10.0).abs() < f64::EPSILON);
     assert!((rates.of(Operation::GetAgentRuntime) - DEFAULT_RATE).abs() < f64::EPSILON);
     let unknown = Rates::new([("CreateRuntime".to_owned(), 1.0)]).expect_err("no such operation");
-    assert!(unknown.to_string().contains("CreateAgentRuntime"), "{unknown}");
+    assert!(
+        unknown.to_string().contains("CreateAgentRuntime"),
+        "{unknown}"
+    );
     for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300] {
         Rates::new([("TagResource".to_owned(), rate)]).expect_err("out of range");
     }
@@ -105,5 +125,8 @@ fn rates_are_asked_for_by_aws_names_and_within_reason() {
 #[test]
 fn a_quarter_of_a_rate_is_one_call_in_four_periods() {
     let lanes = Lanes::new(Rates::default());
-    assert_eq!(lanes.quarter(Operation::ListAgentRuntimes), Duration::from_millis(800));
+    assert_eq!(
+        lanes.quarter(Operation::ListAgentRuntimes),
+        Duration::from_millis(800)
+    );
 }

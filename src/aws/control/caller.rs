@@ -66,16 +66,26 @@ impl Caller {
     /// STS GetCallerIdentity.
     pub async fn identity(&self, lane: Lane) -> Result<Identity, Fault> {
         let request = self.sts.get_caller_identity().send();
-        let answer = self.call(Operation::GetCallerIdentity, lane, request).await?;
-        let (account, arn) = (answer.account().unwrap_or_default(), answer.arn().unwrap_or_default());
-        let partition = arn.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
+        let answer = self
+            .call(Operation::GetCallerIdentity, lane, request)
+            .await?;
+        let (account, arn) = (
+            answer.account().unwrap_or_default(),
+            answer.arn().unwrap_or_default(),
+        );
+        let partition = arn
+            .strip_prefix("arn:")
+            .and_then(|rest| rest.split(':').next());
         match partition {
             Some(partition) if !partition.is_empty() && !account.is_empty() => Ok(Identity {
                 account: account.to_owned(),
                 partition: partition.to_owned(),
                 arn: arn.to_owned(),
             }),
-            _ => Err(classify::unreadable("account or arn is missing", answer.request_id())),
+            _ => Err(classify::unreadable(
+                "account or arn is missing",
+                answer.request_id(),
+            )),
         }
     }
 }

@@ -33,7 +33,10 @@ impl Control {
         let request = convert::create(name, config, tags, client_token)
             .map_err(|problem| classify::unsendable(&problem.to_string()))?;
         let request = request.send_with(&self.caller.client);
-        let answer = self.caller.call(Operation::CreateAgentRuntime, lane, request).await?;
+        let answer = self
+            .caller
+            .call(Operation::CreateAgentRuntime, lane, request)
+            .await?;
         read(&answer, convert::created)
     }
 
@@ -48,15 +51,29 @@ impl Control {
         let request = convert::update(id, config, client_token)
             .map_err(|problem| classify::unsendable(&problem.to_string()))?;
         let request = request.send_with(&self.caller.client);
-        let answer = self.caller.call(Operation::UpdateAgentRuntime, lane, request).await?;
+        let answer = self
+            .caller
+            .call(Operation::UpdateAgentRuntime, lane, request)
+            .await?;
         read(&answer, convert::updated)
     }
 
     /// DeleteAgentRuntime, all versions. Accepted is not gone.
-    pub async fn delete_runtime(&self, lane: Lane, id: &str, client_token: &str) -> Result<(), Fault> {
+    pub async fn delete_runtime(
+        &self,
+        lane: Lane,
+        id: &str,
+        client_token: &str,
+    ) -> Result<(), Fault> {
         let request = self.caller.client.delete_agent_runtime();
-        let request = request.agent_runtime_id(id).client_token(client_token).send();
-        self.caller.call(Operation::DeleteAgentRuntime, lane, request).await.map(drop)
+        let request = request
+            .agent_runtime_id(id)
+            .client_token(client_token)
+            .send();
+        self.caller
+            .call(Operation::DeleteAgentRuntime, lane, request)
+            .await
+            .map(drop)
     }
 
     /// CreateAgentRuntimeEndpoint.
@@ -68,7 +85,11 @@ impl Control {
         tags: &Tags,
         client_token: &str,
     ) -> Result<EndpointAccepted, Fault> {
-        let EndpointWish { name, version, description } = wish;
+        let EndpointWish {
+            name,
+            version,
+            description,
+        } = wish;
         let tags = (!tags.is_empty()).then(|| tags.clone().into_iter().collect());
         let request = self
             .caller
@@ -81,7 +102,10 @@ impl Control {
             .set_tags(tags)
             .client_token(client_token)
             .send();
-        let answer = self.caller.call(Operation::CreateAgentRuntimeEndpoint, lane, request).await?;
+        let answer = self
+            .caller
+            .call(Operation::CreateAgentRuntimeEndpoint, lane, request)
+            .await?;
         read(&answer, convert::created_endpoint)
     }
 
@@ -93,7 +117,11 @@ impl Control {
         wish: EndpointWish<'_>,
         client_token: &str,
     ) -> Result<EndpointAccepted, Fault> {
-        let EndpointWish { name, version, description } = wish;
+        let EndpointWish {
+            name,
+            version,
+            description,
+        } = wish;
         let request = self
             .caller
             .client
@@ -104,7 +132,10 @@ impl Control {
             .set_description(description.map(ToOwned::to_owned))
             .client_token(client_token)
             .send();
-        let answer = self.caller.call(Operation::UpdateAgentRuntimeEndpoint, lane, request).await?;
+        let answer = self
+            .caller
+            .call(Operation::UpdateAgentRuntimeEndpoint, lane, request)
+            .await?;
         read(&answer, convert::updated_endpoint)
     }
 
@@ -117,33 +148,74 @@ impl Control {
         client_token: &str,
     ) -> Result<(), Fault> {
         let request = self.caller.client.delete_agent_runtime_endpoint();
-        let request = request.agent_runtime_id(runtime_id).endpoint_name(name).client_token(client_token).send();
-        self.caller.call(Operation::DeleteAgentRuntimeEndpoint, lane, request).await.map(drop)
+        let request = request
+            .agent_runtime_id(runtime_id)
+            .endpoint_name(name)
+            .client_token(client_token)
+            .send();
+        self.caller
+            .call(Operation::DeleteAgentRuntimeEndpoint, lane, request)
+            .await
+            .map(drop)
     }
 
     /// TagResource: sets these tags and leaves the others.
     pub async fn tag(&self, lane: Lane, arn: &str, tags: &Tags) -> Result<(), Fault> {
         let tags = Some(tags.clone().into_iter().collect());
-        let request = self.caller.client.tag_resource().resource_arn(arn).set_tags(tags).send();
-        self.caller.call(Operation::TagResource, lane, request).await.map(drop)
+        let request = self
+            .caller
+            .client
+            .tag_resource()
+            .resource_arn(arn)
+            .set_tags(tags)
+            .send();
+        self.caller
+            .call(Operation::TagResource, lane, request)
+            .await
+            .map(drop)
     }
 
     /// UntagResource: removes these keys.
     pub async fn untag(&self, lane: Lane, arn: &str, keys: &[String]) -> Result<(), Fault> {
         let request = self.caller.client.untag_resource().resource_arn(arn);
         let request = request.set_tag_keys(Some(keys.to_vec())).send();
-        self.caller.call(Operation::UntagResource, lane, request).await.map(drop)
+        self.caller
+            .call(Operation::UntagResource, lane, request)
+            .await
+            .map(drop)
     }
 
     /// PutResourcePolicy.
-    pub async fn put_resource_policy(&self, lane: Lane, arn: &str, policy: &str) -> Result<(), Fault> {
-        let request = self.caller.client.put_resource_policy().resource_arn(arn).policy(policy).send();
-        self.caller.call(Operation::PutResourcePolicy, lane, request).await.map(drop)
+    pub async fn put_resource_policy(
+        &self,
+        lane: Lane,
+        arn: &str,
+        policy: &str,
+    ) -> Result<(), Fault> {
+        let request = self
+            .caller
+            .client
+            .put_resource_policy()
+            .resource_arn(arn)
+            .policy(policy)
+            .send();
+        self.caller
+            .call(Operation::PutResourcePolicy, lane, request)
+            .await
+            .map(drop)
     }
 
     /// DeleteResourcePolicy.
     pub async fn delete_resource_policy(&self, lane: Lane, arn: &str) -> Result<(), Fault> {
-        let request = self.caller.client.delete_resource_policy().resource_arn(arn).send();
-        self.caller.call(Operation::DeleteResourcePolicy, lane, request).await.map(drop)
+        let request = self
+            .caller
+            .client
+            .delete_resource_policy()
+            .resource_arn(arn)
+            .send();
+        self.caller
+            .call(Operation::DeleteResourcePolicy, lane, request)
+            .await
+            .map(drop)
     }
 }

@@ -17,8 +17,16 @@ pub const PAGE: i32 = 100;
 impl Control {
     /// GetAgentRuntime, newest version; `None` when there is no such runtime.
     pub async fn get_runtime(&self, lane: Lane, id: &str) -> Answer<Runtime> {
-        let request = self.caller.client.get_agent_runtime().agent_runtime_id(id).send();
-        let answer = self.caller.call(Operation::GetAgentRuntime, lane, request).await;
+        let request = self
+            .caller
+            .client
+            .get_agent_runtime()
+            .agent_runtime_id(id)
+            .send();
+        let answer = self
+            .caller
+            .call(Operation::GetAgentRuntime, lane, request)
+            .await;
         or_absent(answer.and_then(|answer| read(&answer, convert::runtime)))
     }
 
@@ -28,8 +36,14 @@ impl Control {
         let mut next: Option<String> = None;
         loop {
             let request = self.caller.client.list_agent_runtimes();
-            let request = request.max_results(PAGE).set_next_token(next.clone()).send();
-            let page = self.caller.call(Operation::ListAgentRuntimes, lane, request).await?;
+            let request = request
+                .max_results(PAGE)
+                .set_next_token(next.clone())
+                .send();
+            let page = self
+                .caller
+                .call(Operation::ListAgentRuntimes, lane, request)
+                .await?;
             for entry in page.agent_runtimes() {
                 entries.push(read(&page, |_| convert::listed(entry))?);
             }
@@ -47,8 +61,14 @@ impl Control {
     /// GetAgentRuntimeEndpoint; `None` when there is no such endpoint or runtime.
     pub async fn get_endpoint(&self, lane: Lane, runtime_id: &str, name: &str) -> Answer<Endpoint> {
         let request = self.caller.client.get_agent_runtime_endpoint();
-        let request = request.agent_runtime_id(runtime_id).endpoint_name(name).send();
-        let answer = self.caller.call(Operation::GetAgentRuntimeEndpoint, lane, request).await;
+        let request = request
+            .agent_runtime_id(runtime_id)
+            .endpoint_name(name)
+            .send();
+        let answer = self
+            .caller
+            .call(Operation::GetAgentRuntimeEndpoint, lane, request)
+            .await;
         or_absent(answer.and_then(|answer| read(&answer, convert::endpoint)))
     }
 
@@ -61,9 +81,19 @@ impl Control {
         let mut entries = Vec::new();
         let mut next: Option<String> = None;
         loop {
-            let request = self.caller.client.list_agent_runtime_endpoints().agent_runtime_id(runtime_id);
-            let request = request.max_results(PAGE).set_next_token(next.clone()).send();
-            let page = self.caller.call(Operation::ListAgentRuntimeEndpoints, lane, request).await?;
+            let request = self
+                .caller
+                .client
+                .list_agent_runtime_endpoints()
+                .agent_runtime_id(runtime_id);
+            let request = request
+                .max_results(PAGE)
+                .set_next_token(next.clone())
+                .send();
+            let page = self
+                .caller
+                .call(Operation::ListAgentRuntimeEndpoints, lane, request)
+                .await?;
             for entry in page.runtime_endpoints() {
                 entries.push(read(&page, |_| convert::listed_endpoint(entry))?);
             }
@@ -80,15 +110,38 @@ impl Control {
 
     /// ListTagsForResource of a runtime or an endpoint; `None` when it is not there.
     pub async fn tags(&self, lane: Lane, arn: &str) -> Answer<Tags> {
-        let request = self.caller.client.list_tags_for_resource().resource_arn(arn).send();
-        let answer = self.caller.call(Operation::ListTagsForResource, lane, request).await;
-        or_absent(answer.map(|answer| answer.tags().cloned().unwrap_or_default().into_iter().collect()))
+        let request = self
+            .caller
+            .client
+            .list_tags_for_resource()
+            .resource_arn(arn)
+            .send();
+        let answer = self
+            .caller
+            .call(Operation::ListTagsForResource, lane, request)
+            .await;
+        or_absent(answer.map(|answer| {
+            answer
+                .tags()
+                .cloned()
+                .unwrap_or_default()
+                .into_iter()
+                .collect()
+        }))
     }
 
     /// GetResourcePolicy of a runtime or an endpoint; `None` when it has none or is not there.
     pub async fn resource_policy(&self, lane: Lane, arn: &str) -> Answer<String> {
-        let request = self.caller.client.get_resource_policy().resource_arn(arn).send();
-        let answer = self.caller.call(Operation::GetResourcePolicy, lane, request).await;
+        let request = self
+            .caller
+            .client
+            .get_resource_policy()
+            .resource_arn(arn)
+            .send();
+        let answer = self
+            .caller
+            .call(Operation::GetResourcePolicy, lane, request)
+            .await;
         let policy = or_absent(answer.map(|answer| answer.policy().map(ToOwned::to_owned)))?;
         Ok(policy.flatten().filter(|policy| !policy.is_empty()))
     }

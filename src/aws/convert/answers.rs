@@ -23,7 +23,10 @@ pub fn runtime(answer: &GetAgentRuntimeOutput) -> Converted<Runtime> {
         name: required("agentRuntimeName", answer.agent_runtime_name())?,
         version: required("agentRuntimeVersion", answer.agent_runtime_version())?,
         status: ServiceStatus::parse(answer.status().as_str()),
-        failure_reason: answer.failure_reason().filter(|text| !text.is_empty()).map(ToOwned::to_owned),
+        failure_reason: answer
+            .failure_reason()
+            .filter(|text| !text.is_empty())
+            .map(ToOwned::to_owned),
         created_at: timestamp("createdAt", answer.created_at())?,
         last_updated_at: timestamp("lastUpdatedAt", answer.last_updated_at())?,
         workload_identity_arn: workload_identity(answer.workload_identity_details()),
@@ -32,7 +35,10 @@ pub fn runtime(answer: &GetAgentRuntimeOutput) -> Converted<Runtime> {
 }
 
 fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
-    let network = answer.network_configuration().map(parts::network_from_sdk).transpose()?;
+    let network = answer
+        .network_configuration()
+        .map(parts::network_from_sdk)
+        .transpose()?;
     let (network, require_service_s3_endpoint) = match network {
         Some((network, required)) => (Some(network), required),
         None => (None, None),
@@ -47,9 +53,16 @@ fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
         lifecycle.and_then(sdk::LifecycleConfiguration::idle_runtime_session_timeout),
         lifecycle.and_then(sdk::LifecycleConfiguration::max_lifetime),
     );
-    let filesystems =
-        answer.filesystem_configurations().iter().map(parts::filesystem_from_sdk).collect::<Converted<_>>()?;
-    let allowed_ports = answer.allowed_ports().iter().map(parts::port_from_sdk).collect::<Converted<_>>()?;
+    let filesystems = answer
+        .filesystem_configurations()
+        .iter()
+        .map(parts::filesystem_from_sdk)
+        .collect::<Converted<_>>()?;
+    let allowed_ports = answer
+        .allowed_ports()
+        .iter()
+        .map(parts::port_from_sdk)
+        .collect::<Converted<_>>()?;
     let config = RuntimeConfig {
         artifact: artifact::from_sdk(answer.agent_runtime_artifact())?,
         role_arn: answer.role_arn().to_owned(),
@@ -59,12 +72,20 @@ fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
             .and_then(sdk::CapacityProviderConfiguration::capacity_provider_arn)
             .map(ToOwned::to_owned),
         description: answer.description().map(ToOwned::to_owned),
-        authorizer: answer.authorizer_configuration().map(authorizer::from_sdk).transpose()?,
+        authorizer: answer
+            .authorizer_configuration()
+            .map(authorizer::from_sdk)
+            .transpose()?,
         request_headers,
         protocol: parts::protocol_from_sdk(answer.protocol_configuration())?,
         idle_timeout_seconds,
         max_lifetime_seconds,
-        env: answer.environment_variables().cloned().unwrap_or_default().into_iter().collect(),
+        env: answer
+            .environment_variables()
+            .cloned()
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
         filesystems,
         require_mmdsv2: answer
             .metadata_configuration()
@@ -121,7 +142,10 @@ pub fn endpoint(answer: &GetAgentRuntimeEndpointOutput) -> Converted<Endpoint> {
     Ok(Endpoint {
         name: required("name", answer.name())?,
         id: answer.id().to_owned(),
-        arn: required("agentRuntimeEndpointArn", answer.agent_runtime_endpoint_arn())?,
+        arn: required(
+            "agentRuntimeEndpointArn",
+            answer.agent_runtime_endpoint_arn(),
+        )?,
         runtime_arn: required("agentRuntimeArn", answer.agent_runtime_arn())?,
         live_version: text(answer.live_version()),
         target_version: text(answer.target_version()),
@@ -138,7 +162,10 @@ pub fn listed_endpoint(entry: &sdk::AgentRuntimeEndpoint) -> Converted<Endpoint>
     Ok(Endpoint {
         name: required("name", entry.name())?,
         id: entry.id().to_owned(),
-        arn: required("agentRuntimeEndpointArn", entry.agent_runtime_endpoint_arn())?,
+        arn: required(
+            "agentRuntimeEndpointArn",
+            entry.agent_runtime_endpoint_arn(),
+        )?,
         runtime_arn: required("agentRuntimeArn", entry.agent_runtime_arn())?,
         live_version: text(entry.live_version()),
         target_version: text(entry.target_version()),
@@ -153,7 +180,10 @@ pub fn listed_endpoint(entry: &sdk::AgentRuntimeEndpoint) -> Converted<Endpoint>
 /// CreateAgentRuntimeEndpoint's answer; a new endpoint has no live version yet.
 pub fn created_endpoint(answer: &CreateAgentRuntimeEndpointOutput) -> Converted<EndpointAccepted> {
     Ok(EndpointAccepted {
-        arn: required("agentRuntimeEndpointArn", answer.agent_runtime_endpoint_arn())?,
+        arn: required(
+            "agentRuntimeEndpointArn",
+            answer.agent_runtime_endpoint_arn(),
+        )?,
         runtime_arn: required("agentRuntimeArn", answer.agent_runtime_arn())?,
         live_version: None,
         target_version: text(Some(answer.target_version())),
@@ -164,7 +194,10 @@ pub fn created_endpoint(answer: &CreateAgentRuntimeEndpointOutput) -> Converted<
 /// UpdateAgentRuntimeEndpoint's answer.
 pub fn updated_endpoint(answer: &UpdateAgentRuntimeEndpointOutput) -> Converted<EndpointAccepted> {
     Ok(EndpointAccepted {
-        arn: required("agentRuntimeEndpointArn", answer.agent_runtime_endpoint_arn())?,
+        arn: required(
+            "agentRuntimeEndpointArn",
+            answer.agent_runtime_endpoint_arn(),
+        )?,
         runtime_arn: required("agentRuntimeArn", answer.agent_runtime_arn())?,
         live_version: text(answer.live_version()),
         target_version: text(answer.target_version()),

@@ -11,7 +11,9 @@ pub(super) fn to_sdk(artifact: &Artifact) -> Converted<sdk::AgentRuntimeArtifact
     let Artifact { container, code } = artifact;
     let container = container.as_ref().map(|container| {
         let Container { image } = container;
-        let container = sdk::ContainerConfiguration::builder().container_uri(image).build()?;
+        let container = sdk::ContainerConfiguration::builder()
+            .container_uri(image)
+            .build()?;
         Ok(sdk::AgentRuntimeArtifact::ContainerConfiguration(container))
     });
     let code = code

@@ -28,7 +28,9 @@ pub(super) fn to_sdk(authorizer: &Authorizer) -> Converted<sdk::AuthorizerConfig
         .set_allowed_clients(allowed_clients.clone())
         .set_allowed_scopes(allowed_scopes.clone())
         .set_advertised_scope_mapping(
-            advertised_scope_mapping.clone().map(|mapping| mapping.into_iter().collect()),
+            advertised_scope_mapping
+                .clone()
+                .map(|mapping| mapping.into_iter().collect()),
         )
         .set_custom_claims(all(custom_claims.as_deref(), claim_to_sdk)?)
         .set_private_endpoint(private_endpoint.as_ref().map(endpoint_to_sdk).transpose()?)
@@ -37,7 +39,10 @@ pub(super) fn to_sdk(authorizer: &Authorizer) -> Converted<sdk::AuthorizerConfig
             override_to_sdk,
         )?)
         .set_allowed_workload_configuration(
-            allowed_workload_configuration.as_ref().map(workloads_to_sdk).transpose()?,
+            allowed_workload_configuration
+                .as_ref()
+                .map(workloads_to_sdk)
+                .transpose()?,
         )
         .build()?;
     Ok(sdk::AuthorizerConfiguration::CustomJwtAuthorizer(jwt))
@@ -74,7 +79,9 @@ fn all<A, B>(
     items: Option<&[A]>,
     convert: impl Fn(&A) -> Converted<B>,
 ) -> Converted<Option<Vec<B>>> {
-    items.map(|items| items.iter().map(convert).collect()).transpose()
+    items
+        .map(|items| items.iter().map(convert).collect())
+        .transpose()
 }
 
 fn claim_to_sdk(claim: &CustomClaim) -> Converted<sdk::CustomClaimValidationType> {
@@ -94,8 +101,12 @@ fn claim_to_sdk(claim: &CustomClaim) -> Converted<sdk::CustomClaimValidationType
     let value = exactly_one(
         "claimMatchValue",
         [
-            match_value_string.clone().map(sdk::ClaimMatchValueType::MatchValueString),
-            match_value_string_list.clone().map(sdk::ClaimMatchValueType::MatchValueStringList),
+            match_value_string
+                .clone()
+                .map(sdk::ClaimMatchValueType::MatchValueString),
+            match_value_string_list
+                .clone()
+                .map(sdk::ClaimMatchValueType::MatchValueStringList),
         ],
     )?;
     let matches = sdk::AuthorizingClaimMatchValueType::builder()
@@ -231,9 +242,10 @@ fn workloads_to_sdk(
         hosting_environments,
         workload_identities,
     } = workloads;
-    let environments = all(hosting_environments.as_deref(), |HostingEnvironment { arn }| {
-        Ok(sdk::HostingEnvironment::builder().arn(arn).build()?)
-    })?;
+    let environments = all(
+        hosting_environments.as_deref(),
+        |HostingEnvironment { arn }| Ok(sdk::HostingEnvironment::builder().arn(arn).build()?),
+    )?;
     Ok(sdk::AllowedWorkloadConfiguration::builder()
         .set_hosting_environments(environments)
         .set_workload_identities(workload_identities.clone())

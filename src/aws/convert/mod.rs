@@ -11,7 +11,8 @@ mod parts;
 mod requests;
 
 pub use answers::{
-    created, created_endpoint, endpoint, listed, listed_endpoint, runtime, updated, updated_endpoint,
+    created, created_endpoint, endpoint, listed, listed_endpoint, runtime, updated,
+    updated_endpoint,
 };
 pub use requests::{create, update};
 
@@ -74,11 +75,17 @@ fn required(field: &'static str, text: &str) -> Converted<String> {
 }
 
 /// The only value that is there.
-fn exactly_one<T>(field: &'static str, values: impl IntoIterator<Item = Option<T>>) -> Converted<T> {
+fn exactly_one<T>(
+    field: &'static str,
+    values: impl IntoIterator<Item = Option<T>>,
+) -> Converted<T> {
     let mut given = values.into_iter().flatten();
     match (given.next(), given.next()) {
         (Some(value), None) => Ok(value),
-        _ => Err(Mismatch::new(field, "exactly one of its members must be given")),
+        _ => Err(Mismatch::new(
+            field,
+            "exactly one of its members must be given",
+        )),
     }
 }
 

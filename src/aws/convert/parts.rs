@@ -119,10 +119,12 @@ pub(super) fn filesystem_to_sdk(
         efs_access_point,
         capacity_provider_volume,
     } = filesystem;
-    let session_storage = session_storage.as_ref().map(|SessionStorage { mount_path }| {
-        let storage = sdk::SessionStorageConfiguration::builder();
-        Ok(To::SessionStorage(storage.mount_path(mount_path).build()?))
-    });
+    let session_storage = session_storage
+        .as_ref()
+        .map(|SessionStorage { mount_path }| {
+            let storage = sdk::SessionStorageConfiguration::builder();
+            Ok(To::SessionStorage(storage.mount_path(mount_path).build()?))
+        });
     let s3 = s3_files_access_point.as_ref().map(|point| {
         let AccessPoint {
             access_point_arn,
@@ -153,7 +155,10 @@ pub(super) fn filesystem_to_sdk(
             .mount_path(mount_path);
         Ok(To::CapacityProviderVolume(volume.build()?))
     });
-    exactly_one("filesystemConfigurations", [session_storage, s3, efs, volume])?
+    exactly_one(
+        "filesystemConfigurations",
+        [session_storage, s3, efs, volume],
+    )?
 }
 
 pub(super) fn filesystem_from_sdk(

@@ -35,9 +35,12 @@ pub fn create(
         require_service_s3_endpoint: _,
         allowed_ports,
     } = config;
-    let network = network.as_ref().map(|network| parts::network_to_sdk(network, None));
+    let network = network
+        .as_ref()
+        .map(|network| parts::network_to_sdk(network, None));
     let lifecycle = (*idle_timeout_seconds, *max_lifetime_seconds);
-    let lifecycle = (lifecycle != normal::lifecycle(None, None)).then(|| lifecycle_to_sdk(lifecycle));
+    let lifecycle =
+        (lifecycle != normal::lifecycle(None, None)).then(|| lifecycle_to_sdk(lifecycle));
     let env = (!env.is_empty()).then(|| env.clone().into_iter().collect());
     let filesystems = (!filesystems.is_empty()).then(|| filesystems_to_sdk(config));
     let tags = (!tags.is_empty()).then(|| tags.clone().into_iter().collect());
@@ -47,7 +50,9 @@ pub fn create(
         .agent_runtime_artifact(artifact::to_sdk(artifact)?)
         .role_arn(role_arn)
         .set_network_configuration(network.transpose()?)
-        .set_capacity_provider_configuration(capacity_provider_arn.as_deref().map(capacity_provider))
+        .set_capacity_provider_configuration(
+            capacity_provider_arn.as_deref().map(capacity_provider),
+        )
         .set_description(description.clone())
         .set_authorizer_configuration(authorizer.as_ref().map(authorizer::to_sdk).transpose()?)
         .set_request_header_configuration(headers(request_headers))
@@ -90,20 +95,26 @@ pub fn update(
     let network = network
         .as_ref()
         .map(|network| parts::network_to_sdk(network, *require_service_s3_endpoint));
-    let metadata =
-        sdk::RuntimeMetadataConfiguration::builder().require_mmdsv2(*require_mmdsv2).build()?;
+    let metadata = sdk::RuntimeMetadataConfiguration::builder()
+        .require_mmdsv2(*require_mmdsv2)
+        .build()?;
     Ok(UpdateAgentRuntimeInputBuilder::default()
         .agent_runtime_id(id)
         .client_token(client_token)
         .agent_runtime_artifact(artifact::to_sdk(artifact)?)
         .role_arn(role_arn)
         .set_network_configuration(network.transpose()?)
-        .set_capacity_provider_configuration(capacity_provider_arn.as_deref().map(capacity_provider))
+        .set_capacity_provider_configuration(
+            capacity_provider_arn.as_deref().map(capacity_provider),
+        )
         .set_description(description.clone())
         .set_authorizer_configuration(authorizer.as_ref().map(authorizer::to_sdk).transpose()?)
         .set_request_header_configuration(headers(request_headers))
         .protocol_configuration(parts::protocol_to_sdk(protocol)?)
-        .lifecycle_configuration(lifecycle_to_sdk((*idle_timeout_seconds, *max_lifetime_seconds)))
+        .lifecycle_configuration(lifecycle_to_sdk((
+            *idle_timeout_seconds,
+            *max_lifetime_seconds,
+        )))
         .metadata_configuration(metadata)
         .set_environment_variables(Some(env.clone().into_iter().collect()))
         .set_filesystem_configurations(Some(filesystems_to_sdk(config)?))
@@ -119,7 +130,9 @@ fn lifecycle_to_sdk((idle, max_lifetime): (i32, i32)) -> sdk::LifecycleConfigura
 }
 
 fn capacity_provider(arn: &str) -> sdk::CapacityProviderConfiguration {
-    sdk::CapacityProviderConfiguration::builder().capacity_provider_arn(arn).build()
+    sdk::CapacityProviderConfiguration::builder()
+        .capacity_provider_arn(arn)
+        .build()
 }
 
 fn headers(names: &[String]) -> Option<sdk::RequestHeaderConfiguration> {
@@ -128,7 +141,11 @@ fn headers(names: &[String]) -> Option<sdk::RequestHeaderConfiguration> {
 }
 
 fn filesystems_to_sdk(config: &RuntimeConfig) -> Converted<Vec<sdk::FilesystemConfiguration>> {
-    config.filesystems.iter().map(parts::filesystem_to_sdk).collect()
+    config
+        .filesystems
+        .iter()
+        .map(parts::filesystem_to_sdk)
+        .collect()
 }
 
 fn ports(

@@ -17,7 +17,9 @@ const IMAGE: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/support:prod";
 /// What a Get would answer after this Update, if AgentCore gave back what it took.
 fn echoed(update: UpdateAgentRuntimeInput) -> GetAgentRuntimeOutput {
     GetAgentRuntimeOutput::builder()
-        .agent_runtime_arn("arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/support-abcdefghij")
+        .agent_runtime_arn(
+            "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/support-abcdefghij",
+        )
         .agent_runtime_id("support-abcdefghij")
         .agent_runtime_name("support")
         .agent_runtime_version("7")
@@ -43,28 +45,48 @@ fn echoed(update: UpdateAgentRuntimeInput) -> GetAgentRuntimeOutput {
 }
 
 fn updated_input(config: &RuntimeConfig) -> UpdateAgentRuntimeInput {
-    update("support-abcdefghij", config, "token").expect("convertible").build().expect("complete")
+    update("support-abcdefghij", config, "token")
+        .expect("convertible")
+        .build()
+        .expect("complete")
 }
 
 #[test]
 fn whatever_an_update_says_a_get_reads_back_equal() {
     let variations = [
         full(),
-        RuntimeConfig { require_service_s3_endpoint: Some(true), ..full() },
-        RuntimeConfig { artifact: minimal(IMAGE).artifact, ..full() },
+        RuntimeConfig {
+            require_service_s3_endpoint: Some(true),
+            ..full()
+        },
+        RuntimeConfig {
+            artifact: minimal(IMAGE).artifact,
+            ..full()
+        },
         minimal(IMAGE),
-        RuntimeConfig { network: None, capacity_provider_arn: Some("arn:aws:x".to_owned()), ..minimal(IMAGE) },
+        RuntimeConfig {
+            network: None,
+            capacity_provider_arn: Some("arn:aws:x".to_owned()),
+            ..minimal(IMAGE)
+        },
     ];
     for config in variations {
         let read = runtime(&echoed(updated_input(&config))).expect("readable");
         assert_eq!(read.config, config.normalized());
-        assert_eq!((read.version.as_str(), read.last_updated_at.subsec_millisecond()), ("7", 500));
+        assert_eq!(
+            (
+                read.version.as_str(),
+                read.last_updated_at.subsec_millisecond()
+            ),
+            ("7", 500)
+        );
     }
 }
 
 #[test]
 fn a_create_says_nothing_that_is_a_default() {
-    let request = create("support", &minimal(IMAGE), &BTreeMap::new(), "token").expect("convertible");
+    let request =
+        create("support", &minimal(IMAGE), &BTreeMap::new(), "token").expect("convertible");
     let request = request.build().expect("complete");
     assert_eq!(request.protocol_configuration, None);
     assert_eq!(request.lifecycle_configuration, None);
@@ -77,44 +99,92 @@ fn a_create_says_nothing_that_is_a_default() {
 
 #[test]
 fn a_create_names_the_protocol_and_leaves_its_default_port_and_path_out() {
-    let mcp = RuntimeConfig { protocol: ProtocolConfig::defaults(ServerProtocol::Mcp), ..minimal(IMAGE) };
+    let mcp = RuntimeConfig {
+        protocol: ProtocolConfig::defaults(ServerProtocol::Mcp),
+        ..minimal(IMAGE)
+    };
     let request = create("support", &mcp, &BTreeMap::new(), "token").expect("convertible");
     let protocol = request.get_protocol_configuration().clone().expect("said");
-    assert_eq!((protocol.server_protocol, protocol.port, protocol.path), (sdk::ServerProtocol::Mcp, None, None));
-    let other_port = ProtocolConfig { port: 8081, ..ProtocolConfig::defaults(ServerProtocol::Http) };
-    let http = RuntimeConfig { protocol: other_port, ..minimal(IMAGE) };
+    assert_eq!(
+        (protocol.server_protocol, protocol.port, protocol.path),
+        (sdk::ServerProtocol::Mcp, None, None)
+    );
+    let other_port = ProtocolConfig {
+        port: 8081,
+        ..ProtocolConfig::defaults(ServerProtocol::Http)
+    };
+    let http = RuntimeConfig {
+        protocol: other_port,
+        ..minimal(IMAGE)
+    };
     let request = create("support", &http, &BTreeMap::new(), "token").expect("convertible");
     let protocol = request.get_protocol_configuration().clone().expect("said");
-    assert_eq!((protocol.server_protocol, protocol.port, protocol.path), (sdk::ServerProtocol::Http, Some(8081), None));
+    assert_eq!(
+        (protocol.server_protocol, protocol.port, protocol.path),
+        (sdk::ServerProtocol::Http, Some(8081), None)
+    );
 }
 
 #[test]
 fn a_create_never_asks_for_what_the_api_refuses_there() {
-    let config = RuntimeConfig { require_service_s3_endpoint: Some(true), ..full() };
+    let config = RuntimeConfig {
+        require_service_s3_endpoint: Some(true),
+        ..full()
+    };
     let request = create("support", &config, &BTreeMap::new(), "token").expect("convertible");
     let network = request.get_network_configuration().clone().expect("said");
-    assert_eq!(network.network_mode_config.expect("said").require_service_s3_endpoint, None);
+    assert_eq!(
+        network
+            .network_mode_config
+            .expect("said")
+            .require_service_s3_endpoint,
+        None
+    );
 }
 
 #[test]
 fn an_update_says_defaults_and_emptiness_too() {
     let request = updated_input(&minimal(IMAGE));
-    assert_eq!(request.environment_variables, Some(std::collections::HashMap::new()));
+    assert_eq!(
+        request.environment_variables,
+        Some(std::collections::HashMap::new())
+    );
     assert_eq!(request.filesystem_configurations, Some(Vec::new()));
-    assert_eq!(request.lifecycle_configuration.expect("said").idle_runtime_session_timeout, Some(900));
+    assert_eq!(
+        request
+            .lifecycle_configuration
+            .expect("said")
+            .idle_runtime_session_timeout,
+        Some(900)
+    );
     assert!(!request.metadata_configuration.expect("said").require_mmdsv2);
     let protocol = request.protocol_configuration.expect("said");
-    assert_eq!((protocol.port, protocol.path.as_deref()), (Some(8080), Some("/invocations")));
+    assert_eq!(
+        (protocol.port, protocol.path.as_deref()),
+        (Some(8080), Some("/invocations"))
+    );
 }
 
 #[test]
 fn a_union_with_no_member_or_two_is_refused_before_it_is_sent() {
-    let neither = RuntimeConfig { allowed_ports: vec![AllowedPort { port: None, port_range: None }], ..minimal(IMAGE) };
+    let neither = RuntimeConfig {
+        allowed_ports: vec![AllowedPort {
+            port: None,
+            port_range: None,
+        }],
+        ..minimal(IMAGE)
+    };
     let refused = update("id", &neither, "token").expect_err("no member");
     assert_eq!(refused.field, "allowedPorts");
-    let both = RuntimeConfig { artifact: full().artifact, ..minimal(IMAGE) };
     let both = RuntimeConfig {
-        artifact: agentcore_api::runtime::Artifact { container: minimal(IMAGE).artifact.container, ..both.artifact },
+        artifact: full().artifact,
+        ..minimal(IMAGE)
+    };
+    let both = RuntimeConfig {
+        artifact: agentcore_api::runtime::Artifact {
+            container: minimal(IMAGE).artifact.container,
+            ..both.artifact
+        },
         ..both
     };
     create("support", &both, &BTreeMap::new(), "token").expect_err("two members");
@@ -123,17 +193,27 @@ fn a_union_with_no_member_or_two_is_refused_before_it_is_sent() {
 #[test]
 fn a_value_that_this_version_does_not_know_is_an_error_and_not_a_difference() {
     let mut answer = echoed(updated_input(&minimal(IMAGE)));
-    answer.protocol_configuration =
-        Some(sdk::ProtocolConfiguration::builder().server_protocol("GRPC".into()).build().expect("complete"));
+    answer.protocol_configuration = Some(
+        sdk::ProtocolConfiguration::builder()
+            .server_protocol("GRPC".into())
+            .build()
+            .expect("complete"),
+    );
     let problem = runtime(&answer).expect_err("unknown protocol");
-    assert_eq!((problem.field, problem.problem.contains("GRPC")), ("serverProtocol", true));
+    assert_eq!(
+        (problem.field, problem.problem.contains("GRPC")),
+        ("serverProtocol", true)
+    );
 }
 
 #[test]
 fn an_answer_without_an_identity_is_an_error() {
     let mut answer = echoed(updated_input(&minimal(IMAGE)));
     answer.agent_runtime_id = String::new();
-    assert_eq!(runtime(&answer).expect_err("no id"), Mismatch::missing("agentRuntimeId"));
+    assert_eq!(
+        runtime(&answer).expect_err("no id"),
+        Mismatch::missing("agentRuntimeId")
+    );
 }
 
 /// Field names by structure, read from a pretty debug print.
@@ -141,11 +221,17 @@ fn fields(printed: &str, into: &mut BTreeMap<String, BTreeSet<String>>) {
     let mut open: Vec<String> = Vec::new();
     for line in printed.lines().map(str::trim) {
         let (field, value) = match line.split_once(": ") {
-            Some((field, value)) if field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => (Some(field), value),
+            Some((field, value))
+                if field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') =>
+            {
+                (Some(field), value)
+            }
             _ => (None, line),
         };
         if let (Some(field), Some(structure)) = (field, open.last()) {
-            into.entry(structure.clone()).or_default().insert(field.to_owned());
+            into.entry(structure.clone())
+                .or_default()
+                .insert(field.to_owned());
         }
         if let Some(structure) = value.strip_suffix('{') {
             open.push(structure.trim().to_owned()); // of a map: no name, and its keys are quoted
@@ -158,21 +244,38 @@ fn fields(printed: &str, into: &mut BTreeMap<String, BTreeSet<String>>) {
 #[test]
 fn the_sdk_has_no_field_that_the_conversion_does_not_know() {
     let mut seen = BTreeMap::new();
-    let image = RuntimeConfig { artifact: minimal(IMAGE).artifact, ..full() };
-    let provider = RuntimeConfig { capacity_provider_arn: Some("arn:aws:x".to_owned()), ..full() };
+    let image = RuntimeConfig {
+        artifact: minimal(IMAGE).artifact,
+        ..full()
+    };
+    let provider = RuntimeConfig {
+        capacity_provider_arn: Some("arn:aws:x".to_owned()),
+        ..full()
+    };
     for config in [full(), image, provider] {
         let create = create("support", &config, &BTreeMap::new(), "token").expect("convertible");
         let update = updated_input(&config);
         // The inputs hide the values of sensitive members, so those are printed on their own.
-        fields(&format!("{:#?}", create.build().expect("complete")), &mut seen);
-        fields(&format!("{:#?}", update.authorizer_configuration), &mut seen);
+        fields(
+            &format!("{:#?}", create.build().expect("complete")),
+            &mut seen,
+        );
+        fields(
+            &format!("{:#?}", update.authorizer_configuration),
+            &mut seen,
+        );
         fields(&format!("{:#?}", update.agent_runtime_artifact), &mut seen);
         fields(&format!("{:#?}", echoed(update.clone())), &mut seen);
         fields(&format!("{update:#?}"), &mut seen);
     }
     let seen: Vec<_> = seen
         .iter()
-        .map(|(structure, fields)| format!("{structure}: {}", fields.iter().cloned().collect::<Vec<_>>().join(" ")))
+        .map(|(structure, fields)| {
+            format!(
+                "{structure}: {}",
+                fields.iter().cloned().collect::<Vec<_>>().join(" ")
+            )
+        })
         .collect();
     assert_eq!(seen.join("\n"), include_str!("known_fields.txt").trim_end());
 }

@@ -171,8 +171,16 @@ impl Inventory {
         let mut state = self.state.lock();
         let before = state.tracked.get(&key);
         let seen = before.map_or(now, |tracked| tracked.seen);
-        let news = before.is_none_or(|tracked| tracked.runtime_id.is_some() != runtime_id.is_some());
-        state.tracked.insert(key, Tracked { runtime_id, since, seen });
+        let news =
+            before.is_none_or(|tracked| tracked.runtime_id.is_some() != runtime_id.is_some());
+        state.tracked.insert(
+            key,
+            Tracked {
+                runtime_id,
+                since,
+                seen,
+            },
+        );
         drop(state);
         if news {
             self.tracked.notify_one();
@@ -187,7 +195,10 @@ impl Inventory {
     /// Runtimes in the last complete list, and the objects in transition: for metrics.
     pub fn counts(&self) -> (usize, usize) {
         let state = self.state.lock();
-        (state.snapshot.as_ref().map_or(0, Snapshot::len), state.tracked.len())
+        (
+            state.snapshot.as_ref().map_or(0, Snapshot::len),
+            state.tracked.len(),
+        )
     }
 
     /// What is to be done next, and when.
@@ -201,7 +212,11 @@ impl Inventory {
             0 => listed_at,
             failures => listed_at + schedule::backoff(failures, state.jitter),
         };
-        let at_rest = if state.failures > 0 { not_before } else { listed_at + schedule::at_rest(state.jitter) };
+        let at_rest = if state.failures > 0 {
+            not_before
+        } else {
+            listed_at + schedule::at_rest(state.jitter)
+        };
         let Some(first_seen) = state.tracked.values().map(|tracked| tracked.seen).min() else {
             return (Next::List(Lane::Sweep), at_rest);
         };
@@ -211,17 +226,33 @@ impl Inventory {
             Look::Gets => (Next::Gets, state.polled_at, now),
         };
         // What was mutated a moment ago is not done yet: the first look comes an interval after it was tracked.
-        let look = (last.map_or(first_seen, |last| last.max(first_seen)) + load.interval()).max(not_before);
-        if look <= at_rest { (next, look) } else { (Next::List(Lane::Sweep), at_rest) }
+        let look = (last.map_or(first_seen, |last| last.max(first_seen)) + load.interval())
+            .max(not_before);
+        if look <= at_rest {
+            (next, look)
+        } else {
+            (Next::List(Lane::Sweep), at_rest)
+        }
     }
 
     fn load(&self, state: &State, now: Instant) -> Load {
-        let with_id = state.tracked.values().filter(|tracked| tracked.runtime_id.is_some()).count();
-        let youngest = state.tracked.values().map(|tracked| now.duration_since(tracked.since)).min();
+        let with_id = state
+            .tracked
+            .values()
+            .filter(|tracked| tracked.runtime_id.is_some())
+            .count();
+        let youngest = state
+            .tracked
+            .values()
+            .map(|tracked| now.duration_since(tracked.since))
+            .min();
         Load {
             with_id,
             without_id: state.tracked.len() - with_id,
-            pages: state.snapshot.as_ref().map_or(1, |snapshot| snapshot.len().div_ceil(PAGE).max(1)),
+            pages: state
+                .snapshot
+                .as_ref()
+                .map_or(1, |snapshot| snapshot.len().div_ceil(PAGE).max(1)),
             youngest: youngest.unwrap_or_default(),
             get_quarter: self.control.quarter(Operation::GetAgentRuntime),
             list_quarter: self.control.quarter(Operation::ListAgentRuntimes),
@@ -246,7 +277,11 @@ impl Inventory {
             state.listed_at = Some(Instant::now());
             state.jitter = rand::random();
         }
-        let result = self.control.list_runtimes(lane).await.map(|entries| self.install(entries, as_of));
+        let result = self
+            .control
+            .list_runtimes(lane)
+            .await
+            .map(|entries| self.install(entries, as_of));
         if let Err(fault) = &result {
             let failures = {
                 let mut state = self.state.lock();
@@ -256,7 +291,10 @@ impl Inventory {
             tracing::warn!(region = self.control.region(), code = %fault.code, message = %fault.message, failures,
                 request_id = fault.request_id.as_deref(), "cannot list runtimes");
         }
-        *last = Last { number, result: Some(result.clone()) };
+        *last = Last {
+            number,
+            result: Some(result.clone()),
+        };
         result
     }
 
@@ -268,7 +306,13 @@ impl Inventory {
         let mut woken = HashSet::with_capacity(changes.len());
         for (runtime_id, name) in changes {
             woken.insert(runtime_id.clone());
-            self.wake(Wake { key: None, runtime_id, name, poll: false, as_of });
+            self.wake(Wake {
+                key: None,
+                runtime_id,
+                name,
+                poll: false,
+                as_of,
+            });
         }
         // An object that waits looks at every list that could end its wait: AWS is done with it, or the list lacks it.
         for (key, tracked) in &state.tracked {
@@ -278,7 +322,13 @@ impl Inventory {
                 continue;
             }
             let name = entry.map(|entry| entry.name.clone()).unwrap_or_default();
-            self.wake(Wake { key: Some(key.clone()), runtime_id: id, name, poll: false, as_of });
+            self.wake(Wake {
+                key: Some(key.clone()),
+                runtime_id: id,
+                name,
+                poll: false,
+                as_of,
+            });
         }
         state.snapshot = Some(snapshot);
     }
@@ -289,10 +339,21 @@ impl Inventory {
         state.polled_at = Some(Instant::now());
         let as_of = Timestamp::now();
         for (key, tracked) in &state.tracked {
-            let Some(runtime_id) = tracked.runtime_id.clone() else { continue };
-            let entry = state.snapshot.as_ref().and_then(|snapshot| snapshot.get(&runtime_id));
+            let Some(runtime_id) = tracked.runtime_id.clone() else {
+                continue;
+            };
+            let entry = state
+                .snapshot
+                .as_ref()
+                .and_then(|snapshot| snapshot.get(&runtime_id));
             let name = entry.map(|entry| entry.name.clone()).unwrap_or_default();
-            self.wake(Wake { key: Some(key.clone()), runtime_id, name, poll: true, as_of });
+            self.wake(Wake {
+                key: Some(key.clone()),
+                runtime_id,
+                name,
+                poll: true,
+                as_of,
+            });
         }
     }
 
@@ -301,3 +362,6 @@ impl Inventory {
         let _ = self.wakes.send(wake);
     }
 }
+
+#[cfg(test)]
+mod tests;

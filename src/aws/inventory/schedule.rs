@@ -99,7 +99,17 @@ mod tests {
     #[test]
     fn the_pace_slows_with_the_age_of_the_transition() {
         let after = |seconds| pace(Duration::from_secs(seconds)).as_secs();
-        assert_eq!([after(0), after(59), after(60), after(599), after(600), after(90_000)], [2, 2, 5, 5, 15, 15]);
+        assert_eq!(
+            [
+                after(0),
+                after(59),
+                after(60),
+                after(599),
+                after(600),
+                after(90_000)
+            ],
+            [2, 2, 5, 5, 15, 15]
+        );
     }
 
     #[test]
@@ -109,7 +119,14 @@ mod tests {
         assert_eq!(load(2, 2).look(), Look::List);
         assert_eq!(load(9, 10).look(), Look::Gets);
         assert_eq!(load(1000, 10).look(), Look::List);
-        assert_eq!(Load { without_id: 1, ..load(1, 10) }.look(), Look::List);
+        assert_eq!(
+            Load {
+                without_id: 1,
+                ..load(1, 10)
+            }
+            .look(),
+            Look::List
+        );
     }
 
     #[test]
@@ -117,7 +134,10 @@ mod tests {
         assert_eq!(load(1, 1).interval(), Duration::from_secs(2));
         assert_eq!(load(4, 5).interval(), QUARTER * 4);
         assert_eq!(load(50, 10).interval(), QUARTER * 10);
-        let old = Load { youngest: Duration::from_secs(3600), ..load(50, 10) };
+        let old = Load {
+            youngest: Duration::from_secs(3600),
+            ..load(50, 10)
+        };
         assert_eq!(old.interval(), Duration::from_secs(15));
     }
 

@@ -27,7 +27,11 @@ impl Snapshot {
             }
             by_id.insert(entry.id.clone(), entry);
         }
-        Self { as_of, by_id, by_name }
+        Self {
+            as_of,
+            by_id,
+            by_name,
+        }
     }
 
     /// When the list was begun.
@@ -57,7 +61,10 @@ impl Snapshot {
 
     fn listed(&self, entry: Option<&ListedRuntime>) -> Listed {
         match entry {
-            Some(entry) => Listed::Present { entry: entry.clone(), as_of: self.as_of },
+            Some(entry) => Listed::Present {
+                entry: entry.clone(),
+                as_of: self.as_of,
+            },
             None => Listed::Absent { as_of: self.as_of },
         }
     }
@@ -65,10 +72,16 @@ impl Snapshot {
     /// Id and name of every runtime that is new, changed or gone since `before`; all of them when there is no list before.
     pub fn changes(&self, before: Option<&Self>) -> Vec<(String, String)> {
         let known = |entry: &ListedRuntime| before.and_then(|before| before.by_id.get(&entry.id));
-        let new_or_changed = self.by_id.values().filter(|entry| known(entry) != Some(entry));
+        let new_or_changed = self
+            .by_id
+            .values()
+            .filter(|entry| known(entry) != Some(entry));
         let gone = before.into_iter().flat_map(|before| before.by_id.values());
         let gone = gone.filter(|entry| !self.by_id.contains_key(&entry.id));
-        new_or_changed.chain(gone).map(|entry| (entry.id.clone(), entry.name.clone())).collect()
+        new_or_changed
+            .chain(gone)
+            .map(|entry| (entry.id.clone(), entry.name.clone()))
+            .collect()
     }
 }
 
@@ -95,24 +108,53 @@ mod tests {
     #[test]
     fn only_what_is_new_changed_or_gone_is_a_change() {
         use ServiceStatus::{Ready, Updating};
-        let before = snapshot(vec![entry("same-1", "1", Ready), entry("moves-2", "1", Ready), entry("goes-3", "1", Ready)]);
-        let after = snapshot(vec![entry("same-1", "1", Ready), entry("moves-2", "2", Updating), entry("comes-4", "1", Ready)]);
+        let before = snapshot(vec![
+            entry("same-1", "1", Ready),
+            entry("moves-2", "1", Ready),
+            entry("goes-3", "1", Ready),
+        ]);
+        let after = snapshot(vec![
+            entry("same-1", "1", Ready),
+            entry("moves-2", "2", Updating),
+            entry("comes-4", "1", Ready),
+        ]);
         let mut changes = after.changes(Some(&before));
         changes.sort();
-        let expected = [("comes-4", "comes"), ("goes-3", "goes"), ("moves-2", "moves")];
-        assert_eq!(changes, expected.map(|(id, name)| (id.to_owned(), name.to_owned())));
-        assert_eq!(after.changes(None).len(), 3, "everything is new in the first list");
+        let expected = [
+            ("comes-4", "comes"),
+            ("goes-3", "goes"),
+            ("moves-2", "moves"),
+        ];
+        assert_eq!(
+            changes,
+            expected.map(|(id, name)| (id.to_owned(), name.to_owned()))
+        );
+        assert_eq!(
+            after.changes(None).len(),
+            3,
+            "everything is new in the first list"
+        );
         assert!(after.changes(Some(&after)).is_empty());
     }
 
     #[test]
     fn a_name_means_its_successor_while_the_old_runtime_is_deleting() {
-        let (old, new) = (entry("agent-old", "7", ServiceStatus::Deleting), entry("agent-new", "1", ServiceStatus::Creating));
-        for order in [vec![old.clone(), new.clone()], vec![new.clone(), old.clone()]] {
-            let Listed::Present { entry, .. } = snapshot(order).name("agent") else { panic!("listed") };
+        let (old, new) = (
+            entry("agent-old", "7", ServiceStatus::Deleting),
+            entry("agent-new", "1", ServiceStatus::Creating),
+        );
+        for order in [
+            vec![old.clone(), new.clone()],
+            vec![new.clone(), old.clone()],
+        ] {
+            let Listed::Present { entry, .. } = snapshot(order).name("agent") else {
+                panic!("listed")
+            };
             assert_eq!(entry.id, "agent-new");
         }
-        let Listed::Present { entry, .. } = snapshot(vec![old]).name("agent") else { panic!("listed") };
+        let Listed::Present { entry, .. } = snapshot(vec![old]).name("agent") else {
+            panic!("listed")
+        };
         assert_eq!(entry.id, "agent-old");
     }
 }

@@ -1,0 +1,107 @@
+//! Lists of more than a page, and lanes on the wire.
+
+use std::time::Duration;
+
+use agentcore_operator::aws::{Lane, Operation, Rates};
+use agentcore_sim::Settings;
+use serde_json::json;
+
+use super::full_config::minimal;
+use super::support::{World, quick, soon, tags, token};
+
+/// Makes runtimes `agent_0` to `agent_(n-1)`.
+pub async fn fill(world: &World, count: usize) {
+    let config = minimal(&world.push("prod", &["arm64"]).await);
+    let control = world.control();
+    for number in 0..count {
+        let name = format!("agent_{number}");
+        control
+            .create_runtime(Lane::Urgent, &name, &config, &tags(), &token(&name))
+            .await
+            .expect("accepted");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_whole_and_comes_in_pages_of_a_hundred() {
+    let world = World::start(quick()).await;
+    fill(&world, 230).await;
+    let mut names: Vec<_> = world
+        .control()
+        .list_runtimes(Lane::Sweep)
+        .await
+        .expect("a list")
+        .into_iter()
+        .map(|entry| entry.name)
+        .collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 230);
+    assert_eq!(world.calls(Operation::ListAgentRuntimes).await, 3);
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_off_is_a_fault_and_not_half_a_list() {
+    let world = World::start(quick()).await;
+    fill(&world, 150).await;
+    // Struck are two calls in three on average; a run of lists meets a good first page and a bad second one.
+    world.fault(json!({ "operation": "ListAgentRuntimes", "error": "InternalServerException", "probability": 0.5 })).await;
+    for _ in 0..40 {
+        if let Ok(entries) = world.control().list_runtimes(Lane::Sweep).await {
+            assert_eq!(entries.len(), 150);
+        }
+    }
+    let codes = world.observed.codes(Operation::ListAgentRuntimes);
+    assert!(
+        codes
+            .windows(2)
+            .any(|pair| pair == ["OK", "InternalServerException"]),
+        "no list broke off: {codes:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_operators_own_rate_keeps_it_from_being_throttled() {
+    let settings = Settings {
+        rate_per_second: 20,
+        burst: Some(1),
+        ..quick()
+    };
+    let rates = Rates::new([("GetAgentRuntime".to_owned(), 19.0)]).expect("a rate");
+    let world = World::with_rates(settings, rates).await;
+    let control = world.control();
+    let gets = (0..12).map(|_| control.get_runtime(Lane::Sweep, "nobody-abcdefghij"));
+    for answer in soon("all Gets", futures::future::join_all(gets)).await {
+        assert_eq!(answer, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn urgent_calls_overtake_a_sweep_that_is_under_way() {
+    let rates = Rates::new([("GetAgentRuntime".to_owned(), 4.0)]).expect("a rate");
+    let world = World::with_rates(quick(), rates).await;
+    let control = world.control();
+    let sweep = tokio::spawn({
+        let control = control.clone();
+        async move {
+            for _ in 0..1000 {
+                control
+                    .get_runtime(Lane::Sweep, "nobody-abcdefghij")
+                    .await
+                    .expect("an answer");
+            }
+        }
+    });
+    let urgent = async {
+        for _ in 0..3 {
+            control
+                .get_runtime(Lane::Urgent, "nobody-abcdefghij")
+                .await
+                .expect("an answer");
+        }
+    };
+    // Behind the sweep this would take 250 s.
+    let taken = tokio::time::timeout(Duration::from_secs(20), urgent).await;
+    sweep.abort();
+    taken.expect("urgent calls went first");
+}

@@ -1,0 +1,9 @@
+//! Tests by subject.
+
+mod access;
+mod faults;
+mod full_config;
+mod inventory;
+mod lists;
+mod round_trip;
+mod support;
