@@ -94,19 +94,17 @@ class Agent(BaseHTTPRequestHandler):
         self.answer(200, {"child": child})
 
 
-def terminated(*_):
-    print("terminated", flush=True)
-    if "STUBBORN" not in os.environ:
-        os._exit(0)
-
-
 if "EXIT_AT_START" in os.environ:
     print("cannot start", file=sys.stderr, flush=True)
     sys.exit(7)
-signal.signal(signal.SIGTERM, terminated)
+# Blocked in every thread and waited for in this one: none can be lost, whenever it comes.
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 server = ThreadingHTTPServer(("0.0.0.0", int(os.environ["PORT"])), Agent)
 server.daemon_threads = True
 print("listening", flush=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 while True:
-    signal.pause()
+    signal.sigwait({signal.SIGTERM})
+    print("terminated", flush=True)
+    if "STUBBORN" not in os.environ:
+        os._exit(0)
