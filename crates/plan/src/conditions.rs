@@ -1,6 +1,7 @@
 //! Conditions after kstatus: `Ready` always, `Reconciling` and `Stalled` only while they are True.
 
 use agentcore_api::conditions::{READY, RECONCILING, STALLED};
+use agentcore_api::reasons;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -32,6 +33,18 @@ impl Verdict {
     /// Ready.
     pub fn ready(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(State::Ready, reason, message)
+    }
+
+    /// The wish is live, but for the fields (joined by `+`) that AWS kept as they were although an update said otherwise.
+    pub fn live(kept: &str, message: impl Into<String>) -> Self {
+        if kept.is_empty() {
+            return Self::ready(reasons::READY, message);
+        }
+        let text = format!(
+            "AgentCore accepted the update and kept {} as it was; set it to a value AgentCore takes, or delete and recreate the object",
+            kept.replace('+', ", ")
+        );
+        Self::stalled(reasons::NOT_APPLIED, text)
     }
 
     /// At work.

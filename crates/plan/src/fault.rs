@@ -37,3 +37,10 @@ pub struct Fault {
     /// AWS request id, where there is one.
     pub request_id: Option<String>,
 }
+
+impl Fault {
+    /// Whether it is the answer that AWS may give for an endpoint that is gone: AccessDenied, with words that say so.
+    pub fn says_gone(&self) -> bool {
+        self.class == Class::Denied && self.message.to_lowercase().contains("not found")
+    }
+}

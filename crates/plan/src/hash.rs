@@ -15,7 +15,7 @@ const NO_POLICY: &str = "-";
 
 /// Hash of a wish in three parts, so that an edit of the tags alone is told from one of the configuration.
 ///
-/// Its text form is `request.tags.policy`; each part is an HMAC-SHA256 keyed with the object's UID, cut to 128 bits.
+/// Its text form is `request.tags.policy`, then what AWS kept, if anything; each part is an HMAC-SHA256 keyed with the object's UID, cut to 128 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WishHash {
     /// Of the rendered request.
@@ -24,6 +24,8 @@ pub struct WishHash {
     pub tags: String,
     /// Of the resource policy; `-` without one.
     pub policy: String,
+    /// Never in a wish: names of the fields that AWS kept as they were although an update said otherwise, joined by `+`.
+    pub kept: String,
 }
 
 impl WishHash {
@@ -38,17 +40,19 @@ impl WishHash {
             request: keyed(uid, &json(request)),
             tags: keyed(uid, &json(tags)),
             policy: policy.map_or_else(|| NO_POLICY.to_owned(), |text| keyed(uid, text)),
+            kept: String::new(),
         }
     }
 
     /// Reads the text form; what is not one counts as never compared.
     pub fn parse(text: &str) -> Self {
-        let mut parts = text.splitn(3, '.').map(str::to_owned);
+        let mut parts = text.splitn(4, '.').map(str::to_owned);
         let mut next = || parts.next().unwrap_or_else(|| UNSEEN.to_owned());
         Self {
             request: next(),
             tags: next(),
             policy: next(),
+            kept: parts.next().unwrap_or_default(),
         }
     }
 
@@ -78,8 +82,13 @@ impl fmt::Display for WishHash {
             request,
             tags,
             policy,
+            kept,
         } = self;
-        write!(out, "{request}.{tags}.{policy}")
+        write!(out, "{request}.{tags}.{policy}")?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        write!(out, ".{kept}")
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) fn plan(pass: Pass<'_>, wish: &Wish) -> Decision {
             runtime_id: wish.runtime_id.clone(),
             name: wish.name.clone(),
         }),
-        Some(Err(fault)) => still_taken(pass, fault),
-        Some(Ok(None)) => create(pass, wish),
+        Some(Err(fault)) if !fault.says_gone() => still_taken(pass, fault),
+        Some(Ok(None) | Err(_)) => create(pass, wish),
         Some(Ok(Some(there))) => found(pass, wish, there),
     }
 }

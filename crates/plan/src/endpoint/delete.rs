@@ -9,7 +9,7 @@ use super::pass::{CREATE, DELETE, Pass};
 use super::{Action, Decision, Outcome, Read, outcome as outcomes};
 use crate::aws::{Endpoint, ServiceStatus, Tags};
 use crate::conditions::Verdict;
-use crate::desk::{SETTLING, SLOW, SOON, STUCK_AFTER, said};
+use crate::desk::{SETTLING, SLOW, SOON, STUCK_AFTER, parsed, said};
 use crate::failure::{Failure, Heals};
 use crate::fault::{Class, Fault};
 use crate::hash::WishHash;
@@ -238,7 +238,7 @@ fn refused(pass: Pass<'_>, fault: &Fault, runtime_id: &str) -> Decision {
         (Some(Ok(None)), _) | (_, Some(Ok(None))) => not_found(pass),
         (Some(Ok(Some(list))), _) if !list.iter().any(|one| one.name == name) => not_found(pass),
         (Some(Err(_)), None) => pass.desk.read(Read::Runtime { runtime_id }),
-        _ if says_not_found(fault) => not_found(pass),
+        _ if fault.says_gone() || runtime_gone(&pass) => not_found(pass),
         _ => {
             let text = format!(
                 "{}; the operator may not look at it or delete it",
@@ -250,9 +250,21 @@ fn refused(pass: Pass<'_>, fault: &Fault, runtime_id: &str) -> Decision {
     }
 }
 
-/// AWS answers AccessDenied with these words for an endpoint that is gone.
-fn says_not_found(fault: &Fault) -> bool {
-    fault.message.to_lowercase().contains("not found")
+/// Whether the runtime has been neither listed nor readable for a minute, by its own object's status.
+fn runtime_gone(pass: &Pass<'_>) -> bool {
+    let Some(status) = pass
+        .view
+        .runtime
+        .and_then(|runtime| runtime.status.as_ref())
+    else {
+        return false;
+    };
+    status.id == pass.desk.status.runtime_id
+        && status
+            .missing_since
+            .as_deref()
+            .and_then(parsed)
+            .is_some_and(|since| pass.desk.now.duration_since(since) >= SETTLING)
 }
 
 /// The verdict after an action of a deletion.

@@ -7,7 +7,7 @@ use super::pass::{DELETE, Pass};
 use super::wish::Wish;
 use super::{Action, Decision, Read, failed};
 use crate::aws::{Endpoint, ServiceStatus};
-use crate::conditions::{Verdict, find};
+use crate::conditions::Verdict;
 use crate::desk::SOON;
 use crate::hash::WishHash;
 use crate::step::{Rest, Sweep};
@@ -17,6 +17,7 @@ pub(super) fn plan(pass: Pass<'_>, wish: &Wish) -> Decision {
     match &pass.view.facts.endpoint {
         Some(Ok(Some(there))) => found(pass, wish, there),
         Some(Ok(None)) => missing(pass, wish),
+        Some(Err(fault)) if fault.says_gone() => missing(pass, wish),
         Some(Err(fault)) => {
             let serving = pass.serving(wish);
             pass.desk.fault(fault, serving)
@@ -62,24 +63,21 @@ fn unread(mut pass: Pass<'_>, wish: &Wish) -> Decision {
     if desk.held(&wish.hash) {
         return pass.desk.rest_held();
     }
-    let compared = status
+    let read = status
         .observed
         .as_ref()
         .is_some_and(|seen| seen.last_updated_at.is_some());
-    if compared
-        && desk.observed().request == wish.hash.request
-        && status.phase == Some(Phase::Active)
-    {
-        let kept = find(&status.conditions, agentcore_api::conditions::READY)
-            .filter(|ready| ready.reason == reasons::NOT_APPLIED)
-            .map(|ready| Verdict::stalled(reasons::NOT_APPLIED, ready.message.clone()));
-        return tags(pass, wish, kept.unwrap_or_else(|| serves(wish)));
+    if read && desk.observed().request == wish.hash.request && status.phase == Some(Phase::Active) {
+        return compared(pass, wish);
     }
     pass.desk.read(get)
 }
 
-fn serves(wish: &Wish) -> Verdict {
-    Verdict::ready(reasons::READY, format!("version {} is live", wish.version))
+/// What was compared still holds: tags, then the verdict.
+fn compared(pass: Pass<'_>, wish: &Wish) -> Decision {
+    let text = format!("version {} is live", wish.version);
+    let verdict = Verdict::live(&pass.desk.observed().kept, text);
+    tags(pass, wish, verdict)
 }
 
 /// Get answered 404.
@@ -150,19 +148,11 @@ fn ready(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint) -> Decision {
     pass.desk.status.pending = None;
     let hash = WishHash {
         request: wish.hash.request.clone(),
+        kept: fields.join("+"),
         ..pass.desk.observed().without_policy()
     };
     pass.observe(Some(there.last_updated_at), &hash);
-    let verdict = if fields.is_empty() {
-        serves(wish)
-    } else {
-        let text = format!(
-            "AgentCore accepted the update and kept {} as it was; set it to a value AgentCore takes, or delete and recreate the object",
-            fields.join(", ")
-        );
-        Verdict::stalled(reasons::NOT_APPLIED, text)
-    };
-    tags(pass, wish, verdict)
+    compared(pass, wish)
 }
 
 fn differing(wish: &Wish, there: &Endpoint) -> Vec<&'static str> {

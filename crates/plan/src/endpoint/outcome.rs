@@ -57,6 +57,7 @@ fn accepted(mut pass: Pass<'_>, answer: &EndpointAccepted, sent: Option<Pending>
     } else {
         WishHash {
             request: submitted.request,
+            kept: String::new(),
             ..pass.desk.observed()
         }
     };

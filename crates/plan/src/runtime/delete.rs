@@ -198,18 +198,25 @@ fn remove(pass: Pass<'_>) -> Decision {
             return pass.desk.rest(Rest::Transition { since });
         }
     }
-    if !pass.view.referrers.is_empty() {
-        let text = format!(
-            "AgentEndpoints refer to it: {}; delete them first",
-            pass.view.referrers.join(", ")
-        );
-        return stuck(
-            pass,
-            Verdict::waiting(reasons::ENDPOINTS_IN_USE, text),
-            Rest::After(ENDPOINTS_PAUSE),
-        );
+    // What a list lacks may be gone already: then there is nothing to wait for.
+    if matches!(pass.view.facts.listed, Listed::Absent { .. }) {
+        return owned(pass);
     }
-    owned(pass)
+    referred(pass, owned)
+}
+
+/// Goes on when no AgentEndpoint refers to the runtime.
+fn referred(pass: Pass<'_>, go_on: fn(Pass<'_>) -> Decision) -> Decision {
+    if pass.view.referrers.is_empty() {
+        return go_on(pass);
+    }
+    let names = pass.view.referrers.join(", ");
+    let text = format!("AgentEndpoints refer to it: {names}; delete them first");
+    stuck(
+        pass,
+        Verdict::waiting(reasons::ENDPOINTS_IN_USE, text),
+        Rest::After(ENDPOINTS_PAUSE),
+    )
 }
 
 /// Whose is it, by its tags as they are now?
@@ -222,7 +229,7 @@ fn owned(mut pass: Pass<'_>) -> Decision {
         Some(Ok(Some(tags))) => tags,
     };
     match pass.owner().judge(tags) {
-        Ownership::Ours | Ownership::Former => free_of_endpoints(pass),
+        Ownership::Ours | Ownership::Former => referred(pass, free_of_endpoints),
         Ownership::Others => left_behind(&mut pass, "it carries another owner's tags"),
         Ownership::Nobody => {
             let text = format!(

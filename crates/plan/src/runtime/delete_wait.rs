@@ -12,7 +12,7 @@ use super::pass::{DELETE, Pass};
 use super::{Decision, Listed, Read};
 use crate::aws::{Runtime, ServiceStatus};
 use crate::conditions::Verdict;
-use crate::desk::{SETTLING, SOON, STUCK_AFTER, said};
+use crate::desk::{SETTLING, SLOW, SOON, STUCK_AFTER, said};
 use crate::failure::{Failure, Heals};
 use crate::fault::{Class, Fault};
 use crate::hash::WishHash;
@@ -158,7 +158,15 @@ pub(super) fn refused(mut pass: Pass<'_>, fault: &Fault) -> Decision {
         return pass.desk.rest(Rest::After(wait.max(SOON)));
     }
     match &pass.view.facts.listed {
-        Listed::Absent { as_of } if *as_of >= believed => gone(&mut pass),
+        Listed::Absent { as_of } if *as_of >= believed && pass.view.referrers.is_empty() => {
+            gone(&mut pass)
+        }
+        Listed::Absent { as_of } if *as_of >= believed => {
+            let text = "it is gone; waiting for the AgentEndpoints that refer to it";
+            pass.desk
+                .verdict(Verdict::waiting(reasons::ENDPOINTS_IN_USE, text));
+            pass.desk.rest(Rest::After(SLOW))
+        }
         Listed::Present { as_of, .. } if *as_of >= denied => {
             pass.desk.status.missing_since = None;
             let text = format!(

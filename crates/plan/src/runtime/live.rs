@@ -10,7 +10,7 @@ use super::{Decision, Listed, Read, failed, ready};
 use crate::aws::{ListedRuntime, Runtime, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::desk::SOON;
-use crate::fault::Fault;
+use crate::fault::{Class, Fault};
 use crate::step::{Answer, Rest};
 
 pub(super) fn plan(pass: Pass<'_>, wish: &Wish) -> Decision {
@@ -163,8 +163,14 @@ pub(super) fn answered(pass: Pass<'_>, wish: &Wish, answer: &Answer<Runtime>) ->
     }
 }
 
-fn denied_or_down(pass: Pass<'_>, wish: &Wish, fault: &Fault) -> Decision {
-    let serving = pass.serving(wish);
+/// Get failed. Where the list lacks it too, nobody can say that it still serves; lost is only what Get answers 404 for.
+/// The time is noted then: endpoints that are being deleted go by it.
+fn denied_or_down(mut pass: Pass<'_>, wish: &Wish, fault: &Fault) -> Decision {
+    let unlisted = matches!(listing(&pass), Listing::Gone);
+    if unlisted && fault.class == Class::Denied {
+        pass.desk.missing();
+    }
+    let serving = pass.serving(wish) && !unlisted;
     pass.desk.fault(fault, serving)
 }
 

@@ -58,6 +58,7 @@ fn accepted(mut pass: Pass<'_>, answer: &RuntimeAccepted, sent: Option<Pending>)
     } else {
         WishHash {
             request: submitted.request,
+            kept: String::new(),
             ..before
         }
     };

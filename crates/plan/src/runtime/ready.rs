@@ -33,40 +33,19 @@ pub(super) fn plan(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision
     let seen = pass.desk.observed();
     let hash = WishHash {
         request: wish.hash.request.clone(),
+        kept: fields.join("+"),
         ..seen
     };
     pass.observe(&there.version, Some(there.last_updated_at), &hash);
-    let verdict = if fields.is_empty() {
-        serves(pass.desk.status.ready_version.as_deref())
-    } else {
-        ignored(&fields)
-    };
-    extras(pass, wish, verdict)
+    compared(pass, wish)
 }
 
-/// What was compared still holds.
+/// What was compared still holds: tags, resource policy and DEFAULT, then the verdict.
 pub(super) fn compared(pass: Pass<'_>, wish: &Wish) -> Decision {
-    let ready = agentcore_api::conditions::READY;
-    let kept = crate::conditions::find(&pass.desk.status.conditions, ready)
-        .filter(|condition| condition.reason == reasons::NOT_APPLIED)
-        .map(|condition| Verdict::stalled(reasons::NOT_APPLIED, condition.message.clone()));
-    let verdict = kept.unwrap_or_else(|| serves(pass.desk.status.ready_version.as_deref()));
-    extras(pass, wish, verdict)
-}
-
-fn serves(version: Option<&str>) -> Verdict {
-    Verdict::ready(
-        reasons::READY,
-        format!("version {} is live on DEFAULT", version.unwrap_or("?")),
-    )
-}
-
-fn ignored(fields: &[&str]) -> Verdict {
-    let text = format!(
-        "AgentCore accepted the update and kept {} as it was; set it to a value AgentCore takes, or delete and recreate the object",
-        fields.join(", ")
-    );
-    Verdict::stalled(reasons::NOT_APPLIED, text)
+    let version = pass.desk.status.ready_version.as_deref().unwrap_or("?");
+    let text = format!("version {version} is live on DEFAULT");
+    let verdict = Verdict::live(&pass.desk.observed().kept, text);
+    tags(pass, wish, verdict)
 }
 
 /// Whether this very version is what our own update of this very wish made: another update would change nothing.
@@ -105,11 +84,6 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
     }
     let config = filled(&wish.config, &there.config);
     pass.update(wish, there, config, false)
-}
-
-/// Tags, resource policy and DEFAULT; then the verdict.
-fn extras(pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
-    tags(pass, wish, verdict)
 }
 
 fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
