@@ -233,7 +233,8 @@ await "AgentCore has no runtime, no endpoint and no running session" 60 sim noth
 
 step "Stop the operator and wait for its own verdict"
 stop "$operator" 60
-said operator 'lease released' || give_up operator "the operator did not stop cleanly"
-note "the operator gave its lease back"
+((stopped == 0)) || give_up operator "the operator ended with status $stopped"
+said operator 'lease released' || give_up operator "the operator ended without giving its lease back"
+note "status 0, and the lease is given back"
 
 step "The demo is over: $((SECONDS - begun)) s without the build"

@@ -70,13 +70,15 @@ attached() {
   return "$status"
 }
 
-# stop PID [SECONDS]: asks the process group to end, and ends it by force after SECONDS (default 30).
+# stop PID [SECONDS]: asks the process group to end, and ends it by force after SECONDS (default 30); sets `stopped` to its status.
 stop() {
   local pid=$1 left=$((${2:-30} * 10))
-  kill -TERM -- "-$pid" 2>/dev/null || return 0
+  kill -TERM -- "-$pid" 2>/dev/null || true
   while kill -0 -- "-$pid" 2>/dev/null && ((left-- > 0)); do sleep 0.1; done
   kill -KILL -- "-$pid" 2>/dev/null || true
-  wait "$pid" 2>/dev/null || true
+  stopped=0
+  # shellcheck disable=SC2034 # for the caller
+  wait "$pid" 2>/dev/null || stopped=$?
 }
 
 # stop_all: the last one started ends first.
