@@ -30,7 +30,9 @@ fn properties<'a>(schema: &'a Value, found: &mut BTreeSet<&'a str>) {
         properties(property, found);
     }
     for below in ["items", "additionalProperties"] {
-        properties(&schema[below], found);
+        if schema[below].is_object() {
+            properties(&schema[below], found);
+        }
     }
 }
 
