@@ -487,7 +487,7 @@ fn assert_still(world: &mut World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_world_comes_to_be_as_wished_and_stays_so(switches in switches(), happenings in prop::collection::vec(happening(), 1..40)) {

@@ -9,7 +9,7 @@ use super::wish::Wish;
 use super::{Decision, Listed, Read, failed, ready};
 use crate::aws::{ListedRuntime, Runtime, ServiceStatus};
 use crate::conditions::Verdict;
-use crate::desk::SOON;
+use crate::desk::{SETTLING, SOON};
 use crate::fault::{Class, Fault};
 use crate::step::{Answer, Rest};
 
@@ -114,16 +114,20 @@ pub(super) enum Listing<'a> {
 
 pub(super) fn listing<'a>(pass: &Pass<'a>) -> Listing<'a> {
     let status = &pass.desk.status;
-    let entry = match &pass.view.facts.listed {
+    let (entry, as_of) = match &pass.view.facts.listed {
         Listed::Unknown => return Listing::Quiet,
         Listed::Absent { .. } => return Listing::Gone,
-        Listed::Present { entry, .. } => entry,
+        Listed::Present { entry, as_of } => (entry, *as_of),
     };
     let observed = status.observed.as_ref();
     let newest = observed
         .map(|seen| seen.version.as_str())
         .or(status.latest_version.as_deref());
-    if status.id.as_deref() != Some(entry.id.as_str()) || older(&entry.version, newest) {
+    // A failed update may take its version back, and no list lags for a minute: neither is stale.
+    let stale = older(&entry.version, newest)
+        && (entry.status == ServiceStatus::Ready || entry.status.in_transition())
+        && as_of.duration_since(pass.desk.since()) < SETTLING;
+    if status.id.as_deref() != Some(entry.id.as_str()) || stale {
         return Listing::Quiet;
     }
     if entry.status.in_transition() {
@@ -168,7 +172,11 @@ pub(super) fn answered(pass: Pass<'_>, wish: &Wish, answer: &Answer<Runtime>) ->
 fn denied_or_down(mut pass: Pass<'_>, wish: &Wish, fault: &Fault) -> Decision {
     let unlisted = matches!(listing(&pass), Listing::Gone);
     if unlisted && fault.class == Class::Denied {
-        pass.desk.missing();
+        let believed = pass.desk.missing();
+        // A create's answer that names what nobody has ever seen: a repeated token may be answered with what is long gone.
+        if believed && pass.desk.status.ready_version.is_none() {
+            return lost(pass);
+        }
     }
     let serving = pass.serving(wish) && !unlisted;
     pass.desk.fault(fault, serving)
@@ -205,6 +213,11 @@ fn missing(mut pass: Pass<'_>, wish: &Wish) -> Decision {
         let wait = pass.desk.missing_wait().unwrap_or(SOON);
         return pass.desk.rest(Rest::After(wait));
     }
+    lost(pass)
+}
+
+fn lost(mut pass: Pass<'_>) -> Decision {
+    let id = pass.desk.status.id.clone().unwrap_or_default();
     let text = format!("runtime {id} is gone in AgentCore; it is made anew");
     pass.desk.event(true, reasons::LOST, text.clone());
     anew(pass, reasons::LOST, text)
