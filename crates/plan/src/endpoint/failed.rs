@@ -18,7 +18,9 @@ pub(super) fn plan(
     before: Option<Phase>,
 ) -> Decision {
     let hash = &wish.hash;
-    let same_call = pass.desk.pending_is(UPDATE)
+    let seen = before == Some(Phase::Failed);
+    // What was sent and not heard of: where no failure was on record before, this one is its outcome.
+    let unheard = pass.desk.pending_is(UPDATE)
         && pass
             .desk
             .status
@@ -26,16 +28,15 @@ pub(super) fn plan(
             .as_ref()
             .is_some_and(|pending| pending.wish_hash == hash.to_string());
     let replacing = pass.desk.pending_is(DELETE) && there.status == ServiceStatus::CreateFailed;
-    if same_call || replacing {
+    if (unheard && seen) || replacing {
         return again(pass, wish, there, false);
     }
     let of_this_wish = there.status == ServiceStatus::DeleteFailed
         || pass.desk.status.observed.is_none()
         || pass.desk.observed().request == hash.request;
-    if !of_this_wish {
+    if !unheard && !of_this_wish {
         return again(pass, wish, there, true);
     }
-    let seen = before == Some(Phase::Failed);
     if seen && pass.desk.held(hash) {
         return pass.desk.rest_held();
     }

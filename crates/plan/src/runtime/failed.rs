@@ -20,7 +20,9 @@ pub(super) fn plan(
     before: Option<Phase>,
 ) -> Decision {
     let hash = &wish.hash;
-    let same_call = pass.desk.pending_is(UPDATE)
+    let seen = before == Some(Phase::Failed);
+    // What was sent and not heard of: where no failure was on record before, this one is its outcome.
+    let unheard = pass.desk.pending_is(UPDATE)
         && pass
             .desk
             .status
@@ -28,13 +30,12 @@ pub(super) fn plan(
             .as_ref()
             .is_some_and(|pending| pending.wish_hash == hash.to_string());
     let replacing = pass.desk.pending_is(DELETE) && there.status == ServiceStatus::CreateFailed;
-    if same_call || replacing {
+    if (unheard && seen) || replacing {
         return again(pass, wish, there, false);
     }
-    if !of_this_wish(&pass, wish, there) {
+    if !unheard && !of_this_wish(&pass, wish, there) {
         return again(pass, wish, there, true);
     }
-    let seen = before == Some(Phase::Failed);
     if seen && pass.desk.held(hash) {
         return pass.desk.rest_held();
     }
