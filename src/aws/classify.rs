@@ -216,11 +216,10 @@ fn class_of_status(status: u16) -> Class {
     match status {
         401 | 403 => Class::Denied,
         402 => Class::Quota,
-        408 => Class::Transient,
         409 => Class::Conflict,
         413 => Class::Invalid,
         429 => Class::Throttled,
-        500.. => Class::Transient,
+        408 | 500.. => Class::Transient,
         _ => Class::Unknown,
     }
 }

@@ -228,14 +228,14 @@ mod tests {
 
     #[test]
     fn comments_and_literals_name_nothing() {
-        let text = r####"
+        let text = r##"
             // aws_sdk_a
             /* aws_sdk_b /* nested */ aws_sdk_c */
             let x = "aws_sdk_d \" aws_sdk_e";
             let y = r#"aws_sdk_f " aws_sdk_g"#;
             let z: &'static [char] = &['"', '\'', '\u{22}'];
             aws_sdk_seen::here(b"aws_sdk_h");
-        "####;
+        "##;
         let found: Vec<_> = joined(text)
             .into_iter()
             .filter(|path| path.contains("aws_sdk"))

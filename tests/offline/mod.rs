@@ -1,6 +1,7 @@
 //! Tests by subject.
 
 mod access;
+mod broken;
 mod faults;
 mod full_config;
 mod inventory;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 /// Between two lists when nothing is in transition.
-pub const AT_REST: Duration = Duration::from_secs(60);
+pub const AT_REST: Duration = Duration::from_mins(1);
 /// Longest wait after lists that failed.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// How often something in transition is looked at, by how long it has been so: every 2 s in the first minute, every 5 s up to 10
 /// minutes, then every 15 s.
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(load(4, 5).interval(), QUARTER * 4);
         assert_eq!(load(50, 10).interval(), QUARTER * 10);
         let old = Load {
-            youngest: Duration::from_secs(3600),
+            youngest: Duration::from_hours(1),
             ..load(50, 10)
         };
         assert_eq!(old.interval(), Duration::from_secs(15));
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(backoff(1, 1.0), Duration::from_secs(1));
         assert_eq!(backoff(1, 0.0), Duration::from_millis(500));
         assert_eq!(backoff(4, 1.0), Duration::from_secs(8));
-        assert_eq!(backoff(u32::MAX, 1.0), Duration::from_secs(60));
+        assert_eq!(backoff(u32::MAX, 1.0), Duration::from_mins(1));
         assert_eq!(backoff(u32::MAX, 0.0), Duration::from_secs(30));
     }
 

@@ -89,7 +89,7 @@ async fn few_in_transition_among_many_pages_get_and_the_minute_list_goes_on() {
     let inventory = listed(1000);
     inventory.track("a".to_owned(), Some("agent-0".to_owned()), Timestamp::now());
     assert_eq!(next(&inventory).0, Next::Gets);
-    inventory.state.lock().polled_at = Some(Instant::now() + Duration::from_secs(120));
+    inventory.state.lock().polled_at = Some(Instant::now() + Duration::from_mins(2));
     let (look, after) = next(&inventory);
     assert_eq!(look, Next::List(Lane::Sweep));
     assert!(after <= 66.0);
