@@ -189,7 +189,7 @@ async fn a_resource_policy_is_put_read_and_deleted() {
 }
 
 #[tokio::test]
-async fn an_endpoint_lives_from_create_to_gone() {
+async fn an_endpoint_is_created_moved_and_listed() {
     let world = World::start(quick()).await;
     let runtime = world.create("support").await;
     world.until_status(&runtime.id, ServiceStatus::Ready).await;
@@ -268,7 +268,31 @@ async fn an_endpoint_lives_from_create_to_gone() {
         .collect();
     names.sort_unstable();
     assert_eq!(names, ["DEFAULT", "support_live"]);
+}
 
+#[tokio::test]
+async fn a_runtime_goes_after_its_endpoints() {
+    let world = World::start(quick()).await;
+    let runtime = world.create("support").await;
+    world.until_status(&runtime.id, ServiceStatus::Ready).await;
+    let control = world.control();
+    let wish = EndpointWish {
+        name: "support_live",
+        version: "1",
+        description: None,
+    };
+    control
+        .create_endpoint(Lane::Urgent, &runtime.id, wish, &tags(), &token("endpoint"))
+        .await
+        .expect("accepted");
+    until("the endpoint is READY", async || {
+        let endpoint = control
+            .get_endpoint(Lane::Urgent, &runtime.id, "support_live")
+            .await
+            .expect("an answer")?;
+        (endpoint.status == ServiceStatus::Ready).then_some(())
+    })
+    .await;
     let conflict = control
         .delete_runtime(Lane::Urgent, &runtime.id, &token("early"))
         .await
