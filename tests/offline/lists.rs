@@ -64,13 +64,13 @@ async fn a_list_that_breaks_off_is_a_fault_and_not_half_a_list() {
 async fn the_operators_own_rate_keeps_it_from_being_throttled() {
     let settings = Settings {
         rate_per_second: 20,
-        burst: Some(1),
+        burst: Some(8), // calls sent evenly do not arrive evenly on a busy machine
         ..quick()
     };
-    let rates = Rates::new([("GetAgentRuntime".to_owned(), 19.0)]).expect("a rate");
+    let rates = Rates::new([("GetAgentRuntime".to_owned(), 15.0)]).expect("a rate");
     let world = World::with_rates(settings, rates).await;
     let control = world.control();
-    let gets = (0..12).map(|_| control.get_runtime(Lane::Sweep, "nobody-abcdefghij"));
+    let gets = (0..40).map(|_| control.get_runtime(Lane::Sweep, "nobody-abcdefghij"));
     for answer in soon("all Gets", futures::future::join_all(gets)).await {
         assert_eq!(answer, Ok(None));
     }
