@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 const PART_DIGITS: usize = 32;
 /// A part that nobody has compared yet.
 const UNSEEN: &str = "?";
+/// A part that is being changed in AWS: what is there is not known until it is read again.
+pub(crate) const CHANGING: &str = "+";
 /// The policy part of a wish without a resource policy.
 const NO_POLICY: &str = "-";
 

@@ -9,7 +9,7 @@ use super::{Action, Decision, Read, failed};
 use crate::aws::{Endpoint, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::desk::SOON;
-use crate::hash::WishHash;
+use crate::hash::{CHANGING, WishHash};
 use crate::step::{Rest, Sweep};
 use crate::tags::TagDiff;
 
@@ -229,15 +229,20 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
                 }
             }
         }
-        let hash = WishHash {
-            tags: wish.hash.tags.clone(),
-            ..pass.desk.observed()
-        };
-        if let Some(observed) = &mut pass.desk.status.observed {
-            observed.wish_hash = hash.to_string();
-        }
+        record_tags(&mut pass, &wish.hash.tags);
     }
     settled(pass, verdict)
+}
+
+/// Updates what is on record as compared.
+fn record_tags(pass: &mut Pass<'_>, tags: &str) {
+    let hash = WishHash {
+        tags: tags.to_owned(),
+        ..pass.desk.observed()
+    };
+    if let Some(observed) = &mut pass.desk.status.observed {
+        observed.wish_hash = hash.to_string();
+    }
 }
 
 fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> Decision {
@@ -254,6 +259,7 @@ fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> 
             format!("about to update tags {named}"),
         ));
     }
+    record_tags(&mut pass, CHANGING);
     let TagDiff { set, remove } = diff;
     if set.is_empty() {
         return pass.desk.act(Action::Untag { arn, keys: remove });

@@ -11,7 +11,7 @@ use super::wish::{Wish, canonical};
 use super::{Action, Decision, Listed, Read};
 use crate::aws::{Endpoint, Runtime, ServiceStatus};
 use crate::conditions::Verdict;
-use crate::hash::WishHash;
+use crate::hash::{CHANGING, WishHash};
 use crate::step::{Rest, Sweep};
 use crate::tags::TagDiff;
 
@@ -124,6 +124,7 @@ fn settle_part(pass: &mut Pass<'_>, change: impl FnOnce(&mut WishHash)) {
 
 fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> Decision {
     announce(&mut pass, wish, &format!("tags {}", diff.keys().join(", ")));
+    settle_part(&mut pass, |hash| CHANGING.clone_into(&mut hash.tags));
     let TagDiff { set, remove } = diff;
     if set.is_empty() {
         return pass.desk.act(Action::Untag { arn, keys: remove });
@@ -158,6 +159,7 @@ fn policy(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
         };
         if there != wish.resource_policy.as_deref().map(canonical) {
             announce(&mut pass, wish, "resource policy");
+            settle_part(&mut pass, |hash| CHANGING.clone_into(&mut hash.policy));
             return match &wish.resource_policy {
                 Some(policy) => pass.desk.act(Action::PutResourcePolicy {
                     arn,
