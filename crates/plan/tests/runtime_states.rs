@@ -2,13 +2,68 @@
 
 mod model;
 
-use agentcore_api::conditions::READY;
+use agentcore_api::conditions::{READY, RECONCILING, STALLED};
+use agentcore_api::names::annotations;
 use agentcore_api::reasons;
+use agentcore_api::runtime::{Adopt, MetadataService, Phase};
+use agentcore_api::{AgentRuntimeStatus, DeletionPolicy};
+use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::conditions::{find, is_ready, ready_reason};
-use model::world::World;
+use agentcore_plan::fault::Class;
+use agentcore_plan::step::{Due, Rest, Sweep};
+use model::Planned;
+use model::world::{Disturb, Stored, World, runtime_object};
 
+/// A world whose runtime is Ready, with the calls counted from here on.
+fn ready() -> World {
+    let mut world = World::with_runtime(|_| {});
+    settle(&mut world);
+    assert!(
+        is_ready(&world.status().conditions),
+        "{}",
+        world.trace.join("\n")
+    );
+    world.aws.calls.clear();
+    world.events.clear();
+    world
+}
+
+/// Lets time pass until nothing is due.
 fn settle(world: &mut World) {
     world.run(8);
+}
+
+/// Lets this many seconds pass, as the operator would see them.
+fn wait(world: &mut World, seconds: i64) {
+    let end = world.aws.now + jiff::SignedDuration::from_secs(seconds);
+    while world.aws.now < end {
+        world.poll_list();
+        world.runtime_pass(Due::default(), Disturb::default());
+        world.aws.advance(3);
+    }
+}
+
+fn pass(world: &mut World) -> Option<Rest> {
+    world.runtime_pass(Due::default(), Disturb::default())
+}
+
+fn reason(status: &AgentRuntimeStatus) -> &str {
+    ready_reason(&status.conditions).unwrap_or("none")
+}
+
+/// Calls but those of the inventory, which is shared by all objects.
+fn own_calls(world: &World) -> Vec<(&'static str, u32)> {
+    let all = world.aws.calls.clone().into_iter();
+    all.filter(|(name, _)| *name != "ListAgentRuntimes")
+        .collect()
+}
+
+fn event_count(world: &World, reason: &str) -> usize {
+    world
+        .events
+        .iter()
+        .filter(|event| event.reason == reason)
+        .count()
 }
 
 #[test]
@@ -16,24 +71,589 @@ fn a_create_costs_one_create_one_get_and_one_get_of_default() {
     let mut world = World::with_runtime(|_| {});
     settle(&mut world);
     let status = world.status();
-    assert!(
-        is_ready(&status.conditions),
-        "{status:#?}\n{}",
-        world.trace.join("\n")
-    );
-    assert_eq!(ready_reason(&status.conditions), Some(reasons::READY));
-    let mut calls = world.aws.calls.clone();
-    calls.remove("ListAgentRuntimes");
+    assert_eq!(reason(&status), reasons::READY);
     assert_eq!(
-        calls.into_iter().collect::<Vec<_>>(),
-        vec![
+        own_calls(&world),
+        [
             ("CreateAgentRuntime", 1),
             ("GetAgentRuntime", 1),
             ("GetAgentRuntimeEndpoint", 1)
         ]
     );
-    assert_eq!(
-        find(&status.conditions, READY).and_then(|ready| ready.observed_generation),
-        Some(1)
+    let condition = find(&status.conditions, READY).unwrap();
+    assert_eq!(condition.observed_generation, Some(1));
+    assert_eq!(status.ready_version.as_deref(), Some("1"));
+    assert!(status.pending.is_none() && status.observed.is_some());
+    assert!(
+        status
+            .invocation_url
+            .unwrap()
+            .ends_with("/invocations?qualifier=DEFAULT")
     );
+}
+
+#[test]
+fn an_edit_costs_a_get_an_update_a_get_and_a_get_of_default() {
+    let mut world = ready();
+    world.edit(|spec| spec.description = Some("two".into()));
+    settle(&mut world);
+    assert_eq!(reason(&world.status()), reasons::READY);
+    assert_eq!(
+        own_calls(&world),
+        [
+            ("GetAgentRuntime", 2),
+            ("GetAgentRuntimeEndpoint", 1),
+            ("UpdateAgentRuntime", 1)
+        ]
+    );
+    assert_eq!(world.status().observed_generation, Some(2));
+}
+
+#[test]
+fn an_edit_without_effect_changes_nothing_in_aws() {
+    let mut world = ready();
+    world.edit(|spec| spec.deletion_policy = Some(DeletionPolicy::Delete));
+    settle(&mut world);
+    assert_eq!(own_calls(&world), []);
+    assert_eq!(world.status().observed_generation, Some(2));
+    assert!(is_ready(&world.status().conditions));
+}
+
+#[test]
+fn at_rest_nothing_is_called_and_nothing_written() {
+    let mut world = ready();
+    let before = world.status();
+    for _ in 0..5 {
+        assert_eq!(pass(&mut world), Some(Rest::Settled));
+    }
+    assert_eq!(world.aws.total(), 0);
+    assert_eq!(world.status(), before);
+}
+
+#[test]
+fn ready_waits_for_default_and_asks_for_it_every_15_seconds() {
+    let mut world = World::with_runtime(|_| {});
+    world.aws.default_lag = jiff::SignedDuration::from_secs(40);
+    settle(&mut world);
+    assert_eq!(reason(&world.status()), reasons::READY);
+    assert_eq!(own_calls(&world)[1], ("GetAgentRuntime", 1));
+    assert_eq!(
+        own_calls(&world)[2],
+        ("GetAgentRuntimeEndpoint", 4),
+        "{}",
+        world.trace.join("\n")
+    );
+}
+
+#[test]
+fn metadata_service_takes_one_update_after_the_first_ready_and_before_ready() {
+    let mut world = World::with_runtime(|object| {
+        object.spec.metadata_service = Some(MetadataService {
+            require_mmdsv2: true,
+        });
+    });
+    settle(&mut world);
+    assert_eq!(world.aws.calls.get("UpdateAgentRuntime"), Some(&1));
+    assert_eq!(world.status().ready_version.as_deref(), Some("2"));
+    assert!(world.aws.runtimes[0].config.require_mmdsv2);
+}
+
+#[test]
+fn a_tag_edit_is_no_update() {
+    let mut world = ready();
+    world.edit(|spec| spec.tags = Some([("Team".to_owned(), "a".to_owned())].into()));
+    settle(&mut world);
+    assert_eq!(
+        own_calls(&world),
+        [("ListTagsForResource", 2), ("TagResource", 1)]
+    );
+    assert_eq!(world.aws.runtimes[0].tags["Team"], "a");
+    assert!(is_ready(&world.status().conditions));
+}
+
+#[test]
+fn the_sweep_puts_tags_back() {
+    let mut world = ready();
+    world.aws.runtimes[0].tags.remove("agentcore.dev/uid");
+    world.aws.runtimes[0]
+        .tags
+        .insert("aws:cloudformation".into(), "x".into());
+    world.runtime_pass(
+        Due {
+            poll: false,
+            sweep: Some(Sweep::Tags),
+        },
+        Disturb::default(),
+    );
+    assert_eq!(world.aws.runtimes[0].tags["agentcore.dev/uid"], "uid-0");
+    assert!(
+        world.aws.runtimes[0]
+            .tags
+            .contains_key("aws:cloudformation"),
+        "AWS's own tags stay"
+    );
+    assert_eq!(event_count(&world, reasons::DRIFT_CORRECTED), 1);
+}
+
+#[test]
+fn drift_is_corrected_while_ready_stays_true() {
+    let mut world = ready();
+    let until = world.aws.now;
+    let rt = &mut world.aws.runtimes[0];
+    rt.config.description = Some("by hand".into());
+    rt.version += 1;
+    rt.updated = until;
+    rt.good = Some((2, rt.config.clone()));
+    world.aws.advance(3);
+    world.poll_list();
+    pass(&mut world);
+    let status = world.status();
+    assert!(is_ready(&status.conditions));
+    assert_eq!(reason(&status), reasons::ROLLOUT_ACTIVE);
+    assert!(find(&status.conditions, RECONCILING).is_none());
+    let event = world
+        .events
+        .iter()
+        .find(|event| event.reason == reasons::DRIFT_CORRECTED)
+        .unwrap();
+    assert!(event.note.contains("description"), "{}", event.note);
+    settle(&mut world);
+    assert_eq!(reason(&world.status()), reasons::READY);
+    assert_eq!(
+        world.aws.runtimes[0].config.description.as_deref(),
+        Some("one")
+    );
+}
+
+#[test]
+fn what_agentcore_keeps_is_named_and_not_sent_for_ever() {
+    let mut world = ready();
+    world.aws.switches.keep_omitted = true;
+    world.edit(|spec| spec.description = None);
+    settle(&mut world);
+    let status = world.status();
+    assert_eq!(reason(&status), reasons::NOT_APPLIED);
+    assert!(
+        find(&status.conditions, STALLED)
+            .unwrap()
+            .message
+            .contains("description")
+    );
+    assert_eq!(world.aws.calls["UpdateAgentRuntime"], 1);
+}
+
+#[test]
+fn a_create_whose_answer_is_lost_is_repeated_with_its_token() {
+    let mut world = World::with_runtime(|_| {});
+    world.aws.faults.push_back(Planned {
+        class: Class::Transient,
+        after: true,
+    });
+    pass(&mut world);
+    assert!(world.status().id.is_none() && world.status().pending.is_some());
+    settle(&mut world);
+    assert_eq!(world.aws.runtimes.len(), 1);
+    assert!(is_ready(&world.status().conditions));
+}
+
+#[test]
+fn a_throttled_create_says_so_and_backs_off() {
+    let mut world = World::with_runtime(|_| {});
+    world.aws.faults.push_back(Planned {
+        class: Class::Throttled,
+        after: false,
+    });
+    let rest = pass(&mut world);
+    assert_eq!(rest, Some(Rest::Backoff(std::time::Duration::from_secs(1))));
+    assert_eq!(reason(&world.status()), reasons::THROTTLED);
+    assert!(find(&world.status().conditions, RECONCILING).is_some());
+    assert!(world.status().pending.is_none());
+}
+
+#[test]
+fn an_invalid_create_is_not_repeated_for_half_an_hour() {
+    let mut world = World::with_runtime(|object| {
+        object.spec.artifact.container.as_mut().unwrap().image =
+            "public.ecr.aws/a/invalid:1".into();
+    });
+    wait(&mut world, 25 * 60);
+    assert_eq!(world.aws.calls["CreateAgentRuntime"], 1);
+    let status = world.status();
+    assert!(find(&status.conditions, STALLED).is_some());
+    assert_eq!(status.phase, Some(Phase::Failed));
+    wait(&mut world, 6 * 60);
+    assert_eq!(world.aws.calls["CreateAgentRuntime"], 2);
+    world.edit(|spec| {
+        spec.artifact.container.as_mut().unwrap().image = "public.ecr.aws/a/good:1".into()
+    });
+    settle(&mut world);
+    assert!(is_ready(&world.status().conditions));
+}
+
+#[test]
+fn a_failed_update_is_tried_again_after_5_15_and_30_minutes() {
+    let mut world = ready();
+    world.aws.healed = false;
+    world.edit(|spec| {
+        spec.artifact.container.as_mut().unwrap().image = "public.ecr.aws/a/broken:1".into()
+    });
+    wait(&mut world, 60);
+    let status = world.status();
+    assert_eq!(reason(&status), reasons::IMAGE_NOT_FOUND);
+    assert_eq!(status.phase, Some(Phase::Failed));
+    assert!(find(&status.conditions, STALLED).is_some());
+    assert_eq!(
+        status.ready_version.as_deref(),
+        Some("1"),
+        "the last good version goes on serving"
+    );
+    let still = world.status();
+    wait(&mut world, 60);
+    assert_eq!(world.status(), still, "a failure is written once");
+    for (minutes, updates) in [(5, 2), (15, 3), (30, 4), (30, 5)] {
+        wait(&mut world, minutes * 60 + 30);
+        assert_eq!(
+            world.aws.calls["UpdateAgentRuntime"], updates,
+            "after {minutes} more minutes"
+        );
+    }
+    assert_eq!(
+        event_count(&world, reasons::IMAGE_NOT_FOUND),
+        5,
+        "one event a failure"
+    );
+    world.aws.healed = true;
+    world.annotate(annotations::REQUESTED_AT, "now");
+    settle(&mut world);
+    assert!(is_ready(&world.status().conditions));
+    assert_eq!(world.status().last_handled_request.as_deref(), Some("now"));
+    assert!(world.status().retry.is_none());
+}
+
+#[test]
+fn a_create_that_failed_and_cannot_be_updated_is_replaced() {
+    let mut world = World::with_runtime(|object| {
+        object.spec.artifact.container.as_mut().unwrap().image = "public.ecr.aws/a/broken:1".into();
+    });
+    world.aws.switches.no_update_from_create_failed = true;
+    world.aws.healed = false;
+    wait(&mut world, 60);
+    assert_eq!(reason(&world.status()), reasons::IMAGE_NOT_FOUND);
+    world.aws.healed = true;
+    world.edit(|spec| {
+        spec.artifact.container.as_mut().unwrap().image = "public.ecr.aws/a/good:1".into()
+    });
+    settle(&mut world);
+    assert!(
+        is_ready(&world.status().conditions),
+        "{}",
+        world.trace.join("\n")
+    );
+    assert_eq!(world.aws.calls["DeleteAgentRuntime"], 1);
+    assert_eq!(world.aws.calls["CreateAgentRuntime"], 2);
+}
+
+#[test]
+fn a_runtime_is_lost_after_two_404_answers_and_made_anew() {
+    let mut world = ready();
+    world.aws.advance(120);
+    world.aws.vanish("support");
+    world.poll_list();
+    pass(&mut world);
+    assert!(
+        is_ready(&world.status().conditions),
+        "one 404 is not believed"
+    );
+    assert_eq!(event_count(&world, reasons::LOST), 0);
+    wait(&mut world, 45);
+    assert_eq!(event_count(&world, reasons::LOST), 1);
+    assert_eq!(world.status().attempt, Some(1));
+    settle(&mut world);
+    assert!(is_ready(&world.status().conditions));
+    assert_eq!(world.aws.calls["CreateAgentRuntime"], 1);
+}
+
+#[test]
+fn a_name_that_is_somebody_elses_stalls() {
+    let mut world = ready();
+    world.aws.runtimes[0].tags.clear();
+    world.runtime = Some(Stored::new(runtime_object(7)));
+    settle(&mut world);
+    assert_eq!(reason(&world.status()), reasons::NAME_TAKEN);
+    assert!(world.aws.runtimes[0].tags.is_empty(), "it is left alone");
+    assert_eq!(world.aws.mutations(), 0);
+}
+
+#[test]
+fn a_recreated_object_takes_its_runtime_over() {
+    let mut world = ready();
+    world.runtime = Some(Stored::new(runtime_object(7)));
+    settle(&mut world);
+    assert!(is_ready(&world.status().conditions));
+    assert_eq!(
+        world.aws.runtimes[0].tags["agentcore.dev/uid"],
+        "uid-7",
+        "{}",
+        world.trace.join("\n")
+    );
+    assert!(event_count(&world, reasons::ADOPTED) >= 1);
+    assert!(!world.aws.calls.contains_key("CreateAgentRuntime"));
+}
+
+/// A world with a runtime of somebody's, and an object that adopts it.
+fn adopting(change: impl FnOnce(&mut Adopt, &mut World)) -> World {
+    let mut world = ready();
+    world.aws.runtimes[0].tags = [("Owner".to_owned(), "them".to_owned())].into();
+    let mut adopt = Adopt {
+        runtime_id: world.aws.runtimes[0].id.clone(),
+        apply: None,
+        take_over: None,
+    };
+    change(&mut adopt, &mut world);
+    let mut object = runtime_object(7);
+    object.spec.adopt = Some(adopt);
+    world.runtime = Some(Stored::new(object));
+    world
+}
+
+#[test]
+fn adoption_of_an_equal_runtime_takes_it() {
+    let mut world = adopting(|_, _| {});
+    settle(&mut world);
+    assert!(
+        is_ready(&world.status().conditions),
+        "{}",
+        world.trace.join("\n")
+    );
+    assert!(!world.aws.calls.contains_key("UpdateAgentRuntime"));
+}
+
+#[test]
+fn adoption_of_a_differing_runtime_waits_for_apply_and_writes_nothing() {
+    let mut world =
+        adopting(|_, world| world.aws.runtimes[0].config.description = Some("theirs".into()));
+    settle(&mut world);
+    let status = world.status();
+    assert_eq!(reason(&status), reasons::ADOPTION_PENDING);
+    assert!(
+        find(&status.conditions, READY)
+            .unwrap()
+            .message
+            .contains("description")
+    );
+    assert_eq!(world.aws.mutations(), 0);
+    world.edit(|spec| spec.adopt.as_mut().unwrap().apply = Some(true));
+    settle(&mut world);
+    assert!(is_ready(&world.status().conditions));
+    assert_eq!(
+        world.aws.runtimes[0].config.description.as_deref(),
+        Some("one")
+    );
+}
+
+#[test]
+fn adoption_from_another_owner_is_refused_without_take_over() {
+    let others = |world: &mut World| {
+        let tags = &mut world.aws.runtimes[0].tags;
+        for key in ["cluster", "namespace", "name", "uid"] {
+            tags.insert(format!("agentcore.dev/{key}"), "other".into());
+        }
+    };
+    let mut world = adopting(|_, world| others(world));
+    settle(&mut world);
+    assert_eq!(reason(&world.status()), reasons::ADOPTION_REFUSED);
+    let mut world = adopting(|adopt, world| {
+        others(world);
+        adopt.take_over = Some(true);
+    });
+    settle(&mut world);
+    assert!(is_ready(&world.status().conditions));
+}
+
+#[test]
+fn an_adopted_runtime_stays_when_its_object_goes() {
+    let mut world = adopting(|_, _| {});
+    settle(&mut world);
+    world.delete_runtime();
+    settle(&mut world);
+    assert!(world.runtime.is_none());
+    let rt = &world.aws.runtimes[0];
+    assert_eq!(rt.status, ServiceStatus::Ready);
+    assert!(
+        rt.tags.keys().all(|key| !key.starts_with("agentcore.dev/")),
+        "{:?}",
+        rt.tags
+    );
+    assert_eq!(event_count(&world, reasons::RETAINED), 1);
+}
+
+#[test]
+fn suspend_changes_nothing_and_still_reads() {
+    let mut world = ready();
+    world.edit(|spec| {
+        spec.suspend = Some(true);
+        spec.description = Some("two".into());
+    });
+    settle(&mut world);
+    let status = world.status();
+    assert!(is_ready(&status.conditions) && reason(&status) == reasons::SUSPENDED);
+    assert_eq!(status.observed_generation, Some(2));
+    assert_eq!(world.aws.mutations(), 0);
+    world.edit(|spec| spec.suspend = None);
+    settle(&mut world);
+    assert_eq!(reason(&world.status()), reasons::READY);
+    assert_eq!(
+        world.aws.runtimes[0].config.description.as_deref(),
+        Some("two")
+    );
+}
+
+#[test]
+fn deletion_waits_until_it_is_gone() {
+    let mut world = ready();
+    world.delete_runtime();
+    world.poll_list();
+    pass(&mut world);
+    assert_eq!(world.status().phase, Some(Phase::Deleting));
+    assert!(world.runtime.is_some());
+    settle(&mut world);
+    assert!(world.runtime.is_none() && world.aws.runtimes.is_empty());
+    assert_eq!(
+        own_calls(&world),
+        [
+            ("DeleteAgentRuntime", 1),
+            ("GetAgentRuntime", 1),
+            ("ListAgentRuntimeEndpoints", 1),
+            ("ListTagsForResource", 1)
+        ]
+    );
+}
+
+#[test]
+fn deletion_while_creating_ends_too() {
+    let mut world = World::with_runtime(|_| {});
+    pass(&mut world);
+    world.delete_runtime();
+    settle(&mut world);
+    assert!(world.runtime.is_none() && world.aws.runtimes.is_empty());
+}
+
+#[test]
+fn deletion_never_needs_a_valid_spec() {
+    let mut world = ready();
+    world.edit(|spec| spec.execution_role.arn = "nonsense".into());
+    settle(&mut world);
+    assert_eq!(reason(&world.status()), reasons::INVALID_SPEC);
+    world.delete_runtime();
+    settle(&mut world);
+    assert!(world.runtime.is_none() && world.aws.runtimes.is_empty());
+}
+
+#[test]
+fn deletion_spares_what_lost_its_tags_until_let_go() {
+    let mut world = ready();
+    world.aws.runtimes[0].tags.clear();
+    world.delete_runtime();
+    wait(&mut world, 30);
+    assert_eq!(reason(&world.status()), reasons::NOT_OWNED);
+    world.annotate(annotations::LET_GO, "true");
+    settle(&mut world);
+    assert!(world.runtime.is_none());
+    assert_eq!(world.aws.runtimes.len(), 1);
+}
+
+#[test]
+fn deletion_stands_still_before_endpoints_that_nobody_owns() {
+    let mut world = ready();
+    let now = world.aws.now;
+    world.aws.runtimes[0].endpoints.push(model::Ep {
+        name: "theirs".into(),
+        arn: "arn:theirs".into(),
+        live: Some("1".into()),
+        target: "1".into(),
+        status: ServiceStatus::Ready,
+        description: None,
+        tags: Default::default(),
+        created: now,
+        updated: now,
+        until: now,
+    });
+    world.delete_runtime();
+    wait(&mut world, 30);
+    let status = world.status();
+    assert_eq!(reason(&status), reasons::ENDPOINTS_IN_USE);
+    assert!(
+        find(&status.conditions, READY)
+            .unwrap()
+            .message
+            .contains("theirs")
+    );
+    world.annotate(annotations::DELETE_ENDPOINTS, "true");
+    settle(&mut world);
+    assert!(world.runtime.is_none() && world.aws.runtimes.is_empty());
+}
+
+#[test]
+fn a_deletion_that_hangs_is_called_stuck_after_15_minutes() {
+    let mut world = ready();
+    world.delete_runtime();
+    world.aws.work = jiff::SignedDuration::from_hours(5);
+    wait(&mut world, 14 * 60);
+    assert_eq!(reason(&world.status()), reasons::DELETING);
+    wait(&mut world, 2 * 60);
+    assert_eq!(reason(&world.status()), reasons::DELETION_STUCK);
+    assert_eq!(event_count(&world, reasons::DELETION_STUCK), 1);
+    world.annotate(annotations::LET_GO, "true");
+    pass(&mut world);
+    assert!(world.runtime.is_none());
+}
+
+#[test]
+fn what_was_never_sent_is_released_without_a_call() {
+    let mut world = World::with_runtime(|object| {
+        object.metadata.finalizers = Some(vec!["agentcore.dev/finalizer".into()]);
+    });
+    world.delete_runtime();
+    pass(&mut world);
+    assert!(world.runtime.is_none());
+    assert_eq!(world.aws.total(), 0);
+}
+
+#[test]
+fn refusals_come_before_any_call() {
+    type Change = fn(&mut World);
+    let cases: [(&str, Change); 6] = [
+        (reasons::ROLE_NOT_ALLOWED, |world| {
+            world.edit(|spec| {
+                spec.execution_role.arn = "arn:aws:iam::111122223333:role/admin".into()
+            });
+        }),
+        (reasons::ROLE_NOT_ALLOWED, |world| {
+            world.policy.execution_role_patterns =
+                vec!["arn:aws:iam::*:role/other-{namespace}-*".into()];
+        }),
+        (reasons::REQUIRED_TAG_MISSING, |world| {
+            world.policy.required_tag_keys = vec!["CostCenter".into()]
+        }),
+        (reasons::TOO_MANY_TAGS, |world| {
+            world.policy.default_tags = (0..47).map(|n| (format!("k{n}"), String::new())).collect();
+        }),
+        (reasons::INVALID_SPEC, |world| {
+            world.edit(|spec| spec.resource_policy = Some("{".into()))
+        }),
+        (reasons::NAMESPACE_LIMIT_REACHED, |world| {
+            world.policy.max_runtimes_per_namespace = Some(0)
+        }),
+    ];
+    for (wanted, change) in cases {
+        let mut world = World::with_runtime(|_| {});
+        change(&mut world);
+        pass(&mut world);
+        assert_eq!(reason(&world.status()), wanted);
+        assert!(find(&world.status().conditions, STALLED).is_some());
+        assert_eq!(world.aws.total(), 0);
+        assert_eq!(world.events.len(), 1);
+        pass(&mut world);
+        assert_eq!(world.events.len(), 1, "{wanted}: said once");
+    }
 }

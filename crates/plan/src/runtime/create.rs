@@ -22,8 +22,14 @@ pub(super) fn plan(pass: Pass<'_>, wish: &Wish) -> Decision {
     }
     match &view.facts.listed {
         Listed::Present { entry, .. } if entry.name == wish.name => named(pass, wish, entry),
-        // After a conflict the name is somebody's: who that is decides.
-        Listed::Unknown if pass.desk.reason_is(reasons::CONFLICT) => pass.desk.read(Read::List),
+        // After a conflict the name is somebody's, and who that is decides; after a taking over it is ours.
+        Listed::Unknown
+            if pass.desk.reason_is(reasons::CONFLICT)
+                || pass.desk.reason_is(reasons::ADOPTED)
+                || pass.desk.reason_is(reasons::NAME_TAKEN) =>
+        {
+            pass.desk.read(Read::List)
+        }
         Listed::Absent { .. } | Listed::Unknown | Listed::Present { .. } => create(pass, wish),
     }
 }

@@ -711,6 +711,9 @@ impl World {
             );
             let now = self.aws.now;
             let transition = self.runtime.as_ref().is_some_and(|stored| stored.polling);
+            if transition {
+                next_list = next_list.min(now + SignedDuration::from_secs(3));
+            }
             if now >= next_list {
                 self.poll_list();
                 next_list = now + SignedDuration::from_secs(if transition { 3 } else { 60 });
