@@ -124,7 +124,7 @@ async fn who_are_we(aws: &Aws) -> crate::aws::Identity {
             Err(fault) => {
                 tracing::error!(code = %fault.code, message = %fault.message, "GetCallerIdentity failed; it is tried again");
                 tokio::time::sleep(full_jitter(wait)).await;
-                wait = (wait * 2).min(Duration::from_secs(60));
+                wait = (wait * 2).min(Duration::from_secs(15));
             }
         }
     }

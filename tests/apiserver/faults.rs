@@ -7,6 +7,16 @@ use super::rig::Rig;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_of_every_call_is_survived() {
     let rig = Rig::start("fau-storm").await;
+    let operator = rig.operator(&[]);
+    // The storm is for the calls about objects, not for the first question who we are.
+    rig.until("leading", async || {
+        operator
+            .text()
+            .contains("leading")
+            .then_some(())
+            .ok_or_else(|| operator.text())
+    })
+    .await;
     rig.faults(json!([
         {"operation": "*", "when": "before", "error": "ThrottlingException", "times": 4},
         {"operation": "*", "when": "before", "error": "InternalServerException", "times": 4},
@@ -17,7 +27,6 @@ async fn every_fault_of_every_call_is_survived() {
         {"operation": "GetAgentRuntime", "when": "before", "error": "drop", "times": 2},
     ]))
     .await;
-    let _operator = rig.operator(&[]);
     rig.apply_runtime("support", rig.spec()).await;
     rig.apply_endpoint(
         "live",

@@ -22,8 +22,8 @@ impl EndpointPass<'_> {
             }
             Action::RemoveFinalizer => {
                 finalizer::remove(&self.shard.api(&self.object), &self.object).await?;
+                // Seen without it, the object is forgotten.
                 self.object.metadata.finalizers = None;
-                self.outcome = Some(Outcome::Done);
                 return Ok(());
             }
             Action::Create {

@@ -21,8 +21,8 @@ impl RuntimePass<'_> {
             }
             Action::RemoveFinalizer => {
                 finalizer::remove(&self.shard.api(&self.object), &self.object).await?;
+                // Seen without it, the object is forgotten.
                 self.object.metadata.finalizers = None;
-                self.outcome = Some(Outcome::Done);
                 return Ok(());
             }
             Action::Create {
