@@ -1,5 +1,7 @@
 //! What is done in each state of an AgentEndpoint, and what it costs in calls.
 
+#![allow(clippy::unwrap_used)] // a test may fail where it stands
+
 mod model;
 
 use agentcore_api::conditions::STALLED;

@@ -1,0 +1,202 @@
+//! Passes over the AgentRuntime.
+
+use std::time::Duration;
+
+use agentcore_api::AgentRuntime;
+use agentcore_api::names::FINALIZER;
+use agentcore_plan::fault::Fault;
+use agentcore_plan::runtime as rt;
+use agentcore_plan::step::{Due, Rest, Step};
+
+use super::{Crash, Disturb, World, conflict, look_up, schedule};
+
+impl World {
+    /// One pass over the runtime. `None` when there is no object any more.
+    pub fn runtime_pass(&mut self, due: Due, disturb: Disturb) -> Option<Rest> {
+        let stored = self.runtime.clone()?;
+        let mut object = stored.seen(disturb.stale);
+        let listed = self.listed(&object, stored.mutated);
+        let mut facts = rt::Facts {
+            listed,
+            ..rt::Facts::default()
+        };
+        let mut outcome = None;
+        let mut acted = false;
+        for _ in 0..40 {
+            let (referrers, owned) = match &self.endpoint {
+                Some(endpoint) if endpoint.now.spec.runtime_ref.name == "support" => {
+                    (vec!["live".to_owned()], vec!["live".to_owned()])
+                }
+                _ => (vec![], vec![]),
+            };
+            let view = rt::View {
+                object: &object,
+                policy: &self.policy,
+                older_in_namespace: 0,
+                referrers: &referrers,
+                owned_endpoint_names: &owned,
+                faults: stored.faults,
+                due,
+                facts: facts.clone(),
+                outcome: outcome.clone(),
+            };
+            let decision = rt::plan(&view, self.aws.now);
+            self.trace
+                .push(format!("{} rt {:?}", self.aws.now, decision.step));
+            match decision.step {
+                Step::Read(read) => {
+                    assert!(outcome.is_none(), "a read after the action: {read:?}");
+                    self.runtime_read(read, &object, &mut facts);
+                }
+                Step::Act(action) => {
+                    assert!(outcome.is_none(), "a second action: {action:?}");
+                    let ends = matches!(
+                        action,
+                        rt::Action::AddFinalizer | rt::Action::RemoveFinalizer
+                    );
+                    if disturb.crash == Some(Crash::BeforeStatus) && !ends {
+                        return Some(Rest::After(Duration::from_secs(1)));
+                    }
+                    self.events.extend(decision.events);
+                    self.write_runtime(&mut object, &decision.status);
+                    if disturb.crash == Some(Crash::BeforeCall) && !ends {
+                        return Some(Rest::After(Duration::from_secs(1)));
+                    }
+                    let result = self.runtime_act(&action, &object, disturb.stale);
+                    if let Some(stored) = &mut self.runtime
+                        && !ends
+                    {
+                        stored.mutated = Some(self.aws.now);
+                        acted = true;
+                    }
+                    if disturb.crash == Some(Crash::AfterCall) && !ends {
+                        return Some(Rest::After(Duration::from_secs(1)));
+                    }
+                    if matches!(action, rt::Action::AddFinalizer) && result == rt::Outcome::Done {
+                        object = self.runtime.as_ref()?.now.clone();
+                    } else {
+                        outcome = Some(result);
+                    }
+                }
+                Step::Rest(rest) => {
+                    self.events.extend(decision.events);
+                    self.write_runtime(&mut object, &decision.status);
+                    self.end_runtime(rest, acted);
+                    return Some(rest);
+                }
+            }
+        }
+        panic!(
+            "the planner does not come to rest:\n{}",
+            self.trace.join("\n")
+        );
+    }
+
+    fn end_runtime(&mut self, rest: Rest, acted: bool) {
+        let now = self.aws.now;
+        if let Some(stored) = &mut self.runtime {
+            schedule(stored, rest, now);
+            let _ = acted;
+        }
+    }
+
+    fn write_runtime(
+        &mut self,
+        object: &mut AgentRuntime,
+        status: &agentcore_api::AgentRuntimeStatus,
+    ) {
+        if object.status.as_ref() != Some(status)
+            && let Some(stored) = &mut self.runtime
+            && stored.now.metadata.uid == object.metadata.uid
+        {
+            stored.write(|now| now.status = Some(status.clone()));
+            if let Some(endpoint) = &mut self.endpoint {
+                endpoint.dirty = true;
+            }
+        }
+        object.status = Some(status.clone());
+    }
+
+    fn runtime_read(&mut self, read: rt::Read, object: &AgentRuntime, facts: &mut rt::Facts) {
+        match read {
+            rt::Read::List => {
+                let as_of = self.aws.now;
+                match self.aws.list(false) {
+                    Ok(list) => facts.listed = look_up(object, &list, as_of),
+                    Err(fault) => facts.list_fault = Some(fault),
+                }
+            }
+            rt::Read::Runtime { id } => facts.runtime = Some(self.aws.get(&id)),
+            rt::Read::Tags { arn } => facts.tags = Some(self.aws.tags(&arn)),
+            rt::Read::DefaultEndpoint { id } => {
+                facts.default_endpoint = Some(self.aws.endpoint(&id, "DEFAULT"));
+            }
+            rt::Read::Endpoints { id } => facts.endpoints = Some(self.aws.endpoints(&id)),
+            rt::Read::ResourcePolicy { arn } => facts.resource_policy = Some(self.aws.policy(&arn)),
+        }
+    }
+
+    fn runtime_act(
+        &mut self,
+        action: &rt::Action,
+        object: &AgentRuntime,
+        stale: bool,
+    ) -> rt::Outcome {
+        let done = |result: Result<(), Fault>| {
+            result.map_or_else(rt::Outcome::Failed, |()| rt::Outcome::Done)
+        };
+        let accepted = |result| match result {
+            Ok(answer) => rt::Outcome::Accepted(answer),
+            Err(fault) => rt::Outcome::Failed(fault),
+        };
+        match action {
+            rt::Action::AddFinalizer => {
+                let stored = self.runtime.as_mut().expect("there is an object");
+                if stored.now.metadata.deletion_timestamp.is_some()
+                    || stored.now.metadata.uid != object.metadata.uid
+                {
+                    return rt::Outcome::Failed(conflict());
+                }
+                stored.write(|object| object.metadata.finalizers = Some(vec![FINALIZER.into()]));
+                rt::Outcome::Done
+            }
+            rt::Action::RemoveFinalizer => {
+                // Carries the resource version that was planned with.
+                if stale
+                    && self
+                        .runtime
+                        .as_ref()
+                        .is_some_and(|stored| stored.before.is_some())
+                {
+                    return rt::Outcome::Failed(conflict());
+                }
+                self.runtime = None;
+                if let Some(endpoint) = &mut self.endpoint {
+                    endpoint.dirty = true;
+                }
+                rt::Outcome::Done
+            }
+            rt::Action::Create {
+                name,
+                config,
+                tags,
+                client_token,
+            } => accepted(self.aws.create(name, config, tags, client_token)),
+            rt::Action::Update {
+                id,
+                config,
+                client_token,
+            } => accepted(self.aws.update(id, config, client_token)),
+            rt::Action::Delete { id, client_token } => done(self.aws.delete(id, client_token)),
+            rt::Action::DeleteEndpoint {
+                runtime_id, name, ..
+            } => done(self.aws.delete_endpoint(runtime_id, name)),
+            rt::Action::Tag { arn, tags } => done(self.aws.put_tags(arn, tags)),
+            rt::Action::Untag { arn, keys } => done(self.aws.remove_tags(arn, keys)),
+            rt::Action::PutResourcePolicy { arn, policy } => {
+                done(self.aws.put_policy(arn, Some(policy.clone())))
+            }
+            rt::Action::DeleteResourcePolicy { arn } => done(self.aws.put_policy(arn, None)),
+        }
+    }
+}
