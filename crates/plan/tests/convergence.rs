@@ -71,10 +71,10 @@ fn calm(world: &mut World) {
     world.edit(|spec| spec.suspend = None);
     world.edit_endpoint(|spec| spec.suspend = None);
     world.trace.push("calm".into());
-    for stored in &mut world.runtime {
+    if let Some(stored) = &mut world.runtime {
         stored.dirty = true;
     }
-    for stored in &mut world.endpoint {
+    if let Some(stored) = &mut world.endpoint {
         stored.dirty = true;
     }
     world.run(5);
@@ -209,7 +209,7 @@ fn assert_endpoint(world: &World) {
         return;
     };
     assert!(
-        !stored.now.metadata.deletion_timestamp.is_some(),
+        stored.now.metadata.deletion_timestamp.is_none(),
         "endpoint deletion does not end ({reason}):\n{}",
         tail(world)
     );
@@ -221,7 +221,8 @@ fn assert_endpoint(world: &World) {
         .runtime
         .as_ref()
         .is_some_and(|runtime| runtime.now.metadata.deletion_timestamp.is_some());
-    if deleting && there.is_none() {
+    if deleting {
+        // It waits for this endpoint, and makes no more versions.
         return;
     }
     let there = there.unwrap_or_else(|| panic!("endpoint not made ({reason}):\n{}", tail(world)));

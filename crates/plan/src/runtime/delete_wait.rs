@@ -159,7 +159,7 @@ pub(super) fn refused(mut pass: Pass<'_>, fault: &Fault) -> Decision {
     }
     match &pass.view.facts.listed {
         Listed::Absent { as_of } if *as_of >= believed && pass.view.referrers.is_empty() => {
-            gone(&mut pass)
+            gone_by_itself(pass)
         }
         Listed::Absent { as_of } if *as_of >= believed => {
             let text = "it is gone; waiting for the AgentEndpoints that refer to it";
@@ -192,5 +192,20 @@ pub(super) fn not_found(mut pass: Pass<'_>) -> Decision {
         let wait = pass.desk.missing_wait().unwrap_or(SOON);
         return pass.desk.rest(Rest::After(wait));
     }
-    gone(&mut pass)
+    gone_by_itself(pass)
+}
+
+/// It is gone, and not by the delete that we asked for: whether another one carries our tags under the name, a list tells.
+fn gone_by_itself(mut pass: Pass<'_>) -> Decision {
+    if pass.desk.status.deletion_accepted_at.is_some() {
+        return gone(&mut pass);
+    }
+    let id = pass.desk.status.id.clone().unwrap_or_default();
+    pass.desk
+        .event(false, reasons::DELETED, format!("runtime {id} is gone"));
+    pass.forget_identity();
+    pass.desk.status.pending = None;
+    pass.desk.status.attempt.get_or_insert(0);
+    going(&mut pass, "it is gone; making sure that no other is left");
+    pass.desk.rest(Rest::After(SOON))
 }
