@@ -139,7 +139,7 @@ fn rate(text: &str) -> Result<(String, f64), String> {
     let rate: f64 = rate
         .parse()
         .map_err(|_| "N must be a number of calls per second")?;
-    if api.is_empty() || !rate.is_finite() || rate < 0.01 || rate > 10_000.0 {
+    if api.is_empty() || !rate.is_finite() || !(0.01..=10_000.0).contains(&rate) {
         return Err("N must be between 0.01 and 10000".to_owned());
     }
     Ok((api.to_owned(), rate))

@@ -58,7 +58,7 @@ impl Lease {
             Ok(Ok(_)) => tracing::info!("lease released"),
             Ok(Err(error)) => tracing::warn!(%error, "lease not released; it runs out by itself"),
             Err(error) => {
-                tracing::warn!(%error, "lease task ended badly; the lease runs out by itself")
+                tracing::warn!(%error, "lease task ended badly; the lease runs out by itself");
             }
         }
     }

@@ -33,6 +33,9 @@ where
     }
 
     /// A stream of every object that changes from now on.
+    ///
+    /// # Panics
+    /// Never: a shared store can always be subscribed to.
     pub fn subscribe(&self) -> ReflectHandle<K> {
         self.writer
             .subscribe()

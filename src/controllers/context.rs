@@ -45,13 +45,12 @@ impl Context {
         aws: Aws,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Arc<Self>> {
-        let cluster_id = match &args.cluster_id {
-            Some(id) => id.clone(),
-            None => {
-                let uid = client::cluster_uid(&kube).await?;
-                tracing::warn!(cluster_id = %uid, "no --cluster-id: the UID of kube-system serves; a rebuilt cluster will not know its runtimes");
-                uid
-            }
+        let cluster_id = if let Some(id) = &args.cluster_id {
+            id.clone()
+        } else {
+            let uid = client::cluster_uid(&kube).await?;
+            tracing::warn!(cluster_id = %uid, "no --cluster-id: the UID of kube-system serves; a rebuilt cluster will not know its runtimes");
+            uid
         };
         let identity = who_are_we(&aws).await;
         let region = aws.region().to_owned();

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use agentcore_plan::step::{Due, Sweep};
+use agentcore_plan::step::{Due, Rest, Sweep};
 use jiff::Timestamp;
+use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use parking_lot::Mutex;
+
+use super::pass;
 
 /// Memory of one object.
 #[derive(Debug, Clone)]
@@ -19,8 +22,19 @@ pub struct Remembered<S> {
     pub poll_at: Option<Timestamp>,
     /// A check of the sweep that is due.
     pub sweep: Option<Sweep>,
+    /// Something that the object depends on has changed since the last pass.
+    pub woken: bool,
+    /// How the last pass left it.
+    rested: Option<Rested>,
     /// The last status that we wrote, and the resource version that it made: the cache may be behind it.
     pub written: Option<(u64, S)>,
+}
+
+/// The object as a pass left it: until something else happens, another pass would find the same.
+#[derive(Debug, Clone, Copy)]
+struct Rested {
+    resource_version: u64,
+    until: Option<Timestamp>,
 }
 
 /// Memories of one kind, by namespace and name.
@@ -63,9 +77,55 @@ impl<S: Clone> Memories<S> {
         self.0.lock().remove(&key(object));
     }
 
+    /// Whether a pass would find what the last one left: our own status write, say, wakes the object for nothing. If so, when
+    /// to look again.
+    pub fn resting<K: Resource>(&self, object: &K, now: Timestamp) -> Option<Action> {
+        let version = resource_version(object);
+        self.with(object, |memory| {
+            let Rested {
+                resource_version,
+                until,
+            } = memory.rested?;
+            let due = memory.woken
+                || memory.sweep.is_some()
+                || memory.poll_at.is_some_and(|at| at <= now);
+            if due || version > resource_version {
+                return None;
+            }
+            match until {
+                None => Some(Action::await_change()),
+                Some(until) if until > now => {
+                    Some(Action::requeue(until.duration_since(now).unsigned_abs()))
+                }
+                Some(_) => None,
+            }
+        })
+    }
+
+    /// Remembers how a pass left an object, and says when to look again.
+    pub fn rests<K: Resource>(&self, object: &K, rest: Rest, now: Timestamp) -> Action {
+        let pause = pass::pause(rest);
+        let seen = resource_version(object);
+        self.with(object, |memory| {
+            let written = memory.written.as_ref().map_or(0, |(version, _)| *version);
+            memory.rested = Some(Rested {
+                resource_version: seen.max(written),
+                until: pause.map(|pause| now + pause),
+            });
+            memory.faults = if matches!(rest, Rest::Backoff(_)) {
+                memory.faults.saturating_add(1)
+            } else {
+                0
+            };
+        });
+        pause.map_or_else(Action::await_change, Action::requeue)
+    }
+
     /// What is due for an object now; asking takes it.
     pub fn take_due<K: Resource>(&self, object: &K, now: Timestamp) -> Due {
         self.with(object, |memory| {
+            memory.woken = false;
+            memory.rested = None;
             let poll = memory.poll_at.is_some_and(|at| at <= now);
             if poll {
                 memory.poll_at = None;
@@ -101,6 +161,8 @@ impl<S> Remembered<S> {
             mutated_at: Timestamp::UNIX_EPOCH,
             poll_at: None,
             sweep: None,
+            woken: false,
+            rested: None,
             written: None,
         }
     }

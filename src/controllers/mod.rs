@@ -105,10 +105,7 @@ async fn act(
     tokio::pin!(controllers);
     let ended = tokio::select! {
         ended = &mut controllers => ended,
-        () = stop.cancelled() => match tokio::time::timeout(STOP_GRACE, &mut controllers).await {
-            Ok(ended) => ended,
-            Err(_) => { tracing::warn!("some work did not end within {STOP_GRACE:?}; the next leader takes it up"); Ok(()) }
-        },
+        () = stop.cancelled() => if let Ok(ended) = tokio::time::timeout(STOP_GRACE, &mut controllers).await { ended } else { tracing::warn!("some work did not end within {STOP_GRACE:?}; the next leader takes it up"); Ok(()) },
     };
     metrics.leader.set(0);
     ended

@@ -93,13 +93,13 @@ pub async fn drive<P: Pass>(pass: &mut P) -> Result<Rest, Error> {
     Err(Error::TooManySteps)
 }
 
-/// How long to leave an object alone.
-pub fn requeue(rest: Rest) -> Action {
+/// How long to leave an object alone; `None`: until something happens.
+pub fn pause(rest: Rest) -> Option<Duration> {
     match rest {
-        Rest::Settled | Rest::Forget => Action::await_change(),
-        Rest::Transition { since } => Action::requeue(pace_since(since)),
-        Rest::After(time) => Action::requeue(time),
-        Rest::Backoff(most) => Action::requeue(full_jitter(most)),
+        Rest::Settled | Rest::Forget => None,
+        Rest::Transition { since } => Some(pace_since(since)),
+        Rest::After(time) => Some(time),
+        Rest::Backoff(most) => Some(full_jitter(most)),
     }
 }
 
@@ -121,7 +121,7 @@ pub fn after_error<K: kube::ResourceExt>(object: &K, error: &Error, faults: u32)
     }
     tracing::warn!(namespace = object.namespace(), name = %object.name_any(), %error, "pass failed; it is tried again");
     Action::requeue(full_jitter(
-        Duration::from_secs(1 << faults.min(9)).min(Duration::from_secs(300)),
+        Duration::from_secs(1 << faults.min(9)).min(Duration::from_mins(5)),
     ))
 }
 
@@ -131,5 +131,5 @@ pub fn full_jitter(most: Duration) -> Duration {
     if most <= least {
         return least;
     }
-    least + (most - least).mul_f64(rand::random::<f64>())
+    least + most.saturating_sub(least).mul_f64(rand::random::<f64>())
 }

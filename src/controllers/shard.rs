@@ -34,6 +34,9 @@ pub struct Shard {
 impl Shard {
     /// Asks for a pass over an AgentRuntime.
     pub fn wake_runtime(&self, namespace: &str, name: &str) {
+        self.context
+            .runtimes
+            .mark(namespace, name, |memory| memory.woken = true);
         // A closed channel means that the controller has ended: nothing is left to wake.
         let _ = self
             .wake_runtime
@@ -51,7 +54,7 @@ impl Shard {
         }
         if poll {
             self.context.runtimes.mark(namespace, name, |memory| {
-                memory.poll_at = Some(jiff::Timestamp::now())
+                memory.poll_at = Some(jiff::Timestamp::now());
             });
         }
         self.wake_runtime(namespace, name);
@@ -59,9 +62,37 @@ impl Shard {
 
     /// Asks for a pass over an AgentEndpoint.
     pub fn wake_endpoint(&self, namespace: &str, name: &str) {
+        self.context
+            .endpoints
+            .mark(namespace, name, |memory| memory.woken = true);
         let _ = self
             .wake_endpoint
             .send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// The AgentEndpoints that refer to a runtime, marked as woken.
+    fn mark_referrers(&self, namespace: &str, runtime: &str) -> Vec<ObjectRef<AgentEndpoint>> {
+        let refers = |endpoint: &Arc<AgentEndpoint>| {
+            endpoint.namespace().as_deref() == Some(namespace)
+                && endpoint.spec.runtime_ref.name == runtime
+        };
+        let endpoints = self.endpoints.state().into_iter().filter(refers);
+        let references: Vec<_> = endpoints
+            .map(|endpoint| ObjectRef::from_obj(&*endpoint))
+            .collect();
+        for reference in &references {
+            self.context
+                .endpoints
+                .mark(namespace, &reference.name, |memory| memory.woken = true);
+        }
+        references
+    }
+
+    /// Asks for a pass over each AgentEndpoint that refers to a runtime.
+    pub fn wake_referrers(&self, namespace: &str, runtime: &str) {
+        for reference in self.mark_referrers(namespace, runtime) {
+            let _ = self.wake_endpoint.send(reference);
+        }
     }
 
     /// The API of a kind in an object's namespace.
@@ -131,11 +162,14 @@ fn build(
         .metrics
         .observe_objects(runtimes.store.clone(), endpoints.store.clone());
 
-    let of_runtime = endpoints.store.clone();
+    let (of_runtime, of_endpoint) = (shard.clone(), context.clone());
     let endpoint_controller =
         Controller::for_shared_stream(endpoints.subscribe(), endpoints.store.clone())
             .watches_shared_stream(runtimes.subscribe(), move |runtime: Arc<AgentRuntime>| {
-                referrers(&of_runtime, &runtime)
+                of_runtime.mark_referrers(
+                    &runtime.namespace().unwrap_or_default(),
+                    &runtime.name_any(),
+                )
             })
             .reconcile_on(UnboundedReceiverStream::new(endpoint_wakes))
             .graceful_shutdown_on(stop.clone().cancelled_owned())
@@ -143,10 +177,19 @@ fn build(
             .for_each(|_| ready(()));
     let runtime_controller =
         Controller::for_shared_stream(runtimes.subscribe(), runtimes.store.clone())
-            .watches_shared_stream(endpoints.subscribe(), |endpoint: Arc<AgentEndpoint>| {
-                let namespace = endpoint.namespace().unwrap_or_default();
-                Some(ObjectRef::new(&endpoint.spec.runtime_ref.name).within(&namespace))
-            })
+            .watches_shared_stream(
+                endpoints.subscribe(),
+                move |endpoint: Arc<AgentEndpoint>| {
+                    let (namespace, name) = (
+                        endpoint.namespace().unwrap_or_default(),
+                        &endpoint.spec.runtime_ref.name,
+                    );
+                    of_endpoint
+                        .runtimes
+                        .mark(&namespace, name, |memory| memory.woken = true);
+                    Some(ObjectRef::new(name).within(&namespace))
+                },
+            )
             .reconcile_on(UnboundedReceiverStream::new(runtime_wakes))
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(runtime::reconcile, runtime::on_error, shard.clone())
@@ -187,23 +230,6 @@ where
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     }
-}
-
-/// The AgentEndpoints that refer to a runtime.
-fn referrers(
-    endpoints: &Store<AgentEndpoint>,
-    runtime: &AgentRuntime,
-) -> Vec<ObjectRef<AgentEndpoint>> {
-    let (namespace, name) = (runtime.namespace(), runtime.name_any());
-    let refers = |endpoint: &Arc<AgentEndpoint>| {
-        endpoint.namespace() == namespace && endpoint.spec.runtime_ref.name == name
-    };
-    endpoints
-        .state()
-        .into_iter()
-        .filter(refers)
-        .map(|endpoint| ObjectRef::from_obj(&*endpoint))
-        .collect()
 }
 
 /// Turns what the inventories noticed into passes.

@@ -1,5 +1,6 @@
 //! A manifest becomes a running agent, follows edits, and goes away.
 
+use agentcore_api::runtime::Phase;
 use serde_json::json;
 
 use super::rig::{Rig, clean, condition, id, reason};
@@ -11,7 +12,7 @@ async fn a_manifest_becomes_active_and_goes_away_cleanly() {
     rig.apply_runtime("support", rig.spec()).await;
     let object = rig.runtime_ready("support").await;
     let status = object.status.clone().expect("status");
-    assert_eq!(status.phase.map(|phase| phase.as_str()), Some("ACTIVE"));
+    assert_eq!(status.phase.map(Phase::as_str), Some("ACTIVE"));
     assert_eq!(status.service_status.as_deref(), Some("READY"));
     assert_eq!(
         (

@@ -1,6 +1,7 @@
 //! What admission cannot see: a reason, AWS's text, an Event, no hot loop; and it heals.
 
 use agentcore_api::AgentRuntime;
+use agentcore_api::runtime::Phase;
 use serde_json::json;
 
 use super::rig::{Rig, condition, reason};
@@ -34,7 +35,7 @@ async fn a_missing_image_fails_and_heals_by_a_push_and_a_request() {
         message(&object)
     );
     let status = object.status.clone().expect("status");
-    assert_eq!(status.phase.map(|phase| phase.as_str()), Some("FAILED"));
+    assert_eq!(status.phase.map(Phase::as_str), Some("FAILED"));
     assert_eq!(status.service_status.as_deref(), Some("CREATE_FAILED"));
     assert!(condition(&status.conditions, "Stalled").is_some());
     assert!(

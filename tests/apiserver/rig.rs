@@ -1,6 +1,7 @@
 //! A namespace, a simulator and operator processes, and ways to wait for them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -155,15 +156,6 @@ impl Rig {
         .await;
     }
 
-    pub async fn advance(&self, seconds: u64) {
-        self.send(
-            self.http
-                .post(format!("{}/_sim/clock", self.sim.url()))
-                .json(&json!({"advanceSeconds": seconds})),
-        )
-        .await;
-    }
-
     async fn sim_put(&self, path: &str, body: Value) {
         self.send(
             self.http
@@ -223,6 +215,7 @@ impl Rig {
     }
 
     /// How often a call was throttled.
+    #[allow(dead_code)] // for the benchmark
     pub async fn throttled(&self) -> u64 {
         let calls = self
             .send(self.http.get(format!("{}/_sim/calls", self.sim.url())))
@@ -350,13 +343,11 @@ impl Rig {
     }
 
     pub async fn runtime_ready(&self, name: &str) -> AgentRuntime {
-        self.runtime_until(name, "Ready", |object| runtime_is_ready(object))
-            .await
+        self.runtime_until(name, "Ready", runtime_is_ready).await
     }
 
     pub async fn endpoint_ready(&self, name: &str) -> AgentEndpoint {
-        self.endpoint_until(name, "Ready", |object| endpoint_is_ready(object))
-            .await
+        self.endpoint_until(name, "Ready", endpoint_is_ready).await
     }
 
     pub async fn runtime_gone(&self, name: &str) {
@@ -474,10 +465,8 @@ impl Rig {
             let log = self.dir.path().join(format!("operator-{number}.log"));
             let text = std::fs::read_to_string(log).unwrap_or_default();
             let tail: Vec<_> = text.lines().rev().take(30).collect();
-            words.push_str(&format!(
-                "--- operator {number}\n{}\n",
-                tail.into_iter().rev().collect::<Vec<_>>().join("\n")
-            ));
+            let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+            let _ = writeln!(words, "--- operator {number}\n{tail}");
         }
         words
     }
@@ -517,6 +506,7 @@ impl Operator {
         }
     }
 
+    #[allow(dead_code)] // for the benchmark
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

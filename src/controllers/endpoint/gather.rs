@@ -98,7 +98,7 @@ impl<'a> EndpointPass<'a> {
             }
             Read::Tags { arn } => facts.tags = Some(control.tags(lane, &arn).await),
             Read::Endpoints { runtime_id } => {
-                facts.endpoints = Some(control.list_endpoints(lane, &runtime_id).await)
+                facts.endpoints = Some(control.list_endpoints(lane, &runtime_id).await);
             }
             Read::Runtime { runtime_id } => {
                 facts.runtime = Some(

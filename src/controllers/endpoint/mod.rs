@@ -32,6 +32,9 @@ pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<
         namespace = object.namespace(),
         name = object.name_any()
     );
+    if let Some(later) = shard.context.endpoints.resting(&*object, Timestamp::now()) {
+        return Ok(later);
+    }
     async {
         let start = Instant::now();
         let mut pass = EndpointPass::gather(&object, &shard).await;
@@ -41,14 +44,14 @@ pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<
             rest.as_ref().err().map(Error::reason),
             start.elapsed(),
         );
-        let rest = rest?;
-        Ok(pass.remember(rest))
+        Ok(pass.remember(rest?))
     }
     .instrument(span)
     .await
 }
 
 /// After a Kubernetes failure: at once where the object changed meanwhile, else later.
+#[allow(clippy::needless_pass_by_value)] // the signature is kube's
 pub fn on_error(object: Arc<AgentEndpoint>, error: &Error, shard: Arc<Shard>) -> Requeue {
     let faults = shard.context.endpoints.with(&*object, |memory| {
         memory.faults = memory.faults.saturating_add(1);
@@ -90,33 +93,25 @@ impl EndpointPass<'_> {
         let memories = &self.shard.context.endpoints;
         if rest == Rest::Forget {
             memories.forget(&self.object);
-            // The runtime may have waited for this one to go.
-            self.shard.wake_runtime(
-                &self.object.namespace().unwrap_or_default(),
+            // The runtime may have waited for this one to go, and another endpoint for its name.
+            let (namespace, runtime) = (
+                self.object.namespace().unwrap_or_default(),
                 &self.object.spec.runtime_ref.name,
             );
+            self.shard.wake_runtime(&namespace, runtime);
+            self.shard.wake_referrers(&namespace, runtime);
             return Requeue::await_change();
         }
+        let now = Timestamp::now();
         memories.with(&self.object, |memory| {
-            memory.faults = if matches!(rest, Rest::Backoff(_)) {
-                memory.faults.saturating_add(1)
-            } else {
-                0
-            };
             memory.poll_at = match rest {
+                // A wake in between does not put the next look off.
                 Rest::Transition { since } => {
-                    let now = Timestamp::now();
-                    // A wake in between does not put the next look off.
-                    Some(
-                        memory
-                            .poll_at
-                            .filter(|at| *at > now)
-                            .unwrap_or(now + pass::pace_since(since)),
-                    )
+                    Some(memory.poll_at.unwrap_or(now + pass::pace_since(since)))
                 }
                 _ => None,
             };
         });
-        pass::requeue(rest)
+        memories.rests(&self.object, rest, now)
     }
 }

@@ -107,13 +107,14 @@ impl<'a> RuntimePass<'a> {
             Read::Runtime { id } => facts.runtime = Some(control.get_runtime(self.lane, &id).await),
             Read::Tags { arn } => facts.tags = Some(control.tags(self.lane, &arn).await),
             Read::DefaultEndpoint { id } => {
-                facts.default_endpoint = Some(control.get_endpoint(self.lane, &id, "DEFAULT").await)
+                facts.default_endpoint =
+                    Some(control.get_endpoint(self.lane, &id, "DEFAULT").await);
             }
             Read::Endpoints { id } => {
-                facts.endpoints = Some(control.list_endpoints(self.lane, &id).await)
+                facts.endpoints = Some(control.list_endpoints(self.lane, &id).await);
             }
             Read::ResourcePolicy { arn } => {
-                facts.resource_policy = Some(control.resource_policy(self.lane, &arn).await)
+                facts.resource_policy = Some(control.resource_policy(self.lane, &arn).await);
             }
         }
     }

@@ -32,6 +32,9 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
         namespace = object.namespace(),
         name = object.name_any()
     );
+    if let Some(later) = shard.context.runtimes.resting(&*object, Timestamp::now()) {
+        return Ok(later);
+    }
     async {
         let start = Instant::now();
         let mut pass = RuntimePass::gather(&object, &shard).await; // inventory only
@@ -41,15 +44,14 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
             rest.as_ref().err().map(Error::reason),
             start.elapsed(),
         );
-        let rest = rest?;
-        pass.remember(rest);
-        Ok(pass::requeue(rest))
+        Ok(pass.remember(rest?))
     }
     .instrument(span)
     .await
 }
 
 /// After a Kubernetes failure: at once where the object changed meanwhile, else later.
+#[allow(clippy::needless_pass_by_value)] // the signature is kube's
 pub fn on_error(object: Arc<AgentRuntime>, error: &Error, shard: Arc<Shard>) -> Requeue {
     let faults = shard.context.runtimes.with(&*object, |memory| {
         memory.faults = memory.faults.saturating_add(1);
@@ -86,15 +88,19 @@ impl Pass for RuntimePass<'_> {
 
 impl RuntimePass<'_> {
     /// What the next pass has to know, and what the inventory has to watch.
-    fn remember(&self, rest: Rest) {
-        let memories = &self.shard.context.runtimes;
+    fn remember(&self, rest: Rest) -> Requeue {
+        let (memories, inventory) = (&self.shard.context.runtimes, &self.region.inventory);
         let key = self.key();
         match rest {
             Rest::Forget => {
-                self.region.inventory.settle(&key);
+                inventory.settle(&key);
                 memories.forget(&self.object);
                 self.wake_those_over_the_limit();
-                return;
+                self.shard.wake_referrers(
+                    &self.object.namespace().unwrap_or_default(),
+                    &self.object.name_any(),
+                );
+                return Requeue::await_change();
             }
             Rest::Transition { since } => {
                 let id = self
@@ -102,16 +108,10 @@ impl RuntimePass<'_> {
                     .status
                     .as_ref()
                     .and_then(|status| status.id.clone());
-                self.region.inventory.track(key, id, since);
+                inventory.track(key, id, since);
             }
-            Rest::Settled | Rest::After(_) | Rest::Backoff(_) => self.region.inventory.settle(&key),
+            Rest::Settled | Rest::After(_) | Rest::Backoff(_) => inventory.settle(&key),
         }
-        memories.with(&self.object, |memory| {
-            memory.faults = if matches!(rest, Rest::Backoff(_)) {
-                memory.faults.saturating_add(1)
-            } else {
-                0
-            };
-        });
+        memories.rests(&self.object, rest, Timestamp::now())
     }
 }
