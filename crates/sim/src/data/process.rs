@@ -70,10 +70,11 @@ pub fn start(session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
         .iter()
         .map(|part| part.replace("{port}", &port))
         .collect();
-    let folder = tempfile::Builder::new()
-        .prefix("agentcore-session-")
-        .tempdir()?;
     let log = File::create(&session.log)?;
+    // Beside the log, so that everything of a simulator lies in one place.
+    let folder = tempfile::Builder::new()
+        .prefix("session-")
+        .tempdir_in(session.log.parent().unwrap_or(Path::new(".")))?;
     let mut command = watchdog.command(&program)?;
     command
         .env_clear()

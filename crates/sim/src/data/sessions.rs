@@ -195,7 +195,7 @@ impl DataPlane {
     pub fn watchdog(&self) -> io::Result<&Watchdog> {
         if self.watchdog.get().is_none() {
             // Called under the registry's lock, so that no second one is started beside it.
-            let started = Watchdog::start()?;
+            let started = Watchdog::start(&self.folder()?)?;
             return Ok(self.watchdog.get_or_init(|| started));
         }
         self.watchdog

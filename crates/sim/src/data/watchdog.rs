@@ -5,11 +5,12 @@
 
 use std::io::{self, PipeWriter, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tokio::process::Child;
 
-/// Reads `+ PID` and `- PID` lines until the end, then kills the process groups that are left.
+/// Reads `+ PID` and `- PID` lines until the end, then kills the process groups that are left and removes the folder.
 const WATCH: &str = r#"
 pids=' '
 while read -r sign pid; do
@@ -19,7 +20,7 @@ while read -r sign pid; do
   esac
 done
 for pid in $pids; do kill -s KILL -- "-$pid" 2>/dev/null; done
-exit 0
+rm -rf -- "$1"
 "#;
 
 /// Announces itself on the pipe that is its standard input, then becomes the program. The process id stays.
@@ -34,15 +35,17 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts it, within a tokio runtime, in a process group of its own, so that a Ctrl-C for the simulator does not reach it.
+    /// Starts it, within a tokio runtime. In the end it also removes `folder`. It has a process group of its own, so
+    /// that a Ctrl-C for the simulator does not reach it.
     ///
     /// # Errors
     /// When there is no `sh` or no pipe.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(folder: &Path) -> io::Result<Self> {
         let (reader, pipe) = io::pipe()?;
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", WATCH])
+            .args(["-c", WATCH, "sh"])
+            .arg(folder)
             .stdin(reader)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -1,6 +1,7 @@
 //! The program `agentcore-sim`: no session outlives it.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use http::HeaderMap;
@@ -66,6 +67,7 @@ async fn agents_die_with_a_simulator_that_is_killed() {
         escape(made["agentRuntimeArn"].as_str().unwrap())
     );
     let mut pids = Vec::new();
+    let mut folders = Vec::new();
     for body in ["{}", "{}", r#"{"do":"spawn"}"#] {
         let told: Value = until("the runtime", async || {
             let answer = post(url, &path, &HeaderMap::new(), body.to_owned())
@@ -83,14 +85,17 @@ async fn agents_die_with_a_simulator_that_is_killed() {
                 .into_iter()
                 .filter_map(Value::as_u64),
         );
+        folders.extend(told["cwd"].as_str().map(PathBuf::from));
     }
-    assert_eq!(pids.len(), 3);
-    assert!(pids.iter().all(|pid| alive(*pid)));
+    assert_eq!((pids.len(), folders.len()), (3, 2));
+    assert!(pids.iter().all(|pid| alive(*pid)) && folders.iter().all(|folder| folder.is_dir()));
     // SIGKILL: nothing of the simulator's own can run any more.
     sim.0.kill().unwrap();
     sim.0.wait().unwrap();
-    until("the agents' end", async || {
-        (!pids.iter().any(|pid| alive(*pid))).then_some(())
+    until("the end of agents and folders", async || {
+        let left =
+            pids.iter().any(|pid| alive(*pid)) || folders.iter().any(|folder| folder.exists());
+        (!left).then_some(())
     })
     .await;
 }
