@@ -16,7 +16,7 @@ check() {
   if "$@"; then note "$((SECONDS - begun)) s"; else failed+=("$title"); fi
 }
 
-documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps; }
+documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --keep-going; }
 
 scripts_are_sound() {
   local shellcheck
@@ -36,7 +36,7 @@ dependencies() {
 }
 
 check "format" cargo fmt --all --check
-check "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
+check "clippy" cargo clippy --locked --workspace --all-targets --keep-going -- -D warnings
 check "documentation" documentation
 check "dependencies" dependencies
 check "scripts" scripts_are_sound
