@@ -2,6 +2,8 @@
 //!
 //! helm is `$AGENTCORE_TEST_HELM`, else the one that `scripts/tools.sh helm` installs into the user's cache.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The user guide names what users meet: every reason, every field, every link leads somewhere.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
