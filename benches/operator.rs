@@ -311,7 +311,7 @@ async fn restart(rig: &Rig, rows: &mut Vec<Row>, operator: Operator) -> Operator
 
 /// A configuration changed by hand.
 async fn drift(rig: &Rig, rows: &mut Vec<Row>) {
-    let id = rig::id(rig.runtimes().get("support-7").await.expect("support-7"));
+    let id = rig::id(&rig.runtimes().get("support-7").await.expect("support-7"));
     rig.update_by_hand(&id, "changed by hand").await;
     let drifted = Instant::now();
     while rig

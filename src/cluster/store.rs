@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use kube::runtime::reflector::store::Writer;
@@ -10,6 +9,7 @@ use kube::runtime::reflector::{self, ReflectHandle, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 /// How many events a slow reader may lag behind before the watch waits for it.
 const BUFFER: usize = 1024;
@@ -19,6 +19,7 @@ pub struct Watch<K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static> 
     /// The cache.
     pub store: Store<K>,
     writer: Writer<K>,
+    filled: watch::Sender<bool>,
 }
 
 impl<K> Watch<K>
@@ -29,7 +30,11 @@ where
     /// Makes the cache; nothing is read yet.
     pub fn new() -> Self {
         let (store, writer) = reflector::store_shared(BUFFER);
-        Self { store, writer }
+        Self {
+            store,
+            writer,
+            filled: watch::Sender::new(false),
+        }
     }
 
     /// A stream of every object that changes from now on.
@@ -42,20 +47,33 @@ where
             .expect("store_shared makes a writer that can be subscribed to")
     }
 
+    /// Whether the first list is in the cache. (The cache's own `wait_until_ready` wakes only the last of several waiters.)
+    pub fn filled(&self) -> watch::Receiver<bool> {
+        self.filled.subscribe()
+    }
+
     /// Reads and watches for ever. What nobody reads (managed fields, kubectl's copy of the manifest) is dropped at once.
     pub fn drive(self, api: Api<K>) -> impl Stream<Item = ()> + Send {
+        let Self {
+            store: _,
+            writer,
+            filled,
+        } = self;
         watcher(api, watcher::Config::default())
             .default_backoff()
             .modify(|object| {
                 object.managed_fields_mut().clear();
                 object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
             })
-            .reflect_shared(self.writer)
-            .filter_map(|event| async move {
-                if let Err(error) = event {
+            .reflect_shared(writer)
+            .map(move |event| match event {
+                Ok(watcher::Event::InitDone) => {
+                    filled.send_replace(true);
+                }
+                Ok(_) => {}
+                Err(error) => {
                     tracing::warn!(kind = %K::kind(&()), %error, "watch interrupted; it is tried again");
                 }
-                Some(())
             })
     }
 }
@@ -67,15 +85,4 @@ where
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Waits until the first list is in the cache, at most 30 s.
-pub async fn filled<K>(store: &Store<K>) -> bool
-where
-    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
-{
-    matches!(
-        tokio::time::timeout(Duration::from_secs(30), store.wait_until_ready()).await,
-        Ok(Ok(()))
-    )
 }

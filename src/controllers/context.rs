@@ -34,7 +34,7 @@ pub struct Context {
     pub runtimes: Memories<AgentRuntimeStatus>,
     /// Memory of AgentEndpoints.
     pub endpoints: Memories<AgentEndpointStatus>,
-    recorder: Recorder,
+    reporter: Reporter,
 }
 
 impl Context {
@@ -70,7 +70,7 @@ impl Context {
             instance: None,
         };
         Ok(Arc::new(Self {
-            recorder: Recorder::new(kube.clone(), reporter),
+            reporter,
             kube,
             namespaces: args.watch_namespaces.clone(),
             policy,
@@ -89,6 +89,8 @@ impl Context {
         events: Vec<Event>,
     ) {
         let reference = object.object_ref(&());
+        // A recorder that lives on would count a second Event of the same reason as the first one, with the first one's note.
+        let recorder = Recorder::new(self.kube.clone(), self.reporter.clone());
         for Event {
             warning,
             reason,
@@ -107,7 +109,7 @@ impl Context {
                 action: action.to_owned(),
                 secondary: None,
             };
-            if let Err(error) = self.recorder.publish(&event, &reference).await {
+            if let Err(error) = recorder.publish(&event, &reference).await {
                 tracing::warn!(reason, %error, name = %object.name_any(), "event not published");
             }
         }

@@ -40,15 +40,10 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
         admin_stop.clone(),
     )
     .await?;
-    tokio::select! {
-        () = stop.cancelled() => {}
-        result = lead(&args, &metrics, &readiness, &stop) => result?,
-    }
+    let ended = lead(&args, &metrics, &readiness, &stop).await;
     admin_stop.cancel();
-    admin
-        .await
-        .context("the admin endpoint ended badly")?
-        .context("the admin endpoint failed")
+    let admin = admin.await.context("the admin endpoint ended badly")?;
+    ended.and(admin.context("the admin endpoint failed"))
 }
 
 /// Connects, waits for the lease, runs the controllers, gives the lease back.
@@ -58,14 +53,10 @@ async fn lead(
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let kube = client::connect().await?;
-    let aws = Aws::connect(
-        Rates::new(args.aws_rates.iter().cloned())?,
-        metrics.clone(),
-        args.region.clone(),
-    )
-    .await?;
-    let context = Context::new(args, kube.clone(), aws, metrics.clone()).await?;
+    let (kube, context) = tokio::select! {
+        connected = connect(args, metrics) => connected?,
+        () = stop.cancelled() => return Ok(()),
+    };
     readiness.set(true);
     if !args.leader_elect {
         tracing::warn!("leader election is off: run one replica only");
@@ -92,6 +83,18 @@ async fn lead(
     };
     lease.release().await;
     ended
+}
+
+/// Kubernetes and AWS answer, and say who we are there.
+async fn connect(
+    args: &ControllerArgs,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(kube::Client, Arc<Context>)> {
+    let kube = client::connect().await?;
+    let rates = Rates::new(args.aws_rates.iter().cloned())?;
+    let aws = Aws::connect(rates, metrics.clone(), args.region.clone()).await?;
+    let context = Context::new(args, kube.clone(), aws, metrics.clone()).await?;
+    Ok((kube, context))
 }
 
 /// Runs the controllers until `stop`, then lets what is under way end.

@@ -10,7 +10,7 @@ use futures::future::{join_all, select_all};
 use kube::runtime::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -27,11 +27,20 @@ pub struct Shard {
     pub runtimes: Store<AgentRuntime>,
     /// AgentEndpoints of the namespace.
     pub endpoints: Store<AgentEndpoint>,
+    filled: [watch::Receiver<bool>; 2],
     wake_runtime: mpsc::UnboundedSender<ObjectRef<AgentRuntime>>,
     wake_endpoint: mpsc::UnboundedSender<ObjectRef<AgentEndpoint>>,
 }
 
 impl Shard {
+    /// Waits until both kinds have been listed once: before that, what is not in a cache may exist all the same.
+    pub async fn filled(&self) {
+        for mut filled in self.filled.clone() {
+            // A watch that ends takes the process with it.
+            let _ = filled.wait_for(|filled| *filled).await;
+        }
+    }
+
     /// Asks for a pass over an AgentRuntime.
     pub fn wake_runtime(&self, namespace: &str, name: &str) {
         self.context
@@ -155,6 +164,7 @@ fn build(
         context: context.clone(),
         runtimes: runtimes.store.clone(),
         endpoints: endpoints.store.clone(),
+        filled: [runtimes.filled(), endpoints.filled()],
         wake_runtime,
         wake_endpoint,
     });

@@ -29,7 +29,10 @@ async fn a_standby_takes_over_at_once_after_a_clean_stop() {
             .ok_or_else(|| second.text())
     })
     .await;
+    let log = first.log.clone();
     assert!(clean(first.stop().await));
+    let words = std::fs::read_to_string(log).expect("log");
+    assert!(words.contains("lease released"), "{words}");
     leads(&rig, &second).await;
     rig.apply_runtime("support", rig.spec()).await;
     rig.runtime_ready("support").await;

@@ -32,6 +32,7 @@ pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<
         namespace = object.namespace(),
         name = object.name_any()
     );
+    shard.filled().await;
     if let Some(later) = shard.context.endpoints.resting(&*object, Timestamp::now()) {
         return Ok(later);
     }

@@ -32,6 +32,7 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
         namespace = object.namespace(),
         name = object.name_any()
     );
+    shard.filled().await;
     if let Some(later) = shard.context.runtimes.resting(&*object, Timestamp::now()) {
         return Ok(later);
     }
