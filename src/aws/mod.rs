@@ -2,7 +2,7 @@
 //!
 //! [`Aws`] holds one client set per region of the account that the credentials belong to. A call goes through [`Control`]: it
 //! waits for its token ([`lanes`]), is made once (the SDK's own retries are off, the caller requeues), is told to the
-//! [`CallObserver`], and ends in the planner's words ([`convert`]) or in a classified fault ([`classify`]). [`inventory`] is the
+//! [`CallObserver`], and ends in the planner's words (`convert`) or in a classified fault (`classify`). [`inventory`] is the
 //! one eye on what changes in AWS.
 
 mod classify;

@@ -1,8 +1,8 @@
 //! The data plane: sessions as processes, invocations through them, stops.
 //!
 //! A session belongs to a runtime, an endpoint and an id. It is born with the first invocation of that id, on the
-//! version that the endpoint is then live on, and stays on it. [`sessions`] knows which there are, [`keeper`] is with
-//! each from birth to end, [`process`] starts and ends programs, [`invoke`] and [`stop`] answer callers.
+//! version that the endpoint is then live on, and stays on it. `sessions` knows which there are, `keeper` is with
+//! each from birth to end, `process` starts and ends programs, `invoke` and `stop` answer callers.
 //!
 //! A further operation (WebSocket, commands, agent cards) takes a session by [`DataPlane::enter`] and speaks to
 //! the address that it gets; the guard it holds meanwhile counts as activity.

@@ -70,7 +70,7 @@ impl DataPlane {
     }
 
     /// The session of this key, begun on `target`'s version if there is none, and in use from now on. It may still be
-    /// starting: see [`Session::ready`].
+    /// starting: see `Session::ready`.
     ///
     /// # Errors
     /// `ServiceQuotaExceededException` when there are too many, `RuntimeClientError` when the version has no program,
