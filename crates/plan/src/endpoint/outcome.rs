@@ -77,6 +77,14 @@ fn accepted(mut pass: Pass<'_>, answer: &EndpointAccepted, sent: Option<Pending>
         (false, false) => ServiceStatus::Updating,
     };
     pass.desk.moving(status, serving);
+    let (reason, what) = if created {
+        (reasons::CREATING, "created")
+    } else {
+        (reasons::UPDATING, "moved")
+    };
+    let version = target_version.as_deref().unwrap_or("?");
+    let text = format!("endpoint {arn} is being {what}: version {version}");
+    pass.desk.event(false, reason, text);
     let since = pass.desk.now;
     pass.desk.rest(Rest::Transition { since })
 }

@@ -80,6 +80,13 @@ fn accepted(mut pass: Pass<'_>, answer: &RuntimeAccepted, sent: Option<Pending>)
         (false, false) => ServiceStatus::Updating,
     };
     pass.desk.moving(status, serving);
+    let (reason, what) = if created {
+        (reasons::CREATING, "created")
+    } else {
+        (reasons::UPDATING, "updated")
+    };
+    let text = format!("runtime {id} is being {what}: version {version}");
+    pass.desk.event(false, reason, text);
     let since = pass.desk.now;
     pass.desk.rest(Rest::Transition { since })
 }
