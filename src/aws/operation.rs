@@ -47,6 +47,20 @@ operations! {
 }
 
 impl Operation {
+    /// Whether it changes something in AWS.
+    pub const fn mutates(self) -> bool {
+        !matches!(
+            self,
+            Self::GetAgentRuntime
+                | Self::ListAgentRuntimes
+                | Self::GetAgentRuntimeEndpoint
+                | Self::ListAgentRuntimeEndpoints
+                | Self::ListTagsForResource
+                | Self::GetResourcePolicy
+                | Self::GetCallerIdentity
+        )
+    }
+
     /// The operation of this name, spelled as AWS spells it.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL

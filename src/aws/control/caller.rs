@@ -37,6 +37,7 @@ impl Caller {
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> impl Future<Output = Result<T, Fault>>
     where
+        T: RequestId,
         E: ProvideErrorMetadata + StdError + 'static,
     {
         // The SDK's futures take 20 kB: on the heap from here on, not in every future around them.
@@ -54,20 +55,25 @@ impl Caller {
             let error = match request.await {
                 Ok(answer) => {
                     attempt.end("OK", None);
+                    // Reads are many and say nothing new; what changes AWS is told.
+                    if operation.mutates() {
+                        let request_id = answer.request_id();
+                        tracing::info!(%operation, region = %self.region, request_id, "AWS call accepted");
+                    }
                     return Ok(answer);
                 }
                 Err(error) => error,
             };
             let fault = classify::classify(&error);
             attempt.end(&fault.code, Some(fault.class));
-            tracing::debug!(
-                %operation,
-                region = %self.region,
-                code = %fault.code,
-                message = %fault.message,
-                request_id = fault.request_id.as_deref(),
-                "AWS call failed"
-            );
+            let request_id = fault.request_id.as_deref();
+            let Fault { code, message, .. } = &fault;
+            // That something is not there is an answer as good as another.
+            if fault.class == Class::Gone {
+                tracing::debug!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
+            } else {
+                tracing::warn!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
+            }
             Err(fault)
         }
     }

@@ -26,11 +26,13 @@ const CONTROLLER: &str = "agentendpoint";
 
 /// One pass over one AgentEndpoint.
 pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<Requeue, Error> {
+    let account = &shard.context.policy.account;
     let span = tracing::info_span!(
         "reconcile",
         kind = "AgentEndpoint",
         namespace = object.namespace(),
-        name = object.name_any()
+        name = object.name_any(),
+        account
     );
     shard.filled().await;
     if let Some(later) = shard.context.endpoints.resting(&*object, Timestamp::now()) {

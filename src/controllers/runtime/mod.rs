@@ -26,11 +26,13 @@ const CONTROLLER: &str = "agentruntime";
 
 /// One pass over one AgentRuntime.
 pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<Requeue, Error> {
+    let account = &shard.context.policy.account;
     let span = tracing::info_span!(
         "reconcile",
         kind = "AgentRuntime",
         namespace = object.namespace(),
-        name = object.name_any()
+        name = object.name_any(),
+        account
     );
     shard.filled().await;
     if let Some(later) = shard.context.runtimes.resting(&*object, Timestamp::now()) {
