@@ -6,7 +6,7 @@ use agentcore_api::reasons;
 use jiff::Timestamp;
 
 use super::pass::Pass;
-use super::wish::{Refusal, render};
+use super::wish::{Refusal, Wish, render};
 use super::{Action, Decision, View, adopt, create, delete, live, outcome, suspend};
 use crate::conditions::Verdict;
 use crate::step::Rest;
@@ -27,7 +27,7 @@ pub fn plan(view: &View<'_>, now: Timestamp) -> Decision {
 
 /// The step when nothing was done in this pass yet.
 pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
-    let pass = Pass::new(view, now);
+    let mut pass = Pass::new(view, now);
     if view.object.metadata.deletion_timestamp.is_some() {
         return delete::plan(pass);
     }
@@ -38,6 +38,7 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
         Ok(wish) => wish,
         Err(refusal) => return refused(pass, refusal),
     };
+    warn_of_a_single_subnet(&mut pass, &wish);
     if !pass.has_finalizer() {
         return add_finalizer(pass);
     }
@@ -50,6 +51,24 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
         adopt::plan(pass, &wish, adoption)
     } else {
         create::plan(pass, &wish)
+    }
+}
+
+/// A VPC with one subnet lies in one availability zone: said with the first status of each generation.
+fn warn_of_a_single_subnet(pass: &mut Pass<'_>, wish: &Wish) {
+    let generation = pass.view.object.metadata.generation;
+    let vpc = wish
+        .config
+        .network
+        .as_ref()
+        .and_then(|network| network.vpc.as_ref());
+    if let Some([subnet]) = vpc.map(|vpc| vpc.subnets.as_slice())
+        && pass.desk.status.observed_generation != generation
+    {
+        let text = format!(
+            "spec.network.vpc.subnets has one subnet ({subnet}), so one availability zone; AgentCore recommends at least two"
+        );
+        pass.desk.event(true, reasons::SINGLE_SUBNET, text);
     }
 }
 
