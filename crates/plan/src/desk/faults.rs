@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use agentcore_api::common::Retry;
 use agentcore_api::names::annotations;
+use agentcore_api::reasons;
 use agentcore_api::runtime::Phase;
 use jiff::{SignedDuration, Timestamp};
 
@@ -80,13 +81,7 @@ impl<S: Shared> Desk<S> {
             Heals::Never => false,
         };
         let at = heals.then(|| whole_second(self.now) + ladder(failures));
-        let text = match at {
-            Some(at) => format!("{why}; it is tried again at {at}, or at once after an edit"),
-            None => format!(
-                "{why}; it is tried again after an edit of the spec, or when the annotation {} changes",
-                annotations::REQUESTED_AT
-            ),
-        };
+        let text = tried_again(why, at);
         self.note_failure(hash, failure.reason, why, at);
         *self.status.fields().phase = Some(Phase::Failed);
         self.event(true, failure.reason, text.clone());
@@ -151,15 +146,37 @@ impl<S: Shared> Desk<S> {
         at.and_then(parsed)
     }
 
-    /// Rests until the recorded failure's time comes.
-    pub fn rest_held<R, A>(self) -> Decision<S, R, A> {
+    /// Rests until the recorded failure's time comes. What was said meanwhile (a pause, a fault of a read) is over: the failure is
+    /// named again.
+    pub fn rest_held<R, A>(mut self) -> Decision<S, R, A> {
         let at = self.retry_at();
+        let known = |reason: &str| reasons::ALL.iter().find(|known| **known == reason);
+        let failure = self
+            .status
+            .retry()
+            .and_then(|retry| known(&retry.reason).map(|reason| (*reason, retry.message.clone())));
+        if let Some((reason, why)) = failure
+            && !self.reason_is(reason)
+        {
+            self.verdict(Verdict::stalled(reason, tried_again(&why, at)));
+        }
         self.rest_until(at)
     }
 
     fn rest_until<R, A>(self, at: Option<Timestamp>) -> Decision<S, R, A> {
         let rest = at.map_or(Rest::Settled, |at| Rest::After(until(self.now, at)));
         self.rest(rest)
+    }
+}
+
+/// A failure for people, and what ends it.
+fn tried_again(why: &str, at: Option<Timestamp>) -> String {
+    match at {
+        Some(at) => format!("{why}; it is tried again at {at}, or at once after an edit"),
+        None => format!(
+            "{why}; it is tried again after an edit of the spec, or when the annotation {} changes",
+            annotations::REQUESTED_AT
+        ),
     }
 }
 

@@ -46,6 +46,7 @@ fn unread(mut pass: Pass<'_>, wish: &Wish) -> Decision {
         return pass.desk.read(get);
     }
     if let Some(wait) = desk.missing_wait() {
+        doubted(&mut pass, wish);
         return pass.desk.rest(Rest::After(wait));
     }
     if status.missing_since.is_some() {
@@ -94,12 +95,17 @@ fn missing(mut pass: Pass<'_>, wish: &Wish) -> Decision {
         pass.desk.event(true, reasons::LOST, text);
         return anew(pass, reasons::LOST, text);
     }
+    doubted(&mut pass, wish);
+    let wait = pass.desk.missing_wait().unwrap_or(SOON);
+    pass.desk.rest(Rest::After(wait))
+}
+
+/// A 404 that is not believed yet: what was live stays Ready, and nothing else does.
+fn doubted(pass: &mut Pass<'_>, wish: &Wish) {
     if !(pass.serving(wish) && pass.desk.is_ready()) {
         let text = "AgentCore does not find the endpoint; it is asked once more";
         pass.desk.verdict(Verdict::working(reasons::LOST, text));
     }
-    let wait = pass.desk.missing_wait().unwrap_or(SOON);
-    pass.desk.rest(Rest::After(wait))
 }
 
 /// Forgets the identity, so that the next look creates; the raised attempt keeps the create apart from the earlier one.

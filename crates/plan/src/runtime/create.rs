@@ -80,6 +80,8 @@ pub(super) fn take_over(mut pass: Pass<'_>, id: &str, arn: &str) -> Decision {
         reasons::ADOPTED,
         format!("taking over runtime {id}"),
     ));
+    // A deletion before the next look sees that there is something to look for.
+    pass.desk.status.attempt.get_or_insert(0);
     let tags = pass.owner().tags();
     pass.tag(arn, tags)
 }

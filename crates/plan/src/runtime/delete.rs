@@ -96,13 +96,10 @@ fn unidentified(pass: &mut Pass<'_>) -> Option<Decision> {
 
 /// The tags of an adopted runtime were on their way.
 fn adopting(pass: &mut Pass<'_>) -> Option<Decision> {
-    let id = pass
-        .view
-        .object
-        .spec
-        .adopt
-        .as_ref()
-        .map(|adoption| adoption.runtime_id.clone())?;
+    let Some(adoption) = pass.view.object.spec.adopt.as_ref() else {
+        return Some(release(pass, None));
+    };
+    let id = adoption.runtime_id.clone();
     match &pass.view.facts.runtime {
         None => Some(pass.desk.clone().read(Read::Runtime { id })),
         Some(Err(fault)) => Some(pass.desk.clone().fault(fault, false)),

@@ -22,7 +22,11 @@ pub(super) fn plan(pass: Pass<'_>, wish: &Wish) -> Decision {
         Look::Get => get(pass),
         Look::Compared => ready::compared(pass, wish),
         Look::Held => pass.desk.rest_held(),
-        Look::Missing(rest) => pass.desk.rest(rest),
+        Look::Missing(rest) => {
+            let mut pass = pass;
+            doubted(&mut pass, wish);
+            pass.desk.rest(rest)
+        }
         Look::Moving(status, since) => moving(pass, wish, status, since),
     }
 }
@@ -206,14 +210,21 @@ fn missing(mut pass: Pass<'_>, wish: &Wish) -> Decision {
         return anew(pass, reasons::CREATING, text);
     }
     if !pass.desk.missing() {
-        if !(pass.serving(wish) && pass.desk.is_ready()) {
-            let text = format!("AgentCore does not find runtime {id}; it is asked once more");
-            pass.desk.verdict(Verdict::working(reasons::LOST, text));
-        }
+        doubted(&mut pass, wish);
         let wait = pass.desk.missing_wait().unwrap_or(SOON);
         return pass.desk.rest(Rest::After(wait));
     }
     lost(pass)
+}
+
+/// A 404 that is not believed yet: what was live stays Ready, and nothing else does.
+fn doubted(pass: &mut Pass<'_>, wish: &Wish) {
+    if pass.serving(wish) && pass.desk.is_ready() {
+        return;
+    }
+    let id = pass.desk.status.id.as_deref().unwrap_or_default();
+    let text = format!("AgentCore does not find runtime {id}; it is asked once more");
+    pass.desk.verdict(Verdict::working(reasons::LOST, text));
 }
 
 fn lost(mut pass: Pass<'_>) -> Decision {

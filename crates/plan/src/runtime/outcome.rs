@@ -111,11 +111,16 @@ fn refused(mut pass: Pass<'_>, fault: &Fault, sent: &Pending) -> Decision {
             pass.desk.rest(Rest::After(SOON))
         }
         Class::Invalid => pass.desk.invalid(fault, &hash),
+        // The runtime is gone, which the next Get tells, or something that the request names is not there.
         Class::Gone => {
             pass.desk.status.pending = None;
-            pass.desk
-                .verdict(Verdict::working(reasons::LOST, said(fault)));
-            pass.desk.rest(Rest::After(SOON))
+            if !(serving && pass.desk.is_ready()) {
+                let text = format!("{}; it is tried again by itself", said(fault));
+                pass.desk.event_once(true, reasons::INVALID, &text);
+                pass.desk.verdict(Verdict::stalled(reasons::INVALID, text));
+            }
+            let rest = pass.desk.backoff();
+            pass.desk.rest(rest)
         }
         Class::Conflict if sent.operation == CREATE => {
             pass.desk.status.pending = None;

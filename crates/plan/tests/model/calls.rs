@@ -153,6 +153,9 @@ impl Aws {
             if let Some(Ok(answer)) = aws.tokens.get(token).cloned() {
                 return Ok(answer);
             }
+            if aws.update_gone {
+                return Err(fault(Class::Gone, "there is no such capacity provider"));
+            }
             let (now, until, switches) = (aws.now, aws.now + aws.work, aws.switches);
             let failed = aws.rt(id)?.status;
             if failed.in_transition()

@@ -86,6 +86,8 @@ pub struct Aws {
     pub calls: BTreeMap<&'static str, u32>,
     pub faults: VecDeque<Planned>,
     pub healed: bool,
+    /// What updates name besides the runtime is not there.
+    pub update_gone: bool,
     pub work: SignedDuration,
     pub default_lag: SignedDuration,
     next: u32,
@@ -130,6 +132,7 @@ impl Aws {
             calls: BTreeMap::new(),
             faults: VecDeque::new(),
             healed: true,
+            update_gone: false,
             work: SignedDuration::from_secs(8),
             default_lag: SignedDuration::from_secs(0),
             next: 0,
