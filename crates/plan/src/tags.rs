@@ -72,6 +72,19 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// Whether a resource that was this object's has another owner by its tags. The same object under another cluster id is none.
+    pub fn lost(&self, tags: &Tags) -> bool {
+        self.judge(tags) == Ownership::Others && tags.get(UID) != Some(&self.uid)
+    }
+
+    /// Whether a resource is this object's, or that of an earlier object of its name, by its tags.
+    pub fn made(&self, tags: &Tags) -> bool {
+        tags.get(UID) == Some(&self.uid)
+            || matches!(self.judge(tags), Ownership::Ours | Ownership::Former)
+    }
+}
+
 /// The ownership keys that these tags carry.
 pub fn ownership_keys(tags: &Tags) -> Vec<String> {
     [CLUSTER, NAMESPACE, NAME, UID]

@@ -24,6 +24,7 @@ fn adopting(change: impl FnOnce(&mut Adopt, &mut World)) -> World {
     change(&mut adopt, &mut world);
     let mut object = runtime_object(7);
     object.spec.adopt = Some(adopt);
+    object.spec.tags = Some([("Owner".to_owned(), "them".to_owned())].into());
     world.runtime = Some(Stored::new(object));
     world
 }

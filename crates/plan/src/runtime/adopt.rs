@@ -1,5 +1,6 @@
 //! Taking over a runtime that exists. Until it is ours, nothing but its ownership tags is written.
 
+use agentcore_api::names::tags;
 use agentcore_api::reasons;
 use agentcore_api::runtime::Adopt;
 
@@ -12,7 +13,7 @@ use crate::aws::{Runtime, Tags};
 use crate::conditions::Verdict;
 use crate::desk::SLOW;
 use crate::step::Rest;
-use crate::tags::Ownership;
+use crate::tags::{Ownership, TagDiff};
 
 pub(super) fn plan(pass: Pass<'_>, wish: &Wish, adoption: &Adopt) -> Decision {
     let view = pass.view;
@@ -81,7 +82,10 @@ fn judged(
         }
         Ownership::Former | Ownership::Others | Ownership::Nobody => {}
     }
-    let fields = differing(&wish.config, &there.config);
+    let mut fields = differing(&wish.config, &there.config);
+    if changes_tags(wish, tags) {
+        fields.push("tags");
+    }
     if !fields.is_empty() && adoption.apply != Some(true) {
         let text = format!(
             "runtime {} differs in {}; make the spec equal, or set adopt.apply: true to change the runtime",
@@ -92,6 +96,14 @@ fn judged(
     }
     pass.desk.write_ahead(TAG, &wish.hash, false);
     take_over(pass, &there.id, &there.arn)
+}
+
+/// Whether a tag that is there would be changed or removed; those of ownership are what adopting is.
+fn changes_tags(wish: &Wish, there: &Tags) -> bool {
+    let diff = TagDiff::between(there, &wish.tags);
+    diff.keys()
+        .into_iter()
+        .any(|key| there.contains_key(key) && !key.starts_with(tags::PREFIX))
 }
 
 fn stalled(mut pass: Pass<'_>, reason: &'static str, text: String) -> Decision {

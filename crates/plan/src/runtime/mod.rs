@@ -1,6 +1,7 @@
 //! AgentRuntime: what is seen of one, and what is done about it.
 
 mod adopt;
+mod claim;
 mod create;
 mod delete;
 mod delete_wait;

@@ -1,5 +1,6 @@
 //! AgentCore says READY: configuration, tags, resource policy and DEFAULT are brought to the wish, in this order.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use agentcore_api::reasons;
@@ -8,7 +9,7 @@ use agentcore_api::runtime::DefaultEndpoint;
 use super::diff::{differing, filled};
 use super::pass::Pass;
 use super::wish::{Wish, canonical};
-use super::{Action, Decision, Listed, Read};
+use super::{Action, Decision, Listed, Read, claim};
 use crate::aws::{Endpoint, Runtime, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::hash::{CHANGING, WishHash};
@@ -68,6 +69,20 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
         pass.desk.status.phase = Some(agentcore_api::runtime::Phase::Failed);
         return pass.desk.rest_held();
     }
+    // Changed by somebody else since our own call, or under the tags of another owner at the last look: whose is it?
+    let seen = pass.desk.observed();
+    let moved = pass
+        .desk
+        .status
+        .observed
+        .as_ref()
+        .is_some_and(|seen| seen.version != there.version);
+    if (moved && seen.request == wish.hash.request) || seen.tags == CHANGING {
+        match claim::check(pass, false) {
+            ControlFlow::Continue(ours) => pass = ours,
+            ControlFlow::Break(decision) => return decision,
+        }
+    }
     let named = fields.join(", ");
     if pass.serving(wish) && pass.desk.is_ready() {
         let text =
@@ -101,6 +116,7 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
                     .get_or_insert_with(|| pass.desk.now.to_string());
                 return pass.desk.rest(Rest::After(crate::desk::SOON));
             }
+            Some(Ok(Some(there))) if claim::taken(&pass, there) => return claim::left_alone(pass),
             Some(Ok(Some(there))) => {
                 let diff = TagDiff::between(there, &wish.tags);
                 if diff != TagDiff::default() {
