@@ -64,7 +64,7 @@ fn it_waits_for_its_runtime_without_a_call() {
     world.endpoint = Some(Stored::new(endpoint_object(1)));
     assert_eq!(
         world.endpoint_pass(Due::default(), Disturb::default()),
-        Some(Rest::Settled)
+        Some(Rest::After(std::time::Duration::from_mins(5)))
     );
     assert_eq!(reason(&world), reasons::RUNTIME_NOT_FOUND);
     world.runtime = Some(Stored::new(model::world::runtime_object(1)));
@@ -211,4 +211,29 @@ fn at_rest_nothing_is_called() {
     }
     assert_eq!(world.aws.total(), 0);
     assert_eq!(world.endpoint_status(), before);
+}
+
+#[test]
+fn credentials_of_another_account_lose_make_and_delete_no_endpoint() {
+    let mut world = ready();
+    world.policy.account = "999988887777".into();
+    world.aws.advance(120);
+    world.aws.vanish("support"); // as the other account answers
+    let poll = Due {
+        poll: true,
+        sweep: None,
+    };
+    for _ in 0..3 {
+        world.endpoint_pass(poll, Disturb::default());
+        world.aws.advance(120);
+    }
+    assert_eq!(reason(&world), reasons::ACCESS_DENIED);
+    assert!(world.endpoint_status().arn.is_some());
+    world.delete_endpoint();
+    world.endpoint_pass(poll, Disturb::default());
+    assert!(
+        world.endpoint.is_some(),
+        "it may still exist where it was made"
+    );
+    assert_eq!(own_calls(&world), []);
 }

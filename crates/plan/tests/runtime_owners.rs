@@ -4,10 +4,12 @@
 
 mod model;
 
+use agentcore_api::names::annotations;
 use agentcore_api::reasons;
 use agentcore_api::runtime::Adopt;
 use agentcore_plan::conditions::is_ready;
-use model::steps::{event_count, pass, ready, reason, settle, wait};
+use agentcore_plan::runtime::region;
+use model::steps::{event_count, own_calls, pass, ready, reason, settle, wait};
 use model::world::{Stored, World, runtime_object};
 
 #[test]
@@ -88,4 +90,40 @@ fn a_runtime_that_is_being_taken_over_goes_with_its_object() {
     settle(&mut world);
     assert!(world.runtime.is_none());
     assert!(world.aws.runtimes.is_empty(), "{}", world.trace.join("\n"));
+}
+#[test]
+fn credentials_of_another_account_lose_make_and_delete_nothing() {
+    let mut world = ready();
+    world.policy.account = "999988887777".into();
+    world.policy.execution_role_patterns = vec!["*".into()];
+    world.aws.advance(120);
+    world.aws.vanish("support"); // as the other account answers
+    wait(&mut world, 10 * 60);
+    let status = world.status();
+    assert_eq!(reason(&status), reasons::ACCESS_DENIED);
+    assert!(status.id.is_some());
+    assert!(!is_ready(&status.conditions));
+    assert_eq!(own_calls(&world), []);
+    world.delete_runtime();
+    wait(&mut world, 10 * 60);
+    assert!(
+        world.runtime.is_some(),
+        "it may still exist where it was made"
+    );
+    assert_eq!(own_calls(&world), []);
+    world.annotate(annotations::LET_GO, "true");
+    settle(&mut world);
+    assert!(world.runtime.is_none());
+}
+
+#[test]
+fn an_operator_of_another_region_keeps_what_was_made_where_it_was_made() {
+    let mut world = ready();
+    world.policy.region = "eu-west-1".into();
+    let object = world.runtime.clone().unwrap().now;
+    assert_eq!(region(&object, &world.policy), "us-east-1");
+    assert_eq!(region(&runtime_object(1), &world.policy), "eu-west-1");
+    settle(&mut world);
+    assert_eq!(world.status().region.as_deref(), Some("us-east-1"));
+    assert_eq!(own_calls(&world), []);
 }

@@ -17,6 +17,7 @@ use crate::conditions::{Verdict, find, is_ready, ready_reason};
 use crate::fault::Fault;
 use crate::fields::Shared;
 use crate::hash::WishHash;
+use crate::policy::Policy;
 use crate::step::{Decision, Event, Rest, Step};
 
 /// How long a deletion may take before it is called stuck.
@@ -253,6 +254,17 @@ impl<S: Shared> Desk<S> {
     pub fn deletion_accepted_at(&self) -> Option<Timestamp> {
         self.status.deletion_accepted_at().and_then(parsed)
     }
+}
+
+/// Why nothing can be said of a resource: it is in another account than the operator's credentials, where a 404 means nothing.
+pub(crate) fn elsewhere(account: Option<&str>, policy: &Policy) -> Option<Verdict> {
+    let theirs =
+        account.filter(|account| !policy.account.is_empty() && *account != policy.account)?;
+    let text = format!(
+        "it is in account {theirs}, and the operator's credentials are of account {}; give the operator credentials of {theirs}",
+        policy.account
+    );
+    Some(Verdict::waiting(reasons::ACCESS_DENIED, text))
 }
 
 /// A fault for people.

@@ -75,7 +75,7 @@ fn going(pass: &mut Pass<'_>, text: &str) {
 }
 
 /// Something is in the way that a person has to see to; `let-go` gives up instead.
-fn stuck(mut pass: Pass<'_>, verdict: Verdict, rest: Rest) -> Decision {
+pub(super) fn stuck(mut pass: Pass<'_>, verdict: Verdict, rest: Rest) -> Decision {
     if pass.desk.let_go() {
         return left_behind(pass, "annotation let-go");
     }

@@ -7,7 +7,7 @@ use super::pass::Pass;
 use super::wish::{Wish, render};
 use super::{Action, Decision, Read, View, create, delete, live, outcome};
 use crate::conditions::{State, Verdict};
-use crate::desk::SOON;
+use crate::desk::{SLOW, SOON, elsewhere};
 use crate::step::{Rest, Sweep};
 
 const SUSPENDED: &str = "suspended by spec.suspend: nothing is changed in AWS";
@@ -27,7 +27,18 @@ pub fn plan(view: &View<'_>, now: Timestamp) -> Decision {
 /// The step when nothing was done in this pass yet.
 pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     let pass = Pass::new(view, now);
-    if view.object.metadata.deletion_timestamp.is_some() {
+    let deleting = view.object.metadata.deletion_timestamp.is_some();
+    if pass.desk.status.arn.is_some()
+        && pass.has_finalizer()
+        && let Some(verdict) = elsewhere(pass.desk.status.account.as_deref(), view.policy)
+    {
+        return if deleting {
+            delete::stuck(pass, verdict, Rest::After(SLOW))
+        } else {
+            out_of_reach(pass, verdict)
+        };
+    }
+    if deleting {
         return delete::plan(pass);
     }
     if view.object.spec.suspend == Some(true) {
@@ -51,6 +62,13 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     }
 }
 
+/// Nothing is asked or changed where the credentials are of another account.
+fn out_of_reach(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
+    pass.desk.event_once(true, verdict.reason, &verdict.message);
+    pass.desk.verdict(verdict);
+    pass.desk.rest(Rest::After(SLOW))
+}
+
 /// The runtime was made anew, and this endpoint went with the old one; or nothing was sent yet.
 fn other_runtime(mut pass: Pass<'_>, wish: &Wish) -> Decision {
     if pass.desk.status.runtime_id.is_none() {
@@ -70,14 +88,15 @@ fn other_runtime(mut pass: Pass<'_>, wish: &Wish) -> Decision {
     pass.desk.rest(Rest::After(SOON))
 }
 
-/// What is written in the spec cannot be carried out, or not yet. A runtime that comes or changes wakes the endpoint.
+/// What is written in the spec cannot be carried out, or not yet. A runtime that comes or changes wakes the endpoint; what goes
+/// without a finalizer (the runtime, or the endpoint that had the name) wakes nobody, so it is looked at again, which costs no call.
 fn refused(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
     if verdict.state == State::Stalled {
         pass.desk.event_once(true, verdict.reason, &verdict.message);
     }
     pass.desk.verdict(verdict);
     pass.desk.handled();
-    pass.desk.rest(Rest::Settled)
+    pass.desk.rest(Rest::After(SLOW))
 }
 
 fn add_finalizer(mut pass: Pass<'_>) -> Decision {

@@ -20,4 +20,4 @@ pub use diff::differing;
 pub use plan::plan;
 pub use view::*;
 pub(crate) use wish::wished_tags;
-pub use wish::{Refusal, Wish, render};
+pub use wish::{Refusal, Wish, region, render};

@@ -9,6 +9,7 @@ use super::pass::Pass;
 use super::wish::{Refusal, Wish, render};
 use super::{Action, Decision, View, adopt, create, delete, live, outcome, suspend};
 use crate::conditions::Verdict;
+use crate::desk::{SLOW, elsewhere};
 use crate::step::Rest;
 
 /// Pause before the namespace limit is looked at again: deletions of other objects do not wake this one.
@@ -28,7 +29,18 @@ pub fn plan(view: &View<'_>, now: Timestamp) -> Decision {
 /// The step when nothing was done in this pass yet.
 pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     let mut pass = Pass::new(view, now);
-    if view.object.metadata.deletion_timestamp.is_some() {
+    let deleting = view.object.metadata.deletion_timestamp.is_some();
+    if pass.desk.status.id.is_some()
+        && pass.has_finalizer()
+        && let Some(verdict) = elsewhere(pass.desk.status.account.as_deref(), view.policy)
+    {
+        return if deleting {
+            delete::stuck(pass, verdict, Rest::After(SLOW))
+        } else {
+            out_of_reach(pass, verdict)
+        };
+    }
+    if deleting {
         return delete::plan(pass);
     }
     if view.object.spec.suspend == Some(true) {
@@ -70,6 +82,13 @@ fn warn_of_a_single_subnet(pass: &mut Pass<'_>, wish: &Wish) {
         );
         pass.desk.event(true, reasons::SINGLE_SUBNET, text);
     }
+}
+
+/// Nothing is asked or changed where the credentials are of another account.
+fn out_of_reach(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
+    pass.desk.event_once(true, verdict.reason, &verdict.message);
+    pass.desk.verdict(verdict);
+    pass.desk.rest(Rest::After(SLOW))
 }
 
 fn refused(mut pass: Pass<'_>, refusal: Refusal) -> Decision {

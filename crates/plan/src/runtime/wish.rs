@@ -94,12 +94,13 @@ pub(crate) fn name(object: &AgentRuntime, policy: &Policy) -> String {
         .unwrap_or_else(|| default_runtime_name(&policy.cluster_id, namespace(object), own))
 }
 
-/// Region of the runtime; empty when nobody says one.
-pub(crate) fn region(object: &AgentRuntime, policy: &Policy) -> String {
-    object
-        .spec
-        .region
-        .clone()
+/// Region of the runtime: where it was made or sent, else as the spec says, else the operator's own; empty when nobody says one.
+/// An operator that moves to another region leaves what it made where it is.
+pub fn region(object: &AgentRuntime, policy: &Policy) -> String {
+    let status = object.status.as_ref();
+    let known = status.and_then(|status| status.region.clone());
+    known
+        .or_else(|| object.spec.region.clone())
         .unwrap_or_else(|| policy.region.clone())
 }
 
