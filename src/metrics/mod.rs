@@ -2,14 +2,16 @@
 
 mod objects;
 
-use std::time::Duration;
+use std::time::Instant;
 
-use agentcore_api::{AgentEndpoint, AgentRuntime};
+use agentcore_api::{AgentEndpoint, AgentRuntime, conditions};
 use agentcore_plan::fault::Class;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::reflector::Store;
 use parking_lot::Mutex;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::aws::{Call, CallObserver};
@@ -28,6 +30,8 @@ pub struct Metrics {
     registry: Registry,
     /// Whether this replica leads.
     pub leader: IntGauge,
+    queue: IntGaugeVec,
+    transitions: IntCounterVec,
     reconciles: IntCounterVec,
     reconcile_seconds: HistogramVec,
     aws_requests: IntCounterVec,
@@ -43,6 +47,18 @@ impl Metrics {
         let registry = Registry::new_custom(Some("agentcore".to_owned()), None)?;
         let metrics = Self {
             leader: IntGauge::new("leader", "1 while this replica holds the lease and acts.")?,
+            queue: IntGaugeVec::new(
+                Opts::new(
+                    "queue_depth",
+                    "Objects in a pass, those that wait for AWS or a rate limit included.",
+                ),
+                &["controller"],
+            )?,
+            transitions: counter(
+                "condition_transitions_total",
+                "Changes of a condition's status; an absent Reconciling or Stalled is False.",
+                &["kind", "type", "status"],
+            )?,
             reconciles: counter(
                 "reconcile_total",
                 "Passes over objects.",
@@ -82,6 +98,8 @@ impl Metrics {
         let Self {
             registry,
             leader,
+            queue,
+            transitions,
             reconciles,
             reconcile_seconds,
             aws_requests,
@@ -91,7 +109,8 @@ impl Metrics {
             objects: _,
         } = &metrics;
         registry.register(Box::new(leader.clone()))?;
-        for counter in [reconciles, aws_requests, aws_throttles] {
+        registry.register(Box::new(queue.clone()))?;
+        for counter in [transitions, reconciles, aws_requests, aws_throttles] {
             registry.register(Box::new(counter.clone()))?;
         }
         for histogram in [reconcile_seconds, aws_seconds, aws_wait_seconds] {
@@ -100,14 +119,35 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// A pass ended: well, or with a reason.
-    pub fn reconciled(&self, controller: &str, failure: Option<&'static str>, time: Duration) {
-        self.reconciles
-            .with_label_values(&[controller, failure.unwrap_or("success")])
-            .inc();
-        self.reconcile_seconds
-            .with_label_values(&[controller])
-            .observe(time.as_secs_f64());
+    /// A pass begins; it ends with the guard.
+    pub fn pass(&self, controller: &'static str) -> PassGuard<'_> {
+        self.queue.with_label_values(&[controller]).inc();
+        PassGuard {
+            metrics: self,
+            controller,
+            begun: Instant::now(),
+            result: "cancelled",
+        }
+    }
+
+    /// A status was written: counts the conditions that it changed.
+    pub fn status_written(&self, kind: &str, before: &[Condition], after: &[Condition]) {
+        let status = |conditions: &[Condition], type_: &str| {
+            let found = conditions.iter().find(|condition| condition.type_ == type_);
+            found.map_or_else(|| "False".to_owned(), |condition| condition.status.clone())
+        };
+        for type_ in [
+            conditions::READY,
+            conditions::RECONCILING,
+            conditions::STALLED,
+        ] {
+            let now = status(after, type_);
+            if now != status(before, type_) {
+                self.transitions
+                    .with_label_values(&[kind, type_, &now])
+                    .inc();
+            }
+        }
     }
 
     /// Objects whose state is exported from now on, read from these caches at each scrape.
@@ -127,6 +167,41 @@ impl Metrics {
             tracing::error!(%error, "metrics not encoded");
         }
         text
+    }
+}
+
+/// A pass under way.
+pub struct PassGuard<'a> {
+    metrics: &'a Metrics,
+    controller: &'static str,
+    begun: Instant,
+    result: &'static str,
+}
+
+impl PassGuard<'_> {
+    /// Says how it ended: well, or with a reason.
+    pub fn ended(mut self, failure: Option<&'static str>) {
+        self.result = failure.unwrap_or("success");
+    }
+}
+
+impl Drop for PassGuard<'_> {
+    fn drop(&mut self) {
+        let Self {
+            metrics,
+            controller,
+            begun,
+            result,
+        } = self;
+        metrics.queue.with_label_values(&[*controller]).dec();
+        metrics
+            .reconciles
+            .with_label_values(&[*controller, *result])
+            .inc();
+        metrics
+            .reconcile_seconds
+            .with_label_values(&[*controller])
+            .observe(begun.elapsed().as_secs_f64());
     }
 }
 

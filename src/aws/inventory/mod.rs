@@ -253,6 +253,7 @@ impl Inventory {
                 .snapshot
                 .as_ref()
                 .map_or(1, |snapshot| snapshot.len().div_ceil(PAGE).max(1)),
+            list_fails: state.failures > 0,
             youngest: youngest.unwrap_or_default(),
             get_quarter: self.control.quarter(Operation::GetAgentRuntime),
             list_quarter: self.control.quarter(Operation::ListAgentRuntimes),

@@ -36,6 +36,8 @@ pub struct Load {
     pub without_id: usize,
     /// Pages of the list.
     pub pages: usize,
+    /// Whether the last list failed: it may never come.
+    pub list_fails: bool,
     /// How long the youngest has been in transition.
     pub youngest: Duration,
     /// Shortest time between Gets that use a quarter of their rate.
@@ -45,9 +47,10 @@ pub struct Load {
 }
 
 impl Load {
-    /// The way that costs fewer calls; on a tie the list, which shows more.
+    /// The way that costs fewer calls; on a tie the list, which shows more. While lists fail, what can be read is read.
     pub fn look(&self) -> Look {
-        if self.without_id == 0 && self.with_id < self.pages {
+        let cheaper = self.without_id == 0 && self.with_id < self.pages;
+        if cheaper || (self.list_fails && self.with_id > 0) {
             Look::Gets
         } else {
             Look::List
@@ -90,6 +93,7 @@ mod tests {
             with_id,
             without_id: 0,
             pages,
+            list_fails: false,
             youngest: Duration::ZERO,
             get_quarter: QUARTER,
             list_quarter: QUARTER,
@@ -127,6 +131,19 @@ mod tests {
             .look(),
             Look::List
         );
+    }
+
+    #[test]
+    fn while_lists_fail_each_object_is_read() {
+        let failing = |with_id, without_id| Load {
+            without_id,
+            list_fails: true,
+            ..load(with_id, 1)
+        };
+        assert_eq!(failing(1, 0).look(), Look::Gets);
+        assert_eq!(failing(200, 3).look(), Look::Gets);
+        assert_eq!(failing(200, 3).interval(), QUARTER * 200);
+        assert_eq!(failing(0, 3).look(), Look::List);
     }
 
     #[test]

@@ -98,7 +98,19 @@ async fn few_in_transition_among_many_pages_get_and_the_minute_list_goes_on() {
 #[tokio::test]
 async fn failing_lists_are_put_off_whoever_waits() {
     let inventory = listed(1);
-    inventory.track("a".to_owned(), Some("agent-0".to_owned()), Timestamp::now());
+    inventory.track("a".to_owned(), None, Timestamp::now());
     inventory.state.lock().failures = 10;
     assert!(next(&inventory).1 >= 29.0);
+}
+
+#[tokio::test]
+async fn while_lists_fail_those_in_transition_get_and_the_list_is_tried_again() {
+    let inventory = listed(1);
+    inventory.track("a".to_owned(), Some("agent-0".to_owned()), Timestamp::now());
+    inventory.state.lock().failures = 10;
+    let (look, after) = next(&inventory);
+    assert_eq!(look, Next::Gets);
+    assert!(after <= 2.0, "{after}");
+    inventory.state.lock().polled_at = Some(Instant::now() + Duration::from_mins(2));
+    assert_eq!(next(&inventory).0, Next::List(Lane::Sweep));
 }

@@ -24,7 +24,16 @@ impl EndpointPass<'_> {
         )
         .await?;
         self.shard.context.endpoints.wrote(&written, status.clone());
-        self.object.status = Some(status);
+        let before = self
+            .object
+            .status
+            .replace(status.clone())
+            .unwrap_or_default();
+        self.shard.context.metrics.status_written(
+            "AgentEndpoint",
+            &before.conditions,
+            &status.conditions,
+        );
         Ok(())
     }
 }

@@ -6,7 +6,6 @@ mod gather;
 mod report;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use agentcore_api::AgentRuntime;
 use agentcore_plan::runtime::{self as plan, Action, Decision, Read};
@@ -39,14 +38,10 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
         return Ok(later);
     }
     async {
-        let start = Instant::now();
+        let metrics = shard.context.metrics.pass(CONTROLLER);
         let mut pass = RuntimePass::gather(&object, &shard).await; // inventory only
         let rest = drive(&mut pass).await;
-        shard.context.metrics.reconciled(
-            CONTROLLER,
-            rest.as_ref().err().map(Error::reason),
-            start.elapsed(),
-        );
+        metrics.ended(rest.as_ref().err().map(Error::reason));
         Ok(pass.remember(rest?))
     }
     .instrument(span)

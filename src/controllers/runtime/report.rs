@@ -24,7 +24,16 @@ impl RuntimePass<'_> {
         )
         .await?;
         self.shard.context.runtimes.wrote(&written, status.clone());
-        self.object.status = Some(status);
+        let before = self
+            .object
+            .status
+            .replace(status.clone())
+            .unwrap_or_default();
+        self.shard.context.metrics.status_written(
+            "AgentRuntime",
+            &before.conditions,
+            &status.conditions,
+        );
         Ok(())
     }
 }
