@@ -237,3 +237,16 @@ fn credentials_of_another_account_lose_make_and_delete_no_endpoint() {
     );
     assert_eq!(own_calls(&world), []);
 }
+
+#[test]
+fn an_endpoint_with_another_owners_tags_keeps_them() {
+    let mut world = ready();
+    let tags = &mut world.aws.runtimes[0].endpoints[0].tags;
+    for key in ["cluster", "namespace", "name", "uid"] {
+        tags.insert(format!("agentcore.dev/{key}"), "other".into());
+    }
+    world.sweep();
+    world.endpoint_pass(Due::default(), Disturb::default());
+    assert_eq!(reason(&world), reasons::NOT_OWNED);
+    assert_eq!(world.aws.mutations(), 0);
+}

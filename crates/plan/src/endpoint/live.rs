@@ -8,7 +8,7 @@ use super::wish::Wish;
 use super::{Action, Decision, Read, failed};
 use crate::aws::{Endpoint, ServiceStatus};
 use crate::conditions::Verdict;
-use crate::desk::SOON;
+use crate::desk::{SLOW, SOON};
 use crate::hash::{CHANGING, WishHash};
 use crate::step::{Rest, Sweep};
 use crate::tags::TagDiff;
@@ -228,6 +228,7 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
                 let wait = pass.desk.missing_wait().unwrap_or(SOON);
                 return pass.desk.rest(Rest::After(wait));
             }
+            Some(Ok(Some(there))) if pass.owner().lost(there) => return left_alone(pass),
             Some(Ok(Some(there))) => {
                 let diff = TagDiff::between(there, &wish.tags);
                 if diff != TagDiff::default() {
@@ -238,6 +239,17 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
         record_tags(&mut pass, &wish.hash.tags);
     }
     settled(pass, verdict)
+}
+
+/// The endpoint has another owner by now. Its tags are read again at each look until they say otherwise.
+fn left_alone(mut pass: Pass<'_>) -> Decision {
+    let text = "the endpoint carries another owner's tags now, so nothing of it is changed";
+    record_tags(&mut pass, CHANGING);
+    pass.desk.event_once(true, reasons::NOT_OWNED, text);
+    pass.desk
+        .verdict(Verdict::stalled(reasons::NOT_OWNED, text));
+    pass.desk.handled();
+    pass.desk.rest(Rest::After(SLOW))
 }
 
 /// Updates what is on record as compared.

@@ -229,10 +229,17 @@ fn default_is_live(pass: &Pass<'_>) -> bool {
 }
 
 fn lagging(mut pass: Pass<'_>, wish: &Wish) -> Decision {
-    let text = format!(
-        "version {} is READY, and DEFAULT has not moved to it yet",
-        pass.desk.status.ready_version.as_deref().unwrap_or("?")
-    );
+    let version = pass.desk.status.ready_version.as_deref().unwrap_or("?");
+    let text = match &pass.view.facts.default_endpoint {
+        Some(Ok(Some(there)))
+            if !there.status.in_transition() && there.failure_reason.is_some() =>
+        {
+            let why = there.failure_reason.as_deref().unwrap_or_default();
+            let status = there.status.as_str();
+            format!("version {version} is READY, and DEFAULT is {status}: {why}")
+        }
+        _ => format!("version {version} is READY, and DEFAULT has not moved to it yet"),
+    };
     let verdict = if pass.serving(wish) && pass.desk.is_ready() {
         Verdict::ready(reasons::ROLLOUT_ACTIVE, text)
     } else {
