@@ -50,7 +50,7 @@ reasons! {
     ADOPTION_REFUSED = "AdoptionRefused";
     /// The adopted runtime differs from the spec, and `adopt.apply` is not true.
     ADOPTION_PENDING = "AdoptionPending";
-    /// The AWS resource carries no ownership tags of ours any more, so it is not deleted.
+    /// The AWS resource carries no ownership tags of ours any more, so it is neither changed nor deleted.
     NOT_OWNED = "NotOwned";
     /// A tag key that the operator requires is missing.
     REQUIRED_TAG_MISSING = "RequiredTagMissing";
@@ -62,7 +62,7 @@ reasons! {
     INVALID_SPEC = "InvalidSpec";
     /// AWS refused the request as invalid.
     INVALID = "Invalid";
-    /// AWS did not allow the operator to do it.
+    /// AWS did not allow the operator to do it, or its credentials are of another account.
     ACCESS_DENIED = "AccessDenied";
     /// A quota of the account is used up.
     QUOTA_EXCEEDED = "QuotaExceeded";
