@@ -14,6 +14,9 @@ use tokio::sync::watch;
 /// How many events a slow reader may lag behind before the watch waits for it.
 const BUFFER: usize = 1024;
 
+/// Objects of one page of the first list: what a page is decoded from stays in memory for a while.
+const PAGE: u32 = 100;
+
 /// A shared watch: readers subscribe before it is driven.
 pub struct Watch<K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static> {
     /// The cache.
@@ -53,13 +56,14 @@ where
     }
 
     /// Reads and watches for ever. What nobody reads (managed fields, kubectl's copy of the manifest) is dropped at once.
-    pub fn drive(self, api: Api<K>) -> impl Stream<Item = ()> + Send {
+    /// `gone` is told of each object that went away: the readers' streams do not tell.
+    pub fn drive(self, api: Api<K>, gone: impl Fn(&K) + Send) -> impl Stream<Item = ()> + Send {
         let Self {
             store: _,
             writer,
             filled,
         } = self;
-        watcher(api, watcher::Config::default())
+        watcher(api, watcher::Config::default().page_size(PAGE))
             .default_backoff()
             .modify(|object| {
                 object.managed_fields_mut().clear();
@@ -70,6 +74,7 @@ where
                 Ok(watcher::Event::InitDone) => {
                     filled.send_replace(true);
                 }
+                Ok(watcher::Event::Delete(object)) => gone(&object),
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(kind = %K::kind(&()), %error, "watch interrupted; it is tried again");

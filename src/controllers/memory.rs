@@ -10,6 +10,9 @@ use parking_lot::Mutex;
 
 use super::pass;
 
+/// Annotations that the planner reads.
+const ANNOTATION_PREFIX: &str = "agentcore.dev/";
+
 /// Memory of one object.
 #[derive(Debug, Clone)]
 pub struct Remembered<S> {
@@ -26,6 +29,8 @@ pub struct Remembered<S> {
     pub woken: bool,
     /// How the last pass left it.
     rested: Option<Rested>,
+    /// The newest resource version that holds nothing but what the last pass looked at and wrote.
+    confirmed: u64,
     /// The last status that we wrote, and the resource version that it made: the cache may be behind it.
     pub written: Option<(u64, S)>,
 }
@@ -107,9 +112,8 @@ impl<S: Clone> Memories<S> {
         let pause = pass::pause(rest);
         let seen = resource_version(object);
         self.with(object, |memory| {
-            let written = memory.written.as_ref().map_or(0, |(version, _)| *version);
             memory.rested = Some(Rested {
-                resource_version: seen.max(written),
+                resource_version: seen.max(memory.confirmed),
                 until: pause.map(|pause| now + pause),
             });
             memory.faults = if matches!(rest, Rest::Backoff(_)) {
@@ -142,14 +146,31 @@ impl<S: Clone> Memories<S> {
         let version = resource_version(object);
         self.with(object, |memory| match &memory.written {
             Some((written, status)) if *written > version => Some(status.clone()),
-            _ => cached,
+            _ => {
+                memory.written = None;
+                cached
+            }
         })
     }
 
-    /// Remembers a status that was written, by the object that the write answered.
-    pub fn wrote<K: Resource>(&self, object: &K, status: S) {
-        let version = resource_version(object);
-        self.with(object, |memory| memory.written = Some((version, status)));
+    /// Remembers a status that was written: over `looked_at`, answered by `written`. An edit in between is in the answer too, and
+    /// has not been looked at.
+    pub fn wrote<K: Resource>(&self, looked_at: &K, written: &K, status: S) {
+        let version = resource_version(written);
+        let confirms = asks_for(looked_at) == asks_for(written);
+        self.with(written, |memory| {
+            memory.confirmed = if confirms { version } else { 0 };
+            memory.written = Some((version, status));
+        });
+    }
+
+    /// How many objects are to be read at some time.
+    pub fn polled(&self) -> usize {
+        self.0
+            .lock()
+            .values()
+            .filter(|memory| memory.poll_at.is_some())
+            .count()
     }
 }
 
@@ -163,6 +184,7 @@ impl<S> Remembered<S> {
             sweep: None,
             woken: false,
             rested: None,
+            confirmed: 0,
             written: None,
         }
     }
@@ -170,6 +192,21 @@ impl<S> Remembered<S> {
 
 fn key<K: Resource>(object: &K) -> (String, String) {
     (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// What of an object can make a pass come to another end, status aside.
+fn asks_for<K: Resource>(object: &K) -> impl PartialEq {
+    let meta = object.meta();
+    let mut annotations = meta.annotations.clone().unwrap_or_default();
+    annotations.retain(|key, _| key.starts_with(ANNOTATION_PREFIX));
+    let deleted = meta.deletion_timestamp.is_some();
+    (
+        meta.uid.clone(),
+        meta.generation,
+        deleted,
+        meta.finalizers.clone().unwrap_or_default(),
+        annotations,
+    )
 }
 
 /// Resource versions of one object can be compared as numbers (Kubernetes KEP-5504).

@@ -10,6 +10,9 @@ use kube::runtime::controller::Action;
 /// More questions than this in one pass mean that the planner does not come to an end.
 const MOST_STEPS: usize = 16;
 
+/// Races in a row that are believed to be races.
+const MOST_RACES: u32 = 3;
+
 /// What went wrong in a pass. Faults of AWS are not among them: the planner deals with those.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -115,7 +118,7 @@ pub fn pace_since(since: Timestamp) -> Duration {
 
 /// When to try again after a pass that failed.
 pub fn after_error<K: kube::ResourceExt>(object: &K, error: &Error, faults: u32) -> Action {
-    if error.is_race() {
+    if error.is_race() && faults <= MOST_RACES {
         tracing::debug!(name = %object.name_any(), %error, "the object changed meanwhile");
         return Action::requeue(Duration::from_secs(1));
     }

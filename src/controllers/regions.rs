@@ -68,6 +68,13 @@ impl Regions {
         .clone()
     }
 
+    /// Stops watching for an object in transition, in whatever region it was.
+    pub fn settle(&self, key: &str) {
+        for region in self.cells.lock().values().filter_map(|cell| cell.get()) {
+            region.inventory.settle(key);
+        }
+    }
+
     /// The stream of wakes of all regions; there is one reader.
     pub fn woken(&self) -> Option<mpsc::UnboundedReceiver<Wake>> {
         self.woken.lock().take()

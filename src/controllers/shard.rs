@@ -1,7 +1,9 @@
 //! One watched namespace (or all of them): two watches, two controllers, and what wakes them.
 
+use std::collections::BTreeSet;
 use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agentcore_api::names::FINALIZER;
 use agentcore_api::{AgentEndpoint, AgentRuntime};
@@ -18,6 +20,9 @@ use super::context::Context;
 use super::{endpoint, runtime, sweep};
 use crate::aws::Wake;
 use crate::cluster::store::Watch;
+
+/// Longest wait for the first list before the log says so.
+const FIRST_LIST: Duration = Duration::from_secs(30);
 
 /// What the passes of one watched namespace share.
 pub struct Shard {
@@ -36,8 +41,14 @@ impl Shard {
     /// Waits until both kinds have been listed once: before that, what is not in a cache may exist all the same.
     pub async fn filled(&self) {
         for mut filled in self.filled.clone() {
-            // A watch that ends takes the process with it.
-            let _ = filled.wait_for(|filled| *filled).await;
+            while tokio::time::timeout(FIRST_LIST, filled.wait_for(|filled| *filled))
+                .await
+                .is_err()
+            {
+                tracing::warn!(
+                    "no first list of AgentRuntimes and AgentEndpoints yet: are the CRDs and the RBAC in place?"
+                );
+            }
         }
     }
 
@@ -118,9 +129,16 @@ impl Shard {
 
 /// Runs every shard until `stop`; ends with an error if one ends before.
 pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::Result<()> {
-    let namespaces: Vec<Option<String>> = match context.namespaces.as_slice() {
-        [] => vec![None],
-        names => names.iter().cloned().map(Some).collect(),
+    let names: BTreeSet<_> = context
+        .namespaces
+        .iter()
+        .filter(|name| !name.is_empty())
+        .cloned()
+        .collect();
+    let namespaces: Vec<_> = if names.is_empty() {
+        vec![None]
+    } else {
+        names.into_iter().map(Some).collect()
     };
     let (shards, controllers): (Vec<_>, Vec<_>) = namespaces
         .iter()
@@ -205,13 +223,18 @@ fn build(
             .run(runtime::reconcile, runtime::on_error, shard.clone())
             .for_each(|_| ready(()));
 
+    let (runtimes_of, endpoints_of) = (shard.clone(), shard.clone());
     let watches = select_all([
         runtimes
-            .drive(api(&context.kube, namespace))
+            .drive(api(&context.kube, namespace), move |object| {
+                gone_runtime(&runtimes_of, object);
+            })
             .for_each(|()| ready(()))
             .boxed_future(),
         endpoints
-            .drive(api(&context.kube, namespace))
+            .drive(api(&context.kube, namespace), move |object| {
+                gone_endpoint(&endpoints_of, object);
+            })
             .for_each(|()| ready(()))
             .boxed_future(),
     ]);
@@ -222,6 +245,25 @@ fn build(
         }
     };
     (shard, Box::pin(running))
+}
+
+/// An AgentRuntime went away: nothing is remembered of it, and those that waited for it look again.
+fn gone_runtime(shard: &Shard, object: &AgentRuntime) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    shard.context.regions.settle(&runtime::key(object));
+    shard.context.runtimes.forget(object);
+    shard.wake_referrers(&namespace, &name);
+    for other in runtime::over_the_limit(shard, &namespace) {
+        shard.wake_runtime(&namespace, &other);
+    }
+}
+
+/// An AgentEndpoint went away: its runtime may have waited for that, and another endpoint for its name.
+fn gone_endpoint(shard: &Shard, object: &AgentEndpoint) {
+    let namespace = object.namespace().unwrap_or_default();
+    shard.context.endpoints.forget(object);
+    shard.wake_runtime(&namespace, &object.spec.runtime_ref.name);
+    shard.wake_referrers(&namespace, &object.spec.runtime_ref.name);
 }
 
 /// Boxes a future where a combinator wants one type.

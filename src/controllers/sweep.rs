@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use agentcore_plan::step::Sweep;
 use kube::ResourceExt;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::shard::Shard;
 
 const EVERY: Duration = Duration::from_secs(5);
+/// Shortest time from one round to the next: few objects are not asked about all the time, and none right after a start.
+const ROUND: Duration = Duration::from_mins(1);
 
 /// One check of one object.
 struct Check {
@@ -29,14 +31,17 @@ enum Kind {
 
 /// Runs for ever.
 pub async fn run(shards: &[Arc<Shard>]) {
+    let mut rounds = tokio::time::interval_at(Instant::now() + ROUND, ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = VecDeque::new();
     loop {
-        ticks.tick().await;
         if round.is_empty() {
+            rounds.tick().await;
             round = all_checks(shards);
         }
+        ticks.tick().await;
         if let Some(check) = round.pop_front() {
             let Check {
                 shard,

@@ -292,3 +292,30 @@ async fn a_restart_changes_nothing_in_aws_and_writes_no_status() {
     );
     drop(operator);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_in_the_middle_of_a_pass_is_not_lost() {
+    let rig = Rig::start("life-race").await;
+    // The pass that makes the runtime Ready waits in its last read while the edit comes.
+    rig.faults(json!([
+        {"operation": "GetAgentRuntimeEndpoint", "when": "before", "delayMs": 2000, "times": 1},
+    ]))
+    .await;
+    let _operator = rig.operator(&[]);
+    rig.apply_runtime("support", rig.spec()).await;
+    rig.until("in the last read", async || {
+        let calls = rig.calls("GetAgentRuntimeEndpoint").await;
+        (calls > 0).then_some(()).ok_or(format!("{calls} calls"))
+    })
+    .await;
+    rig.apply_runtime("support", rig.spec_with(json!({"description": "two"})))
+        .await;
+    rig.runtime_until("support", "on version 2", |object| {
+        let live = object
+            .status
+            .as_ref()
+            .and_then(|status| status.ready_version.as_deref());
+        super::rig::runtime_is_ready(object) && live == Some("2")
+    })
+    .await;
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use agentcore_api::values::default_endpoint_name;
 use agentcore_api::{AgentEndpoint, AgentRuntime};
 use agentcore_plan::endpoint::{Facts, Outcome, Read, View};
+use agentcore_plan::runtime::region as region_of;
 use agentcore_plan::step::Due;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -46,7 +47,7 @@ impl<'a> EndpointPass<'a> {
             .and_then(|status| status.region.clone());
         let wished = runtime
             .as_ref()
-            .and_then(|runtime| runtime.spec.region.clone());
+            .map(|runtime| region_of(runtime, &context.policy));
         let region = context
             .regions
             .get(

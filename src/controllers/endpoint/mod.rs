@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use super::pass::{self, Error, Pass, drive};
 use super::shard::Shard;
+use crate::aws::Operation;
 use gather::EndpointPass;
 
 pub use gather::aws_name;
@@ -91,22 +92,24 @@ impl EndpointPass<'_> {
         let memories = &self.shard.context.endpoints;
         if rest == Rest::Forget {
             memories.forget(&self.object);
-            // The runtime may have waited for this one to go, and another endpoint for its name.
-            let (namespace, runtime) = (
-                self.object.namespace().unwrap_or_default(),
-                &self.object.spec.runtime_ref.name,
-            );
-            self.shard.wake_runtime(&namespace, runtime);
-            self.shard.wake_referrers(&namespace, runtime);
             return Requeue::await_change();
         }
         let now = Timestamp::now();
+        // All endpoints in transition together take a quarter of the rate at most.
+        let together = u32::try_from(memories.polled()).unwrap_or(u32::MAX);
+        let pace = self
+            .region
+            .control
+            .quarter(Operation::GetAgentRuntimeEndpoint)
+            .saturating_mul(together);
         memories.with(&self.object, |memory| {
             memory.poll_at = match rest {
                 // A wake in between does not put the next look off.
-                Rest::Transition { since } => {
-                    Some(memory.poll_at.unwrap_or(now + pass::pace_since(since)))
-                }
+                Rest::Transition { since } => Some(
+                    memory
+                        .poll_at
+                        .unwrap_or(now + pace.max(pass::pace_since(since))),
+                ),
                 _ => None,
             };
         });

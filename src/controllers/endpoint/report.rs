@@ -23,7 +23,10 @@ impl EndpointPass<'_> {
             &status,
         )
         .await?;
-        self.shard.context.endpoints.wrote(&written, status.clone());
+        self.shard
+            .context
+            .endpoints
+            .wrote(&self.object, &written, status.clone());
         let before = self
             .object
             .status

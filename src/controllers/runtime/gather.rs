@@ -6,7 +6,7 @@ use agentcore_api::reasons::NAMESPACE_LIMIT_REACHED;
 use agentcore_api::values::default_runtime_name;
 use agentcore_api::{AgentEndpoint, AgentRuntime};
 use agentcore_plan::policy::Policy;
-use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View};
+use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View, region};
 use agentcore_plan::step::Due;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -35,20 +35,11 @@ impl<'a> RuntimePass<'a> {
     /// Gathers what costs no call.
     pub async fn gather(object: &AgentRuntime, shard: &'a Shard) -> Self {
         let context = &shard.context;
-        let region = context
-            .regions
-            .get(
-                object
-                    .spec
-                    .region
-                    .as_deref()
-                    .unwrap_or(&context.policy.region),
-            )
-            .await;
         let mut object = object.clone();
         object.status = context
             .runtimes
             .newest_status(&object, object.status.clone());
+        let region = context.regions.get(&region(&object, &context.policy)).await;
         let due = context.runtimes.take_due(&object, Timestamp::now());
         let faults = context.runtimes.with(&object, |memory| memory.faults);
         let endpoints = referring(&object, shard);
@@ -119,36 +110,6 @@ impl<'a> RuntimePass<'a> {
         }
     }
 
-    /// Objects that the limit of the namespace held back: one place is free now.
-    pub fn wake_those_over_the_limit(&self) {
-        let waits = |other: &Arc<AgentRuntime>| {
-            let conditions = other.status.iter().flat_map(|status| &status.conditions);
-            other.namespace() == self.object.namespace()
-                && conditions
-                    .into_iter()
-                    .any(|condition| condition.reason == NAMESPACE_LIMIT_REACHED)
-        };
-        for other in self
-            .shard
-            .runtimes
-            .state()
-            .iter()
-            .filter(|other| waits(other))
-        {
-            self.shard
-                .wake_runtime(&other.namespace().unwrap_or_default(), &other.name_any());
-        }
-    }
-
-    /// Name of this object among those that the inventory watches.
-    pub fn key(&self) -> String {
-        format!(
-            "{}/{}",
-            self.object.namespace().unwrap_or_default(),
-            self.object.name_any()
-        )
-    }
-
     /// The inventory's entry, from a list that was begun after our last mutation.
     fn listed(&self) -> Listed {
         let context = &self.shard.context;
@@ -168,6 +129,26 @@ impl<'a> RuntimePass<'a> {
                 .lookup_name(&aws_name(&self.object, &context.policy), not_before),
         }
     }
+}
+
+/// Name of an object among those that the inventory watches.
+pub fn key(object: &AgentRuntime) -> String {
+    format!(
+        "{}/{}",
+        object.namespace().unwrap_or_default(),
+        object.name_any()
+    )
+}
+
+/// Names of the objects that the limit of the namespace holds back.
+pub fn over_the_limit(shard: &Shard, namespace: &str) -> Vec<String> {
+    let waits = |object: &Arc<AgentRuntime>| {
+        let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
+        object.namespace().as_deref() == Some(namespace)
+            && conditions.any(|condition| condition.reason == NAMESPACE_LIMIT_REACHED)
+    };
+    let objects = shard.runtimes.state().into_iter().filter(waits);
+    objects.map(|object| object.name_any()).collect()
 }
 
 /// Name of a runtime in AgentCore.

@@ -19,7 +19,7 @@ use super::pass::{self, Error, Pass, drive};
 use super::shard::Shard;
 use gather::RuntimePass;
 
-pub use gather::aws_name;
+pub use gather::{aws_name, key, over_the_limit};
 
 const CONTROLLER: &str = "agentruntime";
 
@@ -88,16 +88,11 @@ impl RuntimePass<'_> {
     /// What the next pass has to know, and what the inventory has to watch.
     fn remember(&self, rest: Rest) -> Requeue {
         let (memories, inventory) = (&self.shard.context.runtimes, &self.region.inventory);
-        let key = self.key();
+        let key = key(&self.object);
         match rest {
             Rest::Forget => {
                 inventory.settle(&key);
                 memories.forget(&self.object);
-                self.wake_those_over_the_limit();
-                self.shard.wake_referrers(
-                    &self.object.namespace().unwrap_or_default(),
-                    &self.object.name_any(),
-                );
                 return Requeue::await_change();
             }
             Rest::Transition { since } => {

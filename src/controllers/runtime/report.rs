@@ -23,7 +23,10 @@ impl RuntimePass<'_> {
             &status,
         )
         .await?;
-        self.shard.context.runtimes.wrote(&written, status.clone());
+        self.shard
+            .context
+            .runtimes
+            .wrote(&self.object, &written, status.clone());
         let before = self
             .object
             .status
