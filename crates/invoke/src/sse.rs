@@ -1,0 +1,146 @@
+//! An incremental decoder of server-sent events, by the WHATWG's rules, with a bound.
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Event {
+    /// Its type, where it has one: without it is a `message`.
+    pub event: Option<String>,
+    /// Its data; several lines are joined with line feeds. Bytes that are not UTF-8 are replaced.
+    pub data: String,
+    /// The last id that the stream gave, with this event or before it.
+    pub id: Option<String>,
+}
+
+/// An event that grew beyond the decoder's bound. The decoder reads no more after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("server-sent event of more than {limit} bytes")]
+pub struct TooLong {
+    /// The bound, in bytes.
+    pub limit: usize,
+}
+
+/// Reads events out of pieces of a stream, wherever it was cut. Memory is bounded by the limit given.
+#[derive(Debug)]
+pub struct Decoder {
+    limit: usize,
+    /// The line that has begun.
+    line: Vec<u8>,
+    event: Option<String>,
+    /// With a line feed after each of its lines.
+    data: Vec<u8>,
+    id: Option<String>,
+    /// A carriage return was last: a line feed now belongs to it.
+    after_return: bool,
+    first_line: bool,
+    too_long: bool,
+}
+
+impl Decoder {
+    /// A decoder of events of up to `limit` bytes: type, data and the line being read.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            line: Vec::new(),
+            event: None,
+            data: Vec::new(),
+            id: None,
+            after_return: false,
+            first_line: true,
+            too_long: false,
+        }
+    }
+
+    /// Reads the next piece of the stream and adds the events that it completes to `events`, also those before an error.
+    pub fn feed(&mut self, mut piece: &[u8], events: &mut Vec<Event>) -> Result<(), TooLong> {
+        let too_long = TooLong { limit: self.limit };
+        if self.too_long {
+            return Err(too_long);
+        }
+        while !piece.is_empty() {
+            if std::mem::take(&mut self.after_return) && piece[0] == b'\n' {
+                piece = &piece[1..];
+                continue;
+            }
+            let end = piece.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let part = &piece[..end.unwrap_or(piece.len())];
+            let held = self.event.as_ref().map_or(0, String::len) + self.data.len();
+            if held + self.line.len() + part.len() > self.limit {
+                self.too_long = true;
+                self.line = Vec::new();
+                self.data = Vec::new();
+                return Err(too_long);
+            }
+            self.line.extend_from_slice(part);
+            let Some(end) = end else {
+                return Ok(());
+            };
+            self.after_return = piece[end] == b'\r';
+            piece = &piece[end + 1..];
+            events.extend(self.end_line());
+        }
+        Ok(())
+    }
+
+    /// What a stream that ended still held: an event without the empty line that should end it. Browsers drop it; agents that forget that
+    /// line exist. A line that was not ended is part of it.
+    pub fn finish(mut self) -> Option<Event> {
+        if !self.line.is_empty() {
+            self.end_line();
+        }
+        self.dispatch()
+    }
+
+    fn end_line(&mut self) -> Option<Event> {
+        let mut line = std::mem::take(&mut self.line);
+        if std::mem::take(&mut self.first_line) && line.starts_with(b"\xEF\xBB\xBF") {
+            line.drain(..3);
+        }
+        if line.is_empty() {
+            self.line = line;
+            return self.dispatch();
+        }
+        self.field(&line);
+        line.clear();
+        self.line = line;
+        None
+    }
+
+    fn field(&mut self, line: &[u8]) {
+        let colon = line.iter().position(|byte| *byte == b':');
+        let (name, value) = match colon {
+            Some(colon) => (&line[..colon], &line[colon + 1..]),
+            None => (line, &b""[..]),
+        };
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match name {
+            b"data" => {
+                self.data.extend_from_slice(value);
+                self.data.push(b'\n');
+            }
+            b"event" => {
+                let text = String::from_utf8_lossy(value).into_owned();
+                self.event = Some(text).filter(|text| !text.is_empty());
+            }
+            b"id" if !value.contains(&0) => {
+                let text = String::from_utf8_lossy(value).into_owned();
+                self.id = Some(text).filter(|text| !text.is_empty());
+            }
+            // A comment (no name at all), a time to reconnect after, or something of the future.
+            _ => {}
+        }
+    }
+
+    fn dispatch(&mut self) -> Option<Event> {
+        let event = self.event.take();
+        let mut data = std::mem::take(&mut self.data);
+        // Without its last line feed. Events without data are none.
+        data.pop()?;
+        let data = String::from_utf8(data)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Some(Event {
+            event,
+            data,
+            id: self.id.clone(),
+        })
+    }
+}
