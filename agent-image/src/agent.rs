@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use crate::invocations;
 use crate::ping::{self, Health};
+use crate::ws::{self, Sockets};
 
-/// AgentCore's limit on a payload, in bytes.
+/// AgentCore's limit on a payload, in bytes. WebSocket messages are held to it as well.
 pub const MAX_PAYLOAD: usize = 100_000_000;
 
 /// The header by which AgentCore names the session.
@@ -27,6 +28,7 @@ pub struct Agent {
 struct Shared {
     health: Health,
     turns: AtomicU64,
+    sockets: Sockets,
     /// Names the session when no header does: AgentCore runs one session in one process.
     own_session: String,
 }
@@ -38,6 +40,7 @@ impl Agent {
             shared: Arc::new(Shared {
                 health: Health::new(),
                 turns: AtomicU64::new(0),
+                sockets: Sockets::new(),
                 own_session: Uuid::new_v4().to_string(),
             }),
         }
@@ -46,6 +49,11 @@ impl Agent {
     /// What `/ping` reports.
     pub fn health(&self) -> &Health {
         &self.shared.health
+    }
+
+    /// The open WebSockets.
+    pub fn sockets(&self) -> &Sockets {
+        &self.shared.sockets
     }
 
     /// Begins a turn and returns its number; the first turn of a process is 1.
@@ -74,6 +82,7 @@ pub fn router(agent: Agent) -> Router {
     Router::new()
         .route("/ping", get(ping::answer))
         .route("/invocations", post(invocations::answer))
+        .route("/ws", get(ws::answer))
         .layer(DefaultBodyLimit::max(MAX_PAYLOAD))
         .with_state(agent)
 }

@@ -1,7 +1,5 @@
 //! `/invocations`: one request in, one JSON answer or a stream of events out.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -9,59 +7,18 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::agent::Agent;
-use crate::request::{Refusal, Request, Turn};
-use crate::turns::{self, TurnFailed, TurnLog};
-
-/// An answer, or in a stream one piece of it: the pieces' `response` put together is the whole.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    response: &'a str,
-    session_id: &'a str,
-    turn: u64,
-    pid: u32,
-}
+use crate::outcome::{Outcome, RunningTurn, Verdict};
+use crate::turns::TurnFailed;
 
 /// POST /invocations.
 pub async fn answer(State(agent): State<Agent>, headers: HeaderMap, body: Bytes) -> Response {
-    let session = agent.session_of(&headers);
-    match Request::parse(&body) {
-        Ok(Request::Turn(turn)) if wants_events(&headers) => stream(&agent, session, turn),
-        Ok(Request::Turn(turn)) => whole(&agent, session, turn).await,
-        Ok(Request::Keepalive) => Json(json!({
-            "status": "alive",
-            "sessionId": session,
-            "turns": agent.turns(),
-            "pid": std::process::id(),
-        }))
-        .into_response(),
-        Ok(Request::Busy(duration)) => {
-            work_in_background(agent, duration);
-            Json(json!({
-                "status": "busy",
-                "sessionId": session,
-                "seconds": duration.as_secs(),
-                "pid": std::process::id(),
-            }))
-            .into_response()
-        }
-        Ok(Request::Env(name)) => {
-            let value = environment(&name);
-            Json(json!({ "name": name, "value": value })).into_response()
-        }
-        Ok(Request::Fail(message)) => {
-            tracing::warn!(session, "failing as asked");
-            error(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                json!({ "error": message }),
-            )
-        }
-        Ok(Request::Crash) => turns::crash(),
-        Err(Refusal::NotJson(details)) => refused("Invalid JSON", &details),
-        Err(Refusal::Unknown(details)) => refused("Invalid request", &details),
+    match Outcome::of(&agent, &agent.session_of(&headers), &body) {
+        Outcome::Turn(turn) if wants_events(&headers) => stream(turn),
+        Outcome::Turn(turn) => whole(turn).await,
+        Outcome::Document(verdict, body) => document(verdict, body),
     }
 }
 
@@ -76,56 +33,25 @@ fn wants_events(headers: &HeaderMap) -> bool {
         .any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
-async fn whole(agent: &Agent, session: String, turn: Turn) -> Response {
-    let number = agent.begin_turn();
-    let mut log = TurnLog::new(&session, number, &turn.prompt);
-    let mut response = String::with_capacity(turn.prompt.len());
-    let mut pieces = std::pin::pin!(turns::pieces(turn));
-    while let Some(piece) = pieces.next().await {
-        let Ok(piece) = piece else {
-            log.end("failed");
-            return error(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                json!({ "error": TurnFailed::MESSAGE }),
-            );
-        };
-        response.push_str(&piece);
-        log.piece();
+async fn whole(mut turn: RunningTurn) -> Response {
+    let mut response = String::new();
+    while let Some(piece) = turn.pieces.next().await {
+        match piece {
+            Ok(piece) => response.push_str(&piece),
+            Err(TurnFailed) => {
+                return document(Verdict::Failed, json!({ "error": TurnFailed::MESSAGE }));
+            }
+        }
     }
-    log.end("answered");
-    Json(Answer {
-        response: &response,
-        session_id: &session,
-        turn: number,
-        pid: std::process::id(),
-    })
-    .into_response()
+    Json(turn.id.answer(&response)).into_response()
 }
 
-fn stream(agent: &Agent, session: String, turn: Turn) -> Response {
-    let number = agent.begin_turn();
-    let events = async_stream::stream! {
-        let mut log = TurnLog::new(&session, number, &turn.prompt);
-        for await piece in turns::pieces(turn) {
-            let Ok(piece) = piece else {
-                yield event(&json!({
-                    "error": TurnFailed::MESSAGE,
-                    "error_type": TurnFailed::TYPE,
-                    "message": "An error occurred during streaming",
-                }));
-                log.end("failed");
-                return;
-            };
-            yield event(&Answer {
-                response: &piece,
-                session_id: &session,
-                turn: number,
-                pid: std::process::id(),
-            });
-            log.piece();
-        }
-        log.end("answered");
-    };
+fn stream(turn: RunningTurn) -> Response {
+    let RunningTurn { id, pieces } = turn;
+    let events = pieces.map(move |piece| match piece {
+        Ok(piece) => event(&id.answer(&piece)),
+        Err(failed) => event(&failed),
+    });
     (
         [
             (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
@@ -144,30 +70,12 @@ fn event<T: Serialize>(item: &T) -> Result<Bytes, serde_json::Error> {
     Ok(bytes.into())
 }
 
-fn work_in_background(agent: Agent, duration: Duration) {
-    agent.health().task_began();
-    tokio::spawn(async move {
-        tokio::time::sleep(duration).await;
-        agent.health().task_ended();
-    });
-}
-
-/// One variable of the agent's environment. Credentials that the platform puts there stay inside.
-fn environment(name: &str) -> Option<String> {
-    if name.starts_with("AWS_") && name != "AWS_REGION" {
-        return None;
-    }
-    std::env::var(name).ok()
-}
-
-fn refused(what: &str, details: &str) -> Response {
-    error(
-        StatusCode::BAD_REQUEST,
-        json!({ "error": what, "details": details }),
-    )
-}
-
-fn error(status: StatusCode, body: serde_json::Value) -> Response {
+fn document(verdict: Verdict, body: Value) -> Response {
+    let status = match verdict {
+        Verdict::Done => StatusCode::OK,
+        Verdict::Refused => StatusCode::BAD_REQUEST,
+        Verdict::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+    };
     (status, Json(body)).into_response()
 }
 

@@ -1,13 +1,16 @@
-//! The reference agent for AgentCore Runtime: one process per session, told what to do over HTTP.
+//! The reference agent for AgentCore Runtime: one process per session, told what to do over HTTP or a WebSocket.
 //!
 //! This file owns start and end of the process: where it listens, how it logs, and that SIGTERM lets
 //! running turns finish. The protocol is described in the package's README.
 
 mod agent;
 mod invocations;
+mod outcome;
 mod ping;
 mod request;
+mod socket;
 mod turns;
+mod ws;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -32,10 +35,17 @@ async fn main() -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {address}"))?;
     let stop = stop_requested()?;
     tracing::info!(address = %listener.local_addr()?, pid = std::process::id(), "listening");
-    axum::serve(listener, agent::router(Agent::new()))
-        .with_graceful_shutdown(stop)
+    let agent = Agent::new();
+    let stopping = agent.clone();
+    axum::serve(listener, agent::router(agent.clone()))
+        .with_graceful_shutdown(async move {
+            stop.await;
+            stopping.sockets().stop();
+        })
         .await
         .context("cannot serve")?;
+    // The server's own wait ends with HTTP: an upgraded connection is no longer its.
+    agent.sockets().ended().await;
     tracing::info!("stopped");
     Ok(())
 }

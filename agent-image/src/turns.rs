@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use futures::stream::Stream;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::request::{Mishap, Turn};
 
@@ -20,7 +21,18 @@ impl TurnFailed {
     /// What the caller is told.
     pub const MESSAGE: &'static str = "the turn failed as asked";
     /// The error's name in the last event of a broken stream.
-    pub const TYPE: &'static str = "TurnFailed";
+    const TYPE: &'static str = "TurnFailed";
+}
+
+/// The last event of a broken stream.
+impl Serialize for TurnFailed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_struct("TurnFailed", 3)?;
+        event.serialize_field("error", Self::MESSAGE)?;
+        event.serialize_field("error_type", Self::TYPE)?;
+        event.serialize_field("message", "An error occurred during streaming")?;
+        event.end()
+    }
 }
 
 /// The pieces of the answer, each as soon as it is made; an error is the last item.

@@ -1,55 +1,15 @@
-//! The agent as a process: started, spoken to over HTTP, stopped by signals.
+//! Turns and actions over HTTP, pings, and the process's end.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-const SESSION: &str = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id";
-/// Far beyond what any step needs, so that only a hang reaches it.
-const DEADLINE: Duration = Duration::from_mins(1);
-
-/// A running agent; killed when dropped.
-struct Agent {
-    child: Child,
-    base: String,
-    http: Client,
-}
+use crate::process::{Agent, DEADLINE, SESSION};
 
 impl Agent {
-    /// Starts the binary on a port of the kernel's choice, which its first log line tells.
-    fn start(environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_agentcore-agent"))
-            .env("PORT", "0")
-            .envs(environment.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        log.read_line(&mut line).unwrap();
-        let first: Value = serde_json::from_str(&line).unwrap();
-        let address = first["address"].as_str().unwrap();
-        assert!(address.starts_with("0.0.0.0:"), "{address}");
-        let port = address.rsplit(':').next().unwrap();
-        let base = format!("http://127.0.0.1:{port}");
-        // The pipe is read to its end, or a talkative agent would block on it.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let http = Client::builder()
-            .no_proxy()
-            .timeout(DEADLINE)
-            .build()
-            .unwrap();
-        Self { child, base, http }
-    }
-
     async fn send(&self, body: impl Into<reqwest::Body>, accept: &str) -> Response {
         self.http
             .post(format!("{}/invocations", self.base))
@@ -60,7 +20,7 @@ impl Agent {
             .unwrap()
     }
 
-    async fn json(&self, body: Value) -> (StatusCode, Value) {
+    pub async fn json(&self, body: Value) -> (StatusCode, Value) {
         let answer = self.send(body.to_string(), "application/json").await;
         let status = answer.status();
         (status, answer.json().await.unwrap())
@@ -74,40 +34,6 @@ impl Agent {
             "text/event-stream; charset=utf-8"
         );
         answer
-    }
-
-    async fn ping(&self) -> Value {
-        let answer = self
-            .http
-            .get(format!("{}/ping", self.base))
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(answer.status(), 200);
-        answer.json().await.unwrap()
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).unwrap();
-        kill(Pid::from_raw(pid), signal).unwrap();
-    }
-
-    fn exit_status(&mut self) -> ExitStatus {
-        let end = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < end, "the agent did not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
