@@ -175,7 +175,7 @@ impl Client {
             uri.extend(escape(&value));
         }
         // http becomes ws, https becomes wss.
-        let uri = format!("ws{}", uri.trim_start_matches("http"));
+        let uri = format!("ws{}", uri.strip_prefix("http").unwrap_or(&uri));
         Url::parse(&uri).map_err(|error| PresignError::Unsignable(error.to_string()))
     }
 

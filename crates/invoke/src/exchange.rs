@@ -99,12 +99,11 @@ impl Client {
             .map_err(|error| Failed { error, attempts: 0 })?;
         let now = Instant::now();
         let deadline = now.checked_add(first_byte).unwrap_or(now + NEVER);
-        let mut left = Some(payload);
+        let mut payload = payload;
         let (mut attempts, mut resends) = (0, 0);
         let (mut renewed, mut crashed) = (false, false);
-        while let Some(payload) = left.take() {
+        loop {
             let (body, again) = payload.take();
-            left = again;
             let attempt = timeout_at(deadline, self.attempt(&fixed, body)).await;
             let setback = match attempt {
                 Ok(Ok(response)) => return Ok((response, attempts + 1)),
@@ -119,9 +118,10 @@ impl Client {
             let error = setback.error;
             tracing::debug!(attempts, reason = error.reason(), %error, "an attempt failed");
             let failed = |error| Failed { error, attempts };
-            if left.is_none() {
+            let Some(again) = again else {
                 return Err(failed(error));
-            }
+            };
+            payload = again;
             if let (Error::Service(service), Some(used)) = (&error, &setback.signed_with)
                 && service.is_about_credentials()
                 && !renewed
@@ -142,7 +142,6 @@ impl Client {
             }
             sleep(wait).await;
         }
-        unreachable!("the loop ends when nothing is left to send")
     }
 
     fn prepare<'a>(&self, exchange: Exchange<'a>) -> Result<(Fixed<'a>, Payload), Error> {
