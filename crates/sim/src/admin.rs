@@ -173,6 +173,7 @@ async fn set_settings(
                 s.rate_per_second,
                 s.invoke_rate_per_second,
                 s.stop_rate_per_second,
+                s.new_sessions_per_minute,
                 s.burst,
             )
         };

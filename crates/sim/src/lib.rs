@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod args;
+pub mod authenticate;
 pub mod control;
 pub mod data;
 pub mod ecr;

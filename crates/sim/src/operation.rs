@@ -86,6 +86,8 @@ operations! {
     GetResourcePolicy: Control,
     DeleteResourcePolicy: Control,
     InvokeAgentRuntime: Data,
+    InvokeAgentRuntimeWithWebSocketStream: Data,
+    GetAgentCard: Data,
     StopRuntimeSession: Data,
     DescribeImages: Ecr,
     BatchGetImage: Ecr,
@@ -168,6 +170,21 @@ pub fn route_rest(method: &Method, raw_path: &str) -> Option<Route> {
         ("DELETE", ["resourcepolicy", arn @ ..]) => return joined(Op::DeleteResourcePolicy, arn),
         ("POST", ["runtimes", arn @ .., "invocations"]) => {
             return joined(Op::InvokeAgentRuntime, arn);
+        }
+        ("GET", ["runtimes", arn @ .., "ws"]) => {
+            return joined(Op::InvokeAgentRuntimeWithWebSocketStream, arn);
+        }
+        (
+            "GET",
+            [
+                "runtimes",
+                arn @ ..,
+                "invocations",
+                ".well-known",
+                "agent-card.json",
+            ],
+        ) => {
+            return joined(Op::GetAgentCard, arn);
         }
         ("POST", ["runtimes", arn @ .., "stopruntimesession"]) => {
             return joined(Op::StopRuntimeSession, arn);

@@ -2,6 +2,7 @@
 
 use axum::body::Bytes;
 use http::HeaderMap;
+use hyper::upgrade::OnUpgrade;
 use percent_encoding::percent_decode_str;
 
 use crate::operation::Route;
@@ -35,6 +36,8 @@ pub struct Call {
     pub body: Bytes,
     /// `Host` of the request, with its port.
     pub host: String,
+    /// The connection, for a request that asks to speak another protocol on it.
+    pub upgrade: Option<OnUpgrade>,
 }
 
 impl Call {

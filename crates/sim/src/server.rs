@@ -21,10 +21,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::authenticate::authenticate;
 use crate::operation::{Operation, Route, Service, route_action, route_rest, route_target};
-use crate::request::{Call, Identity, parse_pairs};
-use crate::sigv4::canonical::sha256_hex;
-use crate::sigv4::verify::{Claim, Refusal, Signed};
+use crate::request::{Call, parse_pairs};
 use crate::state::faults::When;
 use crate::state::settings::SignatureClock;
 use crate::state::world::App;
@@ -222,91 +221,6 @@ fn too_large(app: &App, operation: Operation) -> ApiError {
         ApiError::field("payload", text)
     } else {
         ApiError::new("RequestEntityTooLargeException", text)
-    }
-}
-
-async fn authenticate(
-    app: &Arc<App>,
-    route: Route,
-    parts: &http::request::Parts,
-    body: Bytes,
-) -> Result<Call, ApiError> {
-    let service = route.operation.service();
-    let host = parts.uri.authority().map(ToString::to_string);
-    let host = host
-        .or_else(|| text(&parts.headers, "host").map(str::to_owned))
-        .unwrap_or_default();
-    let raw_query = parts.uri.query().unwrap_or_default();
-    let finish = |identity, account, region, route| Call {
-        route,
-        identity,
-        account,
-        region,
-        query: parse_pairs(raw_query, false),
-        headers: parts.headers.clone(),
-        body: body.clone(),
-        host: host.clone(),
-    };
-    let bearer =
-        text(&parts.headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
-    if let (Some(token), Service::Data) = (bearer, service) {
-        let (account, region) = place_of(route.param(0))
-            .unwrap_or_else(|| (app.config.account.clone(), app.config.region.clone()));
-        return Ok(finish(
-            Identity::Bearer(token.to_owned()),
-            account,
-            region,
-            route,
-        ));
-    }
-    let refuse = |refusal: Refusal| refusal.into_error(service.protocol());
-    let claim = Claim::read(&parts.headers, raw_query).map_err(refuse)?;
-    let hashed = body.clone();
-    // Large payloads take long to hash, and must not hold up other calls meanwhile.
-    let body_hash = if body.len() > 1 << 20 {
-        tokio::task::spawn_blocking(move || sha256_hex(&hashed))
-            .await
-            .unwrap_or_default()
-    } else {
-        sha256_hex(&hashed)
-    };
-    let signed = Signed {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: raw_query,
-        headers: &parts.headers,
-        host: &host,
-        body_hash: &body_hash,
-        unsigned_payload: false,
-    };
-    let clock = match app.world.lock().settings.signature_clock {
-        SignatureClock::Real => jiff::Timestamp::now(),
-        SignatureClock::Sim => app.now(),
-    };
-    let caller = claim
-        .verify(
-            signed,
-            service.signing_name(),
-            &app.credentials.lock(),
-            clock,
-            app.now(),
-        )
-        .map_err(refuse)?;
-    let account = caller.account.clone();
-    Ok(finish(
-        Identity::Signed(caller),
-        account,
-        claim.region,
-        route,
-    ))
-}
-
-/// Account and region in an ARN.
-fn place_of(arn: &str) -> Option<(String, String)> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    match parts.as_slice() {
-        ["arn", _, _, region, account, _] => Some(((*account).to_owned(), (*region).to_owned())),
-        _ => None,
     }
 }
 

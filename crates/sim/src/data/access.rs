@@ -34,6 +34,11 @@ pub fn session_id(call: &Call) -> Result<Option<String>, ApiError> {
     Ok(Some(id.to_owned()))
 }
 
+/// An id for a session whose caller gave none.
+pub fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
 /// The endpoint that a call means, once the caller has been found to speak to it in the right way.
 ///
 /// # Errors

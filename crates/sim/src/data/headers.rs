@@ -47,6 +47,18 @@ const ANSWERED: &[&str] = &[
     "baggage",
 ];
 
+/// The agent's headers that no caller gets beyond that: they belong to the agent's connection, or are set above.
+const CONNECTION_OWN: &[&str] = &[
+    "connection",
+    "content-length",
+    "content-type",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// Names that no allowlist lets through: they belong to the connection or to the platform.
 const RESTRICTED: &[&str] = &[
     "accept",
@@ -229,7 +241,7 @@ fn passes(name: &HeaderName, listed: bool, call: &Call, settings: &Settings) -> 
 }
 
 /// The headers that the caller gets of the agent's.
-pub fn for_caller(agent: &HeaderMap, session: HeaderValue) -> HeaderMap {
+pub fn for_caller(agent: &HeaderMap, session: HeaderValue, settings: &Settings) -> HeaderMap {
     let mut out = HeaderMap::new();
     // The model requires a content type.
     let kind = agent.get(CONTENT_TYPE).cloned();
@@ -237,9 +249,14 @@ pub fn for_caller(agent: &HeaderMap, session: HeaderValue) -> HeaderMap {
         CONTENT_TYPE,
         kind.unwrap_or(HeaderValue::from_static("application/octet-stream")),
     );
-    for name in ANSWERED {
-        if let Some(value) = agent.get(*name) {
-            out.insert(*name, value.clone());
+    for (name, value) in agent {
+        let text = name.as_str();
+        let listed = settings
+            .response_header_allowlist
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(text));
+        if ANSWERED.contains(&text) || listed && !CONNECTION_OWN.contains(&text) {
+            out.append(name, value.clone());
         }
     }
     out.insert(SESSION_HEADER, session);

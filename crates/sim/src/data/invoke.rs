@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::Response;
-use futures::StreamExt as _;
 use http::HeaderValue;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::session::{InUse, Key};
-use super::{access, headers};
+use super::mcp::{self, MCP_SESSION};
+use super::session::{Key, Session};
+use super::{access, agent, headers};
 use crate::request::Call;
 use crate::state::runtime::Config;
-use crate::state::settings::ContainerStatus;
+use crate::state::settings::{Concurrency, McpSessionSource, Settings};
 use crate::state::world::App;
 use crate::wire::errors::ApiError;
 
@@ -20,70 +20,81 @@ use crate::wire::errors::ApiError;
 /// # Errors
 /// What the service refuses; `RuntimeClientError` for an agent that does not start, does not answer, or fails.
 pub async fn handle(app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
+    let begun = app.now();
     headers::check(&call.headers)?;
-    let id = access::session_id(&call)?.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let id_header = HeaderValue::from_str(&id)
-        .map_err(|_| ApiError::field("runtimeSessionId", "not a header value"))?;
+    let given = access::session_id(&call)?;
     let target = access::target(app, &call)?;
     let settings = app.settings();
-    let bucket = format!(
-        "InvokeAgentRuntime/{}/{}",
-        target.runtime_arn, target.endpoint
-    );
-    access::throttle(app, &bucket, settings.invoke_rate_per_second)?;
-    let key = Key {
-        runtime_arn: target.runtime_arn.clone(),
-        endpoint: target.endpoint.clone(),
-        id,
+    let mcp = target.config.protocol() == "MCP";
+    let (id, mcp_id) = if mcp {
+        mcp::ids(app, &call, &target, given, &settings)?
+    } else {
+        (given.unwrap_or_else(access::new_id), None)
     };
-    let (account, region) = place(&target.runtime_arn).unwrap_or((&call.account, &call.region));
-    let (account, region) = (account.to_owned(), region.to_owned());
-    let in_use = app.data.enter(app, key, (&account, &region), target)?;
+    let id_header = agent::id_header(&id)?;
+    let in_use = agent::enter(app, &call, target, &id, &settings)?;
     let session = in_use.session();
+    let turn = turn(session, &settings).await?;
     session.ready().await?;
 
     let config = &session.born.config;
     let url = format!("http://127.0.0.1:{}{}", session.port, path(config));
-    let inside = headers::for_agent(&call, config, &settings, &id_header)?;
-    let answer = app
-        .data
-        .http()
-        .post(url)
-        .headers(inside)
-        .body(call.body)
-        .send()
-        .await
-        .map_err(|error| {
-            ApiError::new(
-                "RuntimeClientError",
-                format!("Runtime broke off the request: {}", cause(&error)),
-            )
-        })?;
-    let status = answer.status();
-    let hidden = status.is_server_error()
-        && settings.container_5xx == ContainerStatus::RuntimeClientError
-        || status.is_client_error()
-            && settings.container_4xx == ContainerStatus::RuntimeClientError;
-    if hidden {
-        let text = format!(
-            "Received error ({}) from runtime. Please check your CloudWatch logs for more information.",
-            status.as_u16()
-        );
-        return Err(ApiError::new("RuntimeClientError", text));
+    let mut inside = headers::for_agent(&call, config, &settings, &id_header)?;
+    if let Some(id) = &mcp_id {
+        inside.insert(MCP_SESSION, id.clone());
     }
-    let outside = headers::for_caller(answer.headers(), id_header);
-    let mut response = Response::new(passing_through(answer, in_use));
-    *response.status_mut() = status;
-    *response.headers_mut() = outside;
-    Ok(response)
+    let request = app.data.http().post(url).headers(inside).body(call.body);
+    let answer = agent::send(app, request, begun, &settings).await?;
+    let answer = agent::judge(answer, &settings)?;
+    let mut outside = headers::for_caller(answer.headers(), id_header, &settings);
+    if mcp {
+        match settings.mcp_session_source {
+            McpSessionSource::Platform => {
+                if let Some(id) = mcp_id {
+                    outside.insert(MCP_SESSION, id);
+                }
+            }
+            McpSessionSource::Agent => remember(app, outside.get(MCP_SESSION), session),
+        }
+    }
+    Ok(agent::pass_on(
+        app,
+        answer,
+        outside,
+        begun,
+        &settings,
+        (in_use, turn),
+    ))
 }
 
-/// The agent's body, piece by piece. The session is in use until its end, or until the caller goes.
-fn passing_through(answer: reqwest::Response, in_use: InUse) -> Body {
-    Body::from_stream(answer.bytes_stream().inspect(move |_| {
-        // Held for as long as the stream is.
-        let _ = &in_use;
-    }))
+/// The agent's own id leads to its session from now on.
+fn remember(app: &App, given: Option<&HeaderValue>, session: &Session) {
+    if let Some(given) = given.and_then(|value| value.to_str().ok()) {
+        let alias = Key {
+            id: given.to_owned(),
+            ..session.key.clone()
+        };
+        app.data.remember(alias, &session.key);
+    }
+}
+
+/// What an invocation holds while it is the only one of its session; nothing where several may be under way.
+async fn turn(
+    session: &Session,
+    settings: &Settings,
+) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+    let turn = Arc::clone(&session.turn);
+    match settings.concurrent_requests_in_one_session {
+        Concurrency::Parallel => Ok(None),
+        // The semaphore is never closed.
+        Concurrency::Serial => Ok(turn.acquire_owned().await.ok()),
+        Concurrency::Refuse => turn.try_acquire_owned().map(Some).map_err(|_| {
+            ApiError::new(
+                "RetryableConflictException",
+                "another request of this session is under way",
+            )
+        }),
+    }
 }
 
 /// Where the agent takes invocations.
@@ -93,20 +104,4 @@ fn path(config: &Config) -> &str {
         "A2A" => "/",
         _ => "/invocations",
     })
-}
-
-/// Account and region of a runtime's ARN.
-fn place(arn: &str) -> Option<(&str, &str)> {
-    let mut parts = arn.split(':').skip(3);
-    let region = parts.next()?;
-    Some((parts.next()?, region))
-}
-
-/// The innermost cause: the outer ones only say that a request failed.
-fn cause(error: &reqwest::Error) -> String {
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }

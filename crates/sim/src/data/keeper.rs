@@ -71,16 +71,19 @@ async fn first_answer(
     session: &Session,
     running: &mut Running,
 ) -> Result<(), (EndReason, ApiError)> {
-    let (cold_start, limit) = {
+    let (cold_start, limit, own_port) = {
         let settings = &app.world.lock().settings;
         (
             Duration::from_millis(settings.cold_start_ms),
             settings.init_timeout_seconds,
+            settings.protocol_port_override,
         )
     };
+    // The platform looks for the agent at its protocol's port, while it listens at the one that it was told.
+    let missed = !own_port && session.born.config.other_port().is_some();
     let not_before = Instant::now() + cold_start;
     let answers = async {
-        while ping(app.data.http(), session, false).await == Health::Silent {
+        while missed || ping(app.data.http(), session, false).await == Health::Silent {
             sleep(START_PING).await;
         }
         sleep_until(not_before).await;
@@ -90,7 +93,7 @@ async fn first_answer(
         // A program that has ended has not answered, whoever may have.
         biased;
         status = running.child.wait() => failed(EndReason::Exited, exit_text(status)),
-        reason = asked(session) => failed(reason, "the session was ended while it started".to_owned()),
+        reason = session.asked_to_end() => failed(reason, "the session was ended while it started".to_owned()),
         answered = timeout(Duration::from_secs(limit), answers) => match answered {
             Ok(()) => Ok(()),
             Err(_) => failed(EndReason::InitTimeout, format!(
@@ -113,18 +116,8 @@ fn exit_text(status: io::Result<ExitStatus>) -> String {
 async fn outlive(app: &Arc<App>, session: &Arc<Session>, running: &mut Running) -> EndReason {
     tokio::select! {
         _ = running.child.wait() => EndReason::Exited,
-        reason = asked(session) => reason,
+        reason = session.asked_to_end() => reason,
         reason = time_is_up(app, session) => reason,
-    }
-}
-
-/// Waits until somebody asks for the session's end.
-async fn asked(session: &Session) -> EndReason {
-    let mut asked = session.end_asked.subscribe();
-    match asked.wait_for(Option::is_some).await {
-        Ok(reason) => reason.unwrap_or(EndReason::Stopped),
-        // The sender is a part of the session.
-        Err(_) => EndReason::Shutdown,
     }
 }
 

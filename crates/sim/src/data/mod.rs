@@ -2,21 +2,25 @@
 //!
 //! A session belongs to a runtime, an endpoint and an id. It is born with the first invocation of that id, on the
 //! version that the endpoint is then live on, and stays on it. `sessions` knows which there are, `keeper` is with
-//! each from birth to end, `process` starts and ends programs, `invoke` and `stop` answer callers.
+//! each from birth to end, `process` starts and ends programs, `invoke`, `ws`, `card` and `stop` answer callers.
 //!
-//! A further operation (WebSocket, commands, agent cards) takes a session by [`DataPlane::enter`] and speaks to
-//! the address that it gets; the guard it holds meanwhile counts as activity.
+//! An operation takes a session by `agent::enter` and speaks to the address that it gets; the guard it holds meanwhile
+//! counts as activity.
 
 mod access;
+mod agent;
+mod card;
 mod headers;
 mod health;
 mod invoke;
 mod keeper;
+mod mcp;
 mod process;
 mod session;
 mod sessions;
 mod stop;
 mod watchdog;
+mod ws;
 
 use std::sync::Arc;
 
@@ -36,6 +40,8 @@ pub use sessions::DataPlane;
 pub async fn handle(app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
     match call.route.operation {
         Operation::InvokeAgentRuntime => invoke::handle(app, call).await,
+        Operation::InvokeAgentRuntimeWithWebSocketStream => ws::handle(app, call).await,
+        Operation::GetAgentCard => card::handle(app, call).await,
         Operation::StopRuntimeSession => stop::handle(app, &call),
         other => Err(ApiError::new(
             "UnknownOperationException",

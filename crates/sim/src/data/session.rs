@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::state::lookup::Target;
 use crate::wire::errors::ApiError;
@@ -21,6 +21,17 @@ pub struct Key {
     pub endpoint: String,
     /// The caller's id.
     pub id: String,
+}
+
+impl Key {
+    /// The key of a session at `target`.
+    pub fn of(target: &Target, id: &str) -> Self {
+        Self {
+            runtime_arn: target.runtime_arn.clone(),
+            endpoint: target.endpoint.clone(),
+            id: id.to_owned(),
+        }
+    }
 }
 
 /// How far a session is.
@@ -87,7 +98,9 @@ pub struct Session {
     /// How far it is.
     pub phase: watch::Sender<Phase>,
     /// Set once: asks the keeper to end it.
-    pub(super) end_asked: watch::Sender<Option<EndReason>>,
+    end_asked: watch::Sender<Option<EndReason>>,
+    /// Whose turn it is, where invocations go one by one.
+    pub turn: Arc<Semaphore>,
     /// An invocation has ended, so that idleness may be counted anew.
     pub released: Notify,
     inner: Mutex<Inner>,
@@ -127,6 +140,7 @@ impl Session {
             started_at: now,
             phase: watch::Sender::new(Phase::Starting),
             end_asked: watch::Sender::new(None),
+            turn: Arc::new(Semaphore::new(1)),
             released: Notify::new(),
             inner: Mutex::new(Inner {
                 pid: None,
@@ -188,6 +202,16 @@ impl Session {
             asked.get_or_insert(reason);
             first
         });
+    }
+
+    /// Waits until somebody asks for its end, and returns why. What has ended is asked, too.
+    pub async fn asked_to_end(&self) -> EndReason {
+        let mut asked = self.end_asked.subscribe();
+        match asked.wait_for(Option::is_some).await {
+            Ok(reason) => reason.unwrap_or(EndReason::Stopped),
+            // The sender is a part of `self`.
+            Err(_) => EndReason::Shutdown,
+        }
     }
 
     /// It has ended, though its program may need a moment to go. The first reason stays.
@@ -269,6 +293,11 @@ impl InUse {
     /// The session in use.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The session in use, for whoever stays with it longer.
+    pub fn shared(&self) -> Arc<Session> {
+        Arc::clone(&self.session)
     }
 }
 

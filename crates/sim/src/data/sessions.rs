@@ -29,6 +29,8 @@ pub struct DataPlane {
     inner: Mutex<Inner>,
     /// One task for each session, until its process is gone.
     keepers: TaskTracker,
+    /// One task for each open WebSocket.
+    pub(super) sockets: TaskTracker,
     folder: OnceLock<TempDir>,
     watchdog: OnceLock<Watchdog>,
     http: OnceLock<reqwest::Client>,
@@ -42,6 +44,8 @@ struct Inner {
     live: HashMap<Key, Arc<Session>>,
     /// The last ones that ended, oldest first.
     ended: VecDeque<Arc<Session>>,
+    /// Ids by which agents know their sessions, beside the sessions' own.
+    aliases: HashMap<Key, String>,
     seq: u64,
     closed: bool,
 }
@@ -67,13 +71,16 @@ impl DataPlane {
         }
         self.keepers.close();
         self.keepers.wait().await;
+        // Each gives its two sides a moment to take leave, and no more.
+        self.sockets.close();
+        self.sockets.wait().await;
     }
 
     /// The session of this key, begun on `target`'s version if there is none, and in use from now on. It may still be
     /// starting: see `Session::ready`.
     ///
     /// # Errors
-    /// `ServiceQuotaExceededException` when there are too many, `RuntimeClientError` when the version has no program,
+    /// `ServiceQuotaExceededException` when there are too many, `ThrottlingException` when too many begin, `RuntimeClientError` when the version has no program,
     /// `InternalServerException` when this machine lacks something.
     pub fn enter(
         &self,
@@ -82,7 +89,10 @@ impl DataPlane {
         place: (&str, &str),
         target: Target,
     ) -> Result<InUse, ApiError> {
-        let limit = app.world.lock().settings.max_sessions;
+        let (limit, per_minute) = {
+            let settings = &app.world.lock().settings;
+            (settings.max_sessions, settings.new_sessions_per_minute)
+        };
         let mut inner = self.inner.lock();
         if let Some(session) = inner.live.get(&key) {
             return Ok(InUse::begin(app, Arc::clone(session)));
@@ -106,6 +116,12 @@ impl DataPlane {
                 "maxVms limit exceeded",
             ));
         }
+        let bucket = format!("new session/{}/{}", key.runtime_arn, key.endpoint);
+        let now = app.now();
+        if !app.throttle.take_of_minute(&bucket, per_minute, now) {
+            app.calls.lock().throttled += 1;
+            return Err(ApiError::new("ThrottlingException", "Rate exceeded"));
+        }
         inner.seq += 1;
         let taken: Vec<u16> = inner.live.values().map(|session| session.port).collect();
         let port = free_port(&taken).map_err(|error| broken("no free port", &error))?;
@@ -120,7 +136,7 @@ impl DataPlane {
             target,
             port,
             log,
-            app.now(),
+            now,
         ));
         let started = self
             .watchdog()
@@ -140,6 +156,19 @@ impl DataPlane {
     /// The session of this key, if it is there.
     pub fn find(&self, key: &Key) -> Option<Arc<Session>> {
         self.inner.lock().live.get(key).cloned()
+    }
+
+    /// The id of the session that its agent knows as `alias`.
+    pub fn known_as(&self, alias: &Key) -> Option<String> {
+        self.inner.lock().aliases.get(alias).cloned()
+    }
+
+    /// `alias` leads to the session `key` too, for as long as that lives.
+    pub fn remember(&self, alias: Key, key: &Key) {
+        let mut inner = self.inner.lock();
+        if inner.live.contains_key(key) {
+            inner.aliases.insert(alias, key.id.clone());
+        }
     }
 
     /// Ends a session: nobody finds it from now on, and its keeper ends the process.
@@ -168,6 +197,13 @@ impl DataPlane {
             .is_some_and(|found| Arc::ptr_eq(found, session))
         {
             inner.live.remove(&session.key);
+            inner.aliases.retain(|alias, id| {
+                let key = Key {
+                    id: id.clone(),
+                    ..alias.clone()
+                };
+                key != session.key
+            });
             if inner.ended.len() == REMEMBERED {
                 inner.ended.pop_front();
             }

@@ -11,6 +11,7 @@ pub mod lookup;
 pub mod partition;
 pub mod runtime;
 pub mod settings;
+pub mod switches;
 pub mod throttle;
 pub mod transitions;
 pub mod world;

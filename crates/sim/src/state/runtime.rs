@@ -161,6 +161,17 @@ impl Config {
         self.0.get("protocolConfiguration")?.get("path")?.as_str()
     }
 
+    /// The port that invocations go to, where another than the protocol's own is given.
+    pub fn other_port(&self) -> Option<u64> {
+        let own = match self.protocol() {
+            "MCP" => 8000,
+            "A2A" => 9000,
+            _ => 8080,
+        };
+        let given = self.0.get("protocolConfiguration")?.get("port")?.as_u64();
+        given.filter(|port| *port != own)
+    }
+
     /// Whether callers must come with a JWT, so that SigV4 is refused.
     pub fn has_jwt_authorizer(&self) -> bool {
         self.0.contains_key("authorizerConfiguration")

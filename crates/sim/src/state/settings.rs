@@ -3,66 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a repeated client token means once the runtime it made is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenReplay {
-    /// The old answer again, without effect.
-    Replay,
-    /// A new runtime.
-    New,
-}
-
-/// What an update does with members that the request leaves out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Omitted {
-    /// They go back to absent or to their default.
-    Reset,
-    /// They keep their values.
-    Keep,
-}
-
-/// Whether an update of a runtime in CREATE_FAILED is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FromCreateFailed {
-    /// It makes the next version.
-    Accept,
-    /// ConflictException.
-    Conflict,
-}
-
-/// When an image tag is turned into a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TagResolution {
-    /// Once, when the version is made.
-    Version,
-    /// Anew for every session.
-    Session,
-}
-
-/// Which clock a signature's age is measured by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SignatureClock {
-    /// Real time, so that clients go on working after a jump.
-    Real,
-    /// The simulator's time: a jump makes clients' clocks wrong.
-    Sim,
-}
-
-/// What an agent's own error status becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ContainerStatus {
-    /// 424 RuntimeClientError.
-    #[serde(rename = "424")]
-    RuntimeClientError,
-    /// The agent's answer as it is.
-    #[serde(rename = "passthrough")]
-    Passthrough,
-}
+pub use super::switches::*;
 
 /// All settings, by their names in JSON (camelCase).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,6 +99,34 @@ pub struct Settings {
     pub forward_user_id: bool,
     /// Whether trace headers reach the agent without being in the allowlist.
     pub forward_trace_headers: bool,
+    /// Names of the agent's headers that the caller gets beside those of the API model.
+    pub response_header_allowlist: Vec<String>,
+
+    /// Sessions that may begin in a minute through each endpoint; 0 for no limit.
+    pub new_sessions_per_minute: u32,
+    /// From an invocation to the head of the agent's answer, in seconds of the simulator's clock.
+    pub sync_timeout_seconds: u64,
+    /// From an invocation to the end of the agent's answer, in seconds of the simulator's clock.
+    pub stream_max_seconds: u64,
+    /// See [`Concurrency`].
+    pub concurrent_requests_in_one_session: Concurrency,
+    /// Whether the port of a protocol configuration counts; if not, agents told another port are not found.
+    pub protocol_port_override: bool,
+    /// See [`McpSessionSource`].
+    pub mcp_session_source: McpSessionSource,
+    /// See [`McpIdsDiffer`].
+    pub mcp_ids_differ: McpIdsDiffer,
+
+    /// Whether an open WebSocket counts as use of its session.
+    pub web_socket_keeps_alive: bool,
+    /// Longest payload of a WebSocket frame, in bytes, in both directions.
+    pub ws_frame_limit_bytes: usize,
+    /// Close code after a longer one.
+    pub ws_oversize_close_code: u16,
+    /// Longest life of a WebSocket, in seconds of the simulator's clock.
+    pub ws_max_seconds: u64,
+    /// Close code at its end.
+    pub ws_max_close_code: u16,
 }
 
 impl Default for Settings {
@@ -204,6 +173,19 @@ impl Default for Settings {
             custom_prefix_needs_allowlist: false,
             forward_user_id: true,
             forward_trace_headers: true,
+            response_header_allowlist: Vec::new(),
+            new_sessions_per_minute: 0,
+            sync_timeout_seconds: 15 * 60,
+            stream_max_seconds: 60 * 60,
+            concurrent_requests_in_one_session: Concurrency::Parallel,
+            protocol_port_override: true,
+            mcp_session_source: McpSessionSource::Platform,
+            mcp_ids_differ: McpIdsDiffer::Runtime,
+            web_socket_keeps_alive: true,
+            ws_frame_limit_bytes: 32 * 1024,
+            ws_oversize_close_code: 1009,
+            ws_max_seconds: 60 * 60,
+            ws_max_close_code: 1001,
         }
     }
 }

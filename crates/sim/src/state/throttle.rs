@@ -23,17 +23,26 @@ impl Throttle {
     /// The bucket fills with `rate` tokens a second up to `burst` (the rate itself where `None`, never below one).
     /// A rate of 0 is no limit.
     pub fn take(&self, key: &str, rate: u32, burst: Option<u32>, now: Timestamp) -> bool {
-        if rate == 0 {
+        let size = f64::from(burst.unwrap_or(rate).max(1));
+        self.take_from(key, f64::from(rate), size, now)
+    }
+
+    /// As [`Throttle::take`], with `rate` tokens a minute, all of which may be taken at once.
+    pub fn take_of_minute(&self, key: &str, rate: u32, now: Timestamp) -> bool {
+        self.take_from(key, f64::from(rate) / 60.0, f64::from(rate), now)
+    }
+
+    fn take_from(&self, key: &str, per_second: f64, size: f64, now: Timestamp) -> bool {
+        if per_second <= 0.0 {
             return true;
         }
-        let size = f64::from(burst.unwrap_or(rate).max(1));
         let mut buckets = self.buckets.lock();
         let bucket = buckets.entry(key.to_owned()).or_insert_with(|| Bucket {
             tokens: size,
             filled_at: now,
         });
         let passed = now.duration_since(bucket.filled_at).as_secs_f64().max(0.0);
-        bucket.tokens = (bucket.tokens + passed * f64::from(rate)).min(size);
+        bucket.tokens = (bucket.tokens + passed * per_second).min(size);
         bucket.filled_at = now;
         if bucket.tokens < 1.0 {
             return false;

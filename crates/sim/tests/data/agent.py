@@ -8,6 +8,9 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+sys.dont_write_bytecode = True
+import socket_side
+
 health = {"status": "Healthy", "time_of_last_update": int(time.time())}
 
 
@@ -30,6 +33,12 @@ class Agent(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/ping" and "NO_PING" not in os.environ:
             self.answer(200, health)
+        elif self.path == "/.well-known/agent-card.json" and "NO_CARD" not in os.environ:
+            self.answer(200, {"name": "agent", "pid": os.getpid()})
+        elif self.path == "/ws" and "WS_STATUS" in os.environ:
+            self.answer(int(os.environ["WS_STATUS"]), {"error": "no sockets"})
+        elif self.path == "/ws":
+            socket_side.serve(self)
         else:
             self.answer(503, {})
 
@@ -53,6 +62,18 @@ class Agent(BaseHTTPRequestHandler):
         }
         extra = [("Mcp-Session-Id", "inner"), ("Set-Cookie", "a=b"), ("X-Own", "1"), ("traceparent", "00-a-b-01")]
         self.answer(200, told, extra=extra)
+
+    def do_mcp(self, wish, body):
+        """Answers with this `Mcp-Session-Id`, or with none."""
+        told = {"pid": os.getpid(), "mcp": self.headers.get("Mcp-Session-Id")}
+        self.answer(200, told, extra=[("Mcp-Session-Id", wish["id"])] if "id" in wish else [])
+
+    def do_wait(self, wish, body):
+        """Answers when a file is there."""
+        print("waiting", flush=True)
+        while not os.path.exists(wish["for"]):
+            time.sleep(0.01)
+        self.answer(200, {"pid": os.getpid()})
 
     def do_status(self, wish, body):
         self.answer(wish["status"], {"error": "inner"}, kind="application/problem+json")

@@ -6,10 +6,15 @@
 #[path = "../control/client.rs"]
 mod client;
 
+mod doors;
 mod ends;
 mod errors;
 mod forwarding;
 mod identity;
+mod limits;
 mod program;
+mod protocols;
+mod socket;
+mod sockets;
 mod stage;
 mod stops;
