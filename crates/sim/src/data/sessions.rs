@@ -4,11 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::keeper;
@@ -22,6 +24,8 @@ use crate::wire::errors::ApiError;
 
 /// How many sessions that have ended are still shown.
 const REMEMBERED: usize = 1000;
+/// How long open WebSockets may take to end when the simulator stops.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// The sessions of the simulator.
 #[derive(Debug, Default)]
@@ -71,9 +75,9 @@ impl DataPlane {
         }
         self.keepers.close();
         self.keepers.wait().await;
-        // Each gives its two sides a moment to take leave, and no more.
+        // Each gives its two sides a moment to take leave; one whose answer a fault delays is not waited for.
         self.sockets.close();
-        self.sockets.wait().await;
+        let _ = timeout(LEAVE, self.sockets.wait()).await;
     }
 
     /// The session of this key, begun on `target`'s version if there is none, and in use from now on. It may still be
