@@ -71,7 +71,8 @@ pub trait Pass: Send {
     fn act(&mut self, action: Self::Action) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// Runs one pass to its rest.
+/// Runs one pass to its rest. Reads and writes are boxed: thousands of passes wait at a time, and each would otherwise hold the room of the
+/// largest AWS call.
 pub async fn drive<P: Pass>(pass: &mut P) -> Result<Rest, Error> {
     for _ in 0..MOST_STEPS {
         let Decision {
@@ -80,15 +81,15 @@ pub async fn drive<P: Pass>(pass: &mut P) -> Result<Rest, Error> {
             events,
         } = pass.plan(Timestamp::now());
         match step {
-            Step::Read(read) => pass.read(read).await,
+            Step::Read(read) => Box::pin(pass.read(read)).await,
             Step::Act(action) => {
-                pass.report(status).await?;
-                pass.publish(events).await;
-                pass.act(action).await?;
+                Box::pin(pass.report(status)).await?;
+                Box::pin(pass.publish(events)).await;
+                Box::pin(pass.act(action)).await?;
             }
             Step::Rest(rest) => {
-                pass.report(status).await?;
-                pass.publish(events).await;
+                Box::pin(pass.report(status)).await?;
+                Box::pin(pass.publish(events)).await;
                 return Ok(rest);
             }
         }

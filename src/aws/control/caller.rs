@@ -29,60 +29,58 @@ pub(in crate::aws) struct Caller {
 }
 
 impl Caller {
-    /// Waits for a token, then sends `request` (a future that does nothing before it is polled) and classifies its error.
-    pub fn call<T, E>(
+    /// Waits for a token, then makes and sends the request and classifies its error. The SDK's futures take 20 kB: they are made once
+    /// there is a token, on the heap, so that a thousand calls that wait for theirs stay small.
+    pub async fn call<T, E, R>(
         &self,
         operation: Operation,
         lane: Lane,
-        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> impl Future<Output = Result<T, Fault>>
+        request: impl FnOnce() -> R,
+    ) -> Result<T, Fault>
     where
         T: RequestId,
         E: ProvideErrorMetadata + StdError + 'static,
+        R: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        // The SDK's futures take 20 kB: on the heap from here on, not in every future around them.
-        let request = Box::pin(request);
-        async move {
-            let waited = self.lanes.token(operation, lane).await;
-            let mut attempt = Attempt {
-                caller: self,
-                operation,
-                lane,
-                waited,
-                began: Instant::now(),
-                open: true,
-            };
-            let error = match request.await {
-                Ok(answer) => {
-                    attempt.end("OK", None);
-                    // Reads are many and say nothing new; what changes AWS is told.
-                    if operation.mutates() {
-                        let request_id = answer.request_id();
-                        tracing::info!(%operation, region = %self.region, request_id, "AWS call accepted");
-                    }
-                    return Ok(answer);
+        let waited = self.lanes.token(operation, lane).await;
+        let mut attempt = Attempt {
+            caller: self,
+            operation,
+            lane,
+            waited,
+            began: Instant::now(),
+            open: true,
+        };
+        let error = match Box::pin(request()).await {
+            Ok(answer) => {
+                attempt.end("OK", None);
+                // Reads are many and say nothing new; what changes AWS is told.
+                if operation.mutates() {
+                    let request_id = answer.request_id();
+                    tracing::info!(%operation, region = %self.region, request_id, "AWS call accepted");
                 }
-                Err(error) => error,
-            };
-            let fault = classify::classify(&error);
-            attempt.end(&fault.code, Some(fault.class));
-            let request_id = fault.request_id.as_deref();
-            let Fault { code, message, .. } = &fault;
-            // That something is not there is an answer as good as another.
-            if fault.class == Class::Gone {
-                tracing::debug!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
-            } else {
-                tracing::warn!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
+                return Ok(answer);
             }
-            Err(fault)
+            Err(error) => error,
+        };
+        let fault = classify::classify(&error);
+        attempt.end(&fault.code, Some(fault.class));
+        let request_id = fault.request_id.as_deref();
+        let Fault { code, message, .. } = &fault;
+        // That something is not there is an answer as good as another.
+        if fault.class == Class::Gone {
+            tracing::debug!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
+        } else {
+            tracing::warn!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
         }
+        Err(fault)
     }
 
     /// STS GetCallerIdentity.
     pub async fn identity(&self, lane: Lane) -> Result<Identity, Fault> {
-        let request = self.sts.get_caller_identity().send();
+        let request = self.sts.get_caller_identity();
         let answer = self
-            .call(Operation::GetCallerIdentity, lane, request)
+            .call(Operation::GetCallerIdentity, lane, || request.send())
             .await?;
         let (account, arn) = (
             answer.account().unwrap_or_default(),

@@ -32,10 +32,11 @@ impl Control {
     ) -> Result<RuntimeAccepted, Fault> {
         let request = convert::create(name, config, tags, client_token)
             .map_err(|problem| classify::unsendable(&problem.to_string()))?;
-        let request = request.send_with(&self.caller.client);
         let answer = self
             .caller
-            .call(Operation::CreateAgentRuntime, lane, request)
+            .call(Operation::CreateAgentRuntime, lane, || {
+                request.send_with(&self.caller.client)
+            })
             .await?;
         read(&answer, convert::created)
     }
@@ -50,10 +51,11 @@ impl Control {
     ) -> Result<RuntimeAccepted, Fault> {
         let request = convert::update(id, config, client_token)
             .map_err(|problem| classify::unsendable(&problem.to_string()))?;
-        let request = request.send_with(&self.caller.client);
         let answer = self
             .caller
-            .call(Operation::UpdateAgentRuntime, lane, request)
+            .call(Operation::UpdateAgentRuntime, lane, || {
+                request.send_with(&self.caller.client)
+            })
             .await?;
         read(&answer, convert::updated)
     }
@@ -66,12 +68,9 @@ impl Control {
         client_token: &str,
     ) -> Result<(), Fault> {
         let request = self.caller.client.delete_agent_runtime();
-        let request = request
-            .agent_runtime_id(id)
-            .client_token(client_token)
-            .send();
+        let request = request.agent_runtime_id(id).client_token(client_token);
         self.caller
-            .call(Operation::DeleteAgentRuntime, lane, request)
+            .call(Operation::DeleteAgentRuntime, lane, || request.send())
             .await
             .map(drop)
     }
@@ -100,11 +99,12 @@ impl Control {
             .agent_runtime_version(version)
             .set_description(description.map(ToOwned::to_owned))
             .set_tags(tags)
-            .client_token(client_token)
-            .send();
+            .client_token(client_token);
         let answer = self
             .caller
-            .call(Operation::CreateAgentRuntimeEndpoint, lane, request)
+            .call(Operation::CreateAgentRuntimeEndpoint, lane, || {
+                request.send()
+            })
             .await?;
         read(&answer, convert::created_endpoint)
     }
@@ -130,11 +130,12 @@ impl Control {
             .endpoint_name(name)
             .agent_runtime_version(version)
             .set_description(description.map(ToOwned::to_owned))
-            .client_token(client_token)
-            .send();
+            .client_token(client_token);
         let answer = self
             .caller
-            .call(Operation::UpdateAgentRuntimeEndpoint, lane, request)
+            .call(Operation::UpdateAgentRuntimeEndpoint, lane, || {
+                request.send()
+            })
             .await?;
         read(&answer, convert::updated_endpoint)
     }
@@ -151,10 +152,11 @@ impl Control {
         let request = request
             .agent_runtime_id(runtime_id)
             .endpoint_name(name)
-            .client_token(client_token)
-            .send();
+            .client_token(client_token);
         self.caller
-            .call(Operation::DeleteAgentRuntimeEndpoint, lane, request)
+            .call(Operation::DeleteAgentRuntimeEndpoint, lane, || {
+                request.send()
+            })
             .await
             .map(drop)
     }
@@ -167,10 +169,9 @@ impl Control {
             .client
             .tag_resource()
             .resource_arn(arn)
-            .set_tags(tags)
-            .send();
+            .set_tags(tags);
         self.caller
-            .call(Operation::TagResource, lane, request)
+            .call(Operation::TagResource, lane, || request.send())
             .await
             .map(drop)
     }
@@ -178,9 +179,9 @@ impl Control {
     /// UntagResource: removes these keys.
     pub async fn untag(&self, lane: Lane, arn: &str, keys: &[String]) -> Result<(), Fault> {
         let request = self.caller.client.untag_resource().resource_arn(arn);
-        let request = request.set_tag_keys(Some(keys.to_vec())).send();
+        let request = request.set_tag_keys(Some(keys.to_vec()));
         self.caller
-            .call(Operation::UntagResource, lane, request)
+            .call(Operation::UntagResource, lane, || request.send())
             .await
             .map(drop)
     }
@@ -197,10 +198,9 @@ impl Control {
             .client
             .put_resource_policy()
             .resource_arn(arn)
-            .policy(policy)
-            .send();
+            .policy(policy);
         self.caller
-            .call(Operation::PutResourcePolicy, lane, request)
+            .call(Operation::PutResourcePolicy, lane, || request.send())
             .await
             .map(drop)
     }
@@ -211,10 +211,9 @@ impl Control {
             .caller
             .client
             .delete_resource_policy()
-            .resource_arn(arn)
-            .send();
+            .resource_arn(arn);
         self.caller
-            .call(Operation::DeleteResourcePolicy, lane, request)
+            .call(Operation::DeleteResourcePolicy, lane, || request.send())
             .await
             .map(drop)
     }

@@ -17,15 +17,10 @@ pub const PAGE: i32 = 100;
 impl Control {
     /// GetAgentRuntime, newest version; `None` when there is no such runtime.
     pub async fn get_runtime(&self, lane: Lane, id: &str) -> Answer<Runtime> {
-        let request = self
-            .caller
-            .client
-            .get_agent_runtime()
-            .agent_runtime_id(id)
-            .send();
+        let request = self.caller.client.get_agent_runtime().agent_runtime_id(id);
         let answer = self
             .caller
-            .call(Operation::GetAgentRuntime, lane, request)
+            .call(Operation::GetAgentRuntime, lane, || request.send())
             .await;
         or_absent(answer.and_then(|answer| read(&answer, convert::runtime)))
     }
@@ -36,13 +31,10 @@ impl Control {
         let mut next: Option<String> = None;
         loop {
             let request = self.caller.client.list_agent_runtimes();
-            let request = request
-                .max_results(PAGE)
-                .set_next_token(next.clone())
-                .send();
+            let request = request.max_results(PAGE).set_next_token(next.clone());
             let page = self
                 .caller
-                .call(Operation::ListAgentRuntimes, lane, request)
+                .call(Operation::ListAgentRuntimes, lane, || request.send())
                 .await?;
             for entry in page.agent_runtimes() {
                 entries.push(read(&page, |_| convert::listed(entry))?);
@@ -61,13 +53,10 @@ impl Control {
     /// GetAgentRuntimeEndpoint; `None` when there is no such endpoint or runtime.
     pub async fn get_endpoint(&self, lane: Lane, runtime_id: &str, name: &str) -> Answer<Endpoint> {
         let request = self.caller.client.get_agent_runtime_endpoint();
-        let request = request
-            .agent_runtime_id(runtime_id)
-            .endpoint_name(name)
-            .send();
+        let request = request.agent_runtime_id(runtime_id).endpoint_name(name);
         let answer = self
             .caller
-            .call(Operation::GetAgentRuntimeEndpoint, lane, request)
+            .call(Operation::GetAgentRuntimeEndpoint, lane, || request.send())
             .await;
         or_absent(answer.and_then(|answer| read(&answer, convert::endpoint)))
     }
@@ -86,13 +75,12 @@ impl Control {
                 .client
                 .list_agent_runtime_endpoints()
                 .agent_runtime_id(runtime_id);
-            let request = request
-                .max_results(PAGE)
-                .set_next_token(next.clone())
-                .send();
+            let request = request.max_results(PAGE).set_next_token(next.clone());
             let page = self
                 .caller
-                .call(Operation::ListAgentRuntimeEndpoints, lane, request)
+                .call(Operation::ListAgentRuntimeEndpoints, lane, || {
+                    request.send()
+                })
                 .await?;
             for entry in page.runtime_endpoints() {
                 entries.push(read(&page, |_| convert::listed_endpoint(entry))?);
@@ -114,11 +102,10 @@ impl Control {
             .caller
             .client
             .list_tags_for_resource()
-            .resource_arn(arn)
-            .send();
+            .resource_arn(arn);
         let answer = self
             .caller
-            .call(Operation::ListTagsForResource, lane, request)
+            .call(Operation::ListTagsForResource, lane, || request.send())
             .await;
         or_absent(answer.map(|answer| {
             answer
@@ -132,15 +119,10 @@ impl Control {
 
     /// GetResourcePolicy of a runtime or an endpoint; `None` when it has none or is not there.
     pub async fn resource_policy(&self, lane: Lane, arn: &str) -> Answer<String> {
-        let request = self
-            .caller
-            .client
-            .get_resource_policy()
-            .resource_arn(arn)
-            .send();
+        let request = self.caller.client.get_resource_policy().resource_arn(arn);
         let answer = self
             .caller
-            .call(Operation::GetResourcePolicy, lane, request)
+            .call(Operation::GetResourcePolicy, lane, || request.send())
             .await;
         let policy = or_absent(answer.map(|answer| answer.policy().map(ToOwned::to_owned)))?;
         Ok(policy.flatten().filter(|policy| !policy.is_empty()))

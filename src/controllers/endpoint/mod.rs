@@ -38,13 +38,14 @@ pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<
     if let Some(later) = shard.context.endpoints.resting(&*object, Timestamp::now()) {
         return Ok(later);
     }
-    async {
+    // Boxed, for thousands of passes may wait for the first list at a time.
+    Box::pin(async {
         let metrics = shard.context.metrics.pass(CONTROLLER);
         let mut pass = EndpointPass::gather(&object, &shard).await;
         let rest = drive(&mut pass).await;
         metrics.ended(rest.as_ref().err().map(Error::reason));
         Ok(pass.remember(rest?))
-    }
+    })
     .instrument(span)
     .await
 }

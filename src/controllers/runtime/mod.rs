@@ -37,13 +37,14 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
     if let Some(later) = shard.context.runtimes.resting(&*object, Timestamp::now()) {
         return Ok(later);
     }
-    async {
+    // Boxed, for thousands of passes may wait for the first list at a time.
+    Box::pin(async {
         let metrics = shard.context.metrics.pass(CONTROLLER);
         let mut pass = RuntimePass::gather(&object, &shard).await; // inventory only
         let rest = drive(&mut pass).await;
         metrics.ended(rest.as_ref().err().map(Error::reason));
         Ok(pass.remember(rest?))
-    }
+    })
     .instrument(span)
     .await
 }
