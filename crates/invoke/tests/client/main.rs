@@ -4,12 +4,12 @@
 
 mod arns;
 mod connections;
-// mod credentials;
+mod credentials;
 mod data_planes;
-// mod errors;
+mod errors;
 mod events;
 mod invocations;
 mod resends;
-// mod sockets;
+mod sockets;
 mod stage;
 mod tiny;

@@ -28,6 +28,16 @@ impl Tiny {
     /// one only closes it. Of bodies only what
     /// Content-Length announces is read.
     pub async fn start(answers: Vec<String>) -> Self {
+        let next = AtomicUsize::new(0);
+        Self::scripted(move |_| {
+            let n = next.fetch_add(1, Ordering::SeqCst);
+            answers.get(n).or(answers.last()).unwrap().clone()
+        })
+        .await
+    }
+
+    /// As [`Tiny::start`], with answers that depend on the head of the request.
+    pub async fn scripted(answers: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -36,12 +46,12 @@ impl Tiny {
         let task = tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let n = count.fetch_add(1, Ordering::SeqCst);
+                count.fetch_add(1, Ordering::SeqCst);
                 let Some(request) = read_request(&mut stream).await else {
                     continue;
                 };
+                let answer = answers(&request.0);
                 kept.lock().await.push(request);
-                let answer = answers.get(n).or(answers.last()).unwrap();
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
