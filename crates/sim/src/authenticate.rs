@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
@@ -10,9 +9,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 
+use crate::body::Received;
 use crate::operation::{Operation, Route, Service};
 use crate::request::{Call, Identity, parse_pairs};
-use crate::sigv4::canonical::sha256_hex;
 use crate::sigv4::verify::{Claim, Refusal, Signed};
 use crate::state::settings::SignatureClock;
 use crate::state::world::App;
@@ -31,7 +30,7 @@ pub async fn authenticate(
     app: &Arc<App>,
     route: Route,
     parts: &Parts,
-    body: Bytes,
+    body: Received,
 ) -> Result<Call, ApiError> {
     let service = route.operation.service();
     let host = parts.uri.authority().map(ToString::to_string);
@@ -40,6 +39,7 @@ pub async fn authenticate(
         .unwrap_or_default();
     let raw_query = parts.uri.query().unwrap_or_default();
     let web_socket = route.operation == Operation::InvokeAgentRuntimeWithWebSocketStream;
+    let body_hash = body.sha256.clone();
     let finish = |identity, account, region, route| Call {
         route,
         identity,
@@ -47,7 +47,8 @@ pub async fn authenticate(
         region,
         query: parse_pairs(raw_query, false),
         headers: parts.headers.clone(),
-        body: body.clone(),
+        body: body.bytes,
+        spooled: body.spooled,
         host: host.clone(),
         upgrade: parts.extensions.get::<OnUpgrade>().cloned(),
     };
@@ -72,15 +73,6 @@ pub async fn authenticate(
         let text = format!("X-Amz-Expires must be between 1 and {WEB_SOCKET_EXPIRES}");
         return Err(refuse(Refusal::Incomplete(text)));
     }
-    let hashed = body.clone();
-    // Large payloads take long to hash, and must not hold up other calls meanwhile.
-    let body_hash = if body.len() > 1 << 20 {
-        tokio::task::spawn_blocking(move || sha256_hex(&hashed))
-            .await
-            .unwrap_or_default()
-    } else {
-        sha256_hex(&hashed)
-    };
     let signed = Signed {
         method: parts.method.as_str(),
         path: parts.uri.path(),

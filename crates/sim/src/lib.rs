@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod args;
 pub mod authenticate;
+pub mod body;
 pub mod control;
 pub mod data;
 pub mod ecr;

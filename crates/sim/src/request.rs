@@ -5,6 +5,7 @@ use http::HeaderMap;
 use hyper::upgrade::OnUpgrade;
 use percent_encoding::percent_decode_str;
 
+use crate::body::Spooled;
 use crate::operation::Route;
 use crate::state::credentials::Caller;
 
@@ -18,7 +19,7 @@ pub enum Identity {
 }
 
 /// A request for an operation.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Call {
     /// The operation and its path parameters.
     pub route: Route,
@@ -32,8 +33,10 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// Request headers as they came.
     pub headers: HeaderMap,
-    /// The whole request body.
+    /// The whole request body, unless it is `spooled`.
     pub body: Bytes,
+    /// A large payload of an invocation.
+    pub spooled: Option<Spooled>,
     /// `Host` of the request, with its port.
     pub host: String,
     /// The connection, for a request that asks to speak another protocol on it.

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::authenticate::authenticate;
+use crate::body::{self, Received};
 use crate::operation::{Operation, Route, Service, route_action, route_rest, route_target};
 use crate::request::{Call, parse_pairs};
 use crate::state::faults::When;
@@ -34,8 +34,6 @@ use crate::{admin, control, data, ecr, sts};
 pub const MAX_PAYLOAD: usize = 100_000_000;
 /// Largest body of any other request, in bytes.
 const MAX_BODY: usize = 8 << 20;
-/// How much beyond a limit is read and thrown away, so that the caller gets to read the answer.
-const MAX_DRAINED: usize = 64 << 20;
 /// How long a client may take to send its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long connections may take to end when the simulator stops.
@@ -104,30 +102,31 @@ async fn call(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let invocation = route_rest(&parts.method, parts.uri.path())
         .is_some_and(|route| route.operation == Operation::InvokeAgentRuntime);
     let limit = if invocation { MAX_PAYLOAD } else { MAX_BODY };
-    let Ok(body) = read(body, limit).await else {
+    let Ok(body) = body::read(body, limit, invocation).await else {
         return dropped();
     };
-    let (protocol, outcome) = match find_route(&parts, body.as_deref().unwrap_or_default()) {
-        Ok(route) => {
-            let protocol = route.operation.service().protocol();
-            (protocol, stages(&app, route, &parts, body).await)
-        }
-        Err(protocol) => {
-            app.calls.lock().total += 1;
-            let name = if protocol == Protocol::Query {
-                "InvalidAction"
-            } else {
-                "UnknownOperationException"
-            };
-            (
-                protocol,
-                Err(ApiError::new(
-                    name,
-                    "the requested operation does not exist",
-                )),
-            )
-        }
-    };
+    let (protocol, outcome) =
+        match find_route(&parts, body.as_ref().map_or(&[], |body| &body.bytes)) {
+            Ok(route) => {
+                let protocol = route.operation.service().protocol();
+                (protocol, stages(&app, route, &parts, body).await)
+            }
+            Err(protocol) => {
+                app.calls.lock().total += 1;
+                let name = if protocol == Protocol::Query {
+                    "InvalidAction"
+                } else {
+                    "UnknownOperationException"
+                };
+                (
+                    protocol,
+                    Err(ApiError::new(
+                        name,
+                        "the requested operation does not exist",
+                    )),
+                )
+            }
+        };
     let mut response = match outcome {
         Ok(response) => response,
         Err(error) => error.into_response(protocol, &request_id),
@@ -169,7 +168,7 @@ async fn stages(
     app: &Arc<App>,
     route: Route,
     parts: &http::request::Parts,
-    body: Option<Bytes>,
+    body: Option<Received>,
 ) -> Result<Response, ApiError> {
     let operation = route.operation;
     app.calls.lock().arrived(operation);
@@ -195,24 +194,6 @@ async fn stages(
         Some(outcome) => outcome,
         None => answered,
     }
-}
-
-/// Reads a body; `None` when it is longer than `limit`.
-async fn read(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
-    let mut kept = Vec::new();
-    let mut length = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        length += data.len();
-        if length <= limit {
-            kept.extend_from_slice(&data);
-        } else if length > limit + MAX_DRAINED {
-            break;
-        }
-    }
-    Ok((length <= limit).then(|| Bytes::from(kept)))
 }
 
 fn too_large(app: &App, operation: Operation) -> ApiError {

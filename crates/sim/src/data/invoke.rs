@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::HeaderValue;
+use http::header::CONTENT_LENGTH;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::mcp::{self, MCP_SESSION};
@@ -43,7 +44,14 @@ pub async fn handle(app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
     if let Some(id) = &mcp_id {
         inside.insert(MCP_SESSION, id.clone());
     }
-    let request = app.data.http().post(url).headers(inside).body(call.body);
+    let payload = match call.spooled {
+        Some(spooled) => {
+            inside.insert(CONTENT_LENGTH, spooled.length.into());
+            reqwest::Body::wrap_stream(spooled.into_stream())
+        }
+        None => call.body.into(),
+    };
+    let request = app.data.http().post(url).headers(inside).body(payload);
     let answer = agent::send(app, request, begun, &settings).await?;
     let answer = agent::judge(answer, &settings)?;
     let mut outside = headers::for_caller(answer.headers(), id_header, &settings);
