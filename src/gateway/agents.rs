@@ -17,39 +17,11 @@ use kube::{Api, Client, Resource, ResourceExt};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+pub use super::identity::Kind;
 use crate::cluster::store::Watch;
 
 /// Longest wait for the first list before the log says so.
 const FIRST_LIST: Duration = Duration::from_secs(30);
-
-/// Kinds that callers can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A runtime's DEFAULT endpoint.
-    AgentRuntime,
-    /// A named endpoint.
-    AgentEndpoint,
-    /// A declared session.
-    AgentSession,
-}
-
-impl Kind {
-    /// As paths and RBAC rules write it.
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::AgentRuntime => "agentruntimes",
-            Self::AgentEndpoint => "agentendpoints",
-            Self::AgentSession => "agentsessions",
-        }
-    }
-
-    /// The kind of this plural.
-    pub fn from_plural(text: &str) -> Option<Self> {
-        [Self::AgentRuntime, Self::AgentEndpoint, Self::AgentSession]
-            .into_iter()
-            .find(|kind| kind.plural() == text)
-    }
-}
 
 /// Where calls go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -398,3 +370,7 @@ fn not_seen() -> NotReady {
         message: "the controller has not reported where it is".to_owned(),
     }
 }
+
+#[cfg(test)]
+#[path = "agents_tests.rs"]
+mod tests;

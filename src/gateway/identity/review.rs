@@ -15,10 +15,10 @@ use moka::Equivalent;
 use moka::future::Cache;
 use parking_lot::Mutex;
 use prometheus::core::Collector;
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::figures::{Figures, Review};
+use super::lanes::{LIMIT, Lanes, Trouble};
 use super::{Access, Denied, Identity, Token};
 
 /// How long a good answer is believed.
@@ -27,21 +27,10 @@ pub const ALLOWED_FOR: Duration = Duration::from_secs(30);
 pub const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// Most entries of each cache.
 const ENTRIES: u64 = 10_000;
-/// Longest wait for a review, its place in the queue included.
-const LIMIT: Duration = Duration::from_secs(5);
-/// Reviews of a lane under way at once.
-const AT_ONCE: usize = 32;
-/// Reviews of a lane that run or wait; beyond, callers are turned away at once.
-const QUEUE: usize = 512;
 /// How long a token that was good keeps its right to the lane of known callers.
 const KNOWN_FOR: Duration = Duration::from_mins(15);
 /// Shortest time between two log lines about an API server that does not answer.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
-/// From an API server at hand to one that takes the whole limit.
-const BUCKETS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-];
-
 /// The way in: every request passes it.
 pub struct Gate {
     client: Client,
@@ -78,114 +67,6 @@ impl Equivalent<Question> for Asked<'_> {
     }
 }
 
-/// Why there is no answer.
-enum Trouble {
-    Busy,
-    Slow,
-    Failed(kube::Error),
-}
-
-/// A bounded queue before the API server.
-struct Lane {
-    places: Semaphore,
-    turns: Semaphore,
-}
-
-impl Default for Lane {
-    fn default() -> Self {
-        Self {
-            places: Semaphore::new(QUEUE),
-            turns: Semaphore::new(AT_ONCE),
-        }
-    }
-}
-
-impl Lane {
-    async fn ask<T>(
-        &self,
-        review: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, Trouble> {
-        let _place = self.places.try_acquire().map_err(|_| Trouble::Busy)?;
-        let answer = tokio::time::timeout(LIMIT, async {
-            // Fails only when the semaphore was closed, and nobody closes it.
-            let _turn = self.turns.acquire().await.map_err(|_| Trouble::Busy)?;
-            review.await.map_err(Trouble::Failed)
-        });
-        answer.await.unwrap_or(Err(Trouble::Slow))
-    }
-}
-
-/// A flood of invented tokens fills the lane of strangers and no other.
-#[derive(Default)]
-struct Lanes {
-    strangers: Lane,
-    regulars: Lane,
-    access: Lane,
-}
-
-/// Which review.
-#[derive(Clone, Copy)]
-enum Review {
-    Token,
-    Access,
-}
-
-impl Review {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Access => "access",
-        }
-    }
-}
-
-/// Counts for metrics.
-struct Figures {
-    lookups: IntCounterVec,
-    seconds: HistogramVec,
-    token: [IntCounter; 2],
-    access: [IntCounter; 2],
-}
-
-impl Figures {
-    fn new() -> Self {
-        let lookups = IntCounterVec::new(
-            Opts::new(
-                "gateway_review_lookups_total",
-                "Questions about callers, by whether the answer was remembered.",
-            ),
-            &["review", "result"],
-        )
-        .expect("the name and the labels are well-formed");
-        let seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "gateway_review_duration_seconds",
-                "Time of a TokenReview or SubjectAccessReview, waiting for a turn included.",
-            )
-            .buckets(BUCKETS.to_vec()),
-            &["review", "result"],
-        )
-        .expect("the name, the labels and the buckets are well-formed");
-        let pair = |review: Review| {
-            ["hit", "miss"].map(|result| lookups.with_label_values(&[review.as_str(), result]))
-        };
-        Self {
-            token: pair(Review::Token),
-            access: pair(Review::Access),
-            lookups,
-            seconds,
-        }
-    }
-
-    fn lookup(&self, review: Review, hit: bool) {
-        let [hits, misses] = match review {
-            Review::Token => &self.token,
-            Review::Access => &self.access,
-        };
-        if hit { hits.inc() } else { misses.inc() }
-    }
-}
-
 fn cache<K, V>(life: Duration) -> Cache<K, V>
 where
     K: std::hash::Hash + Eq + Send + Sync + 'static,
@@ -200,14 +81,23 @@ where
 impl Gate {
     /// Asks the API server behind `client`. A token must be meant for one of `audiences`; with none, every token is refused.
     pub fn new(client: Client, audiences: Vec<String>) -> Self {
+        Self::with_lives(client, audiences, ALLOWED_FOR, REFUSED_FOR)
+    }
+
+    fn with_lives(
+        client: Client,
+        audiences: Vec<String>,
+        allowed_for: Duration,
+        refused_for: Duration,
+    ) -> Self {
         Self {
             client,
             audiences,
-            known: cache(ALLOWED_FOR),
-            unknown: cache(REFUSED_FOR),
+            known: cache(allowed_for),
+            unknown: cache(refused_for),
             regulars: cache(KNOWN_FOR),
-            allowed: cache(ALLOWED_FOR),
-            refused: cache(REFUSED_FOR),
+            allowed: cache(allowed_for),
+            refused: cache(refused_for),
             lanes: Lanes::default(),
             figures: Figures::new(),
             complained: Mutex::default(),
@@ -217,10 +107,7 @@ impl Gate {
     /// What to register for `/metrics`: `gateway_review_lookups_total{review,result}` with result `hit` or `miss`, and
     /// `gateway_review_duration_seconds{review,result}` with result `allowed`, `refused` or `unavailable`.
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        vec![
-            Box::new(self.figures.lookups.clone()),
-            Box::new(self.figures.seconds.clone()),
-        ]
+        self.figures.collectors()
     }
 
     /// Who sent this token.
@@ -312,7 +199,8 @@ impl Gate {
             Ok(answer) => self.identity(answer.status.unwrap_or_default()),
             Err(trouble) => Err(self.unavailable(Review::Token, &trouble)),
         };
-        self.timed(Review::Token, began, result.as_ref().err());
+        self.figures
+            .review(Review::Token, began.elapsed(), result.as_ref().err());
         match &result {
             Ok(_) => self.regulars.insert(*token.digest(), ()).await,
             Err(denied @ Denied::BadToken(_)) => {
@@ -382,7 +270,8 @@ impl Gate {
             Ok(_) => Err(Denied::forbidden(who, access)),
             Err(trouble) => Err(self.unavailable(Review::Access, &trouble)),
         };
-        self.timed(Review::Access, began, result.as_ref().err());
+        self.figures
+            .review(Review::Access, began.elapsed(), result.as_ref().err());
         if let Err(denied @ Denied::Forbidden(_)) = &result {
             let question = Question {
                 who: who.clone(),
@@ -391,18 +280,6 @@ impl Gate {
             self.refused.insert(question, denied.clone()).await;
         }
         result
-    }
-
-    fn timed(&self, review: Review, began: Instant, denied: Option<&Denied>) {
-        let result = match denied {
-            None => "allowed",
-            Some(Denied::Unavailable(_)) => "unavailable",
-            Some(_) => "refused",
-        };
-        self.figures
-            .seconds
-            .with_label_values(&[review.as_str(), result])
-            .observe(began.elapsed().as_secs_f64());
     }
 
     /// No answer: the caller learns that much, the log learns why.
@@ -433,3 +310,7 @@ impl Gate {
         Denied::Unavailable(text.to_owned())
     }
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

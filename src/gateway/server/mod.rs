@@ -235,5 +235,4 @@ async fn drain(open: &TaskTracker, cut: &CancellationToken, grace: Duration) -> 
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -148,7 +148,7 @@ impl Reloading {
     }
 
     /// Whether there was something new.
-    async fn look(&mut self) -> Result<bool, TlsError> {
+    pub(super) async fn look(&mut self) -> Result<bool, TlsError> {
         let content = self.files.read().await?;
         if content.digests() == self.seen {
             return Ok(false);
