@@ -8,6 +8,8 @@ pub mod args;
 pub mod aws;
 pub mod cluster;
 pub mod controllers;
+pub mod gateway;
 pub mod lease;
 pub mod metrics;
+pub mod signals;
 pub mod telemetry;

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Readiness};
@@ -22,6 +21,7 @@ use crate::aws::{Aws, Rates};
 use crate::cluster::client;
 use crate::lease::{self, Lease};
 use crate::metrics::Metrics;
+use crate::signals;
 use context::Context;
 
 /// How long a stop waits for what is under way.
@@ -29,7 +29,7 @@ const STOP_GRACE: Duration = Duration::from_secs(20);
 
 /// Runs until SIGTERM or SIGINT (`Ok`), or until the lease is lost (`Err`).
 pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
-    let stop = stop_on_signal()?;
+    let stop = signals::stop_on_signal()?;
     let metrics = Arc::new(Metrics::new()?);
     let readiness = Arc::new(Readiness::default());
     let admin_stop = CancellationToken::new();
@@ -112,20 +112,4 @@ async fn act(
     };
     metrics.leader.set(0);
     ended
-}
-
-/// A token that SIGTERM or SIGINT cancels; a second signal ends the process at once.
-fn stop_on_signal() -> anyhow::Result<CancellationToken> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tracing::info!("stopping");
-        token.cancel();
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        std::process::exit(1);
-    });
-    Ok(stop)
 }

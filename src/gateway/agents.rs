@@ -1,0 +1,376 @@
+//! Which agents there are and where they are: from one watch, never from a call for each request.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::ready;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use agentcore_api::runtime::ServerProtocol;
+use agentcore_api::{AgentEndpoint, AgentRuntime, conditions, reasons};
+use axum::http::HeaderName;
+use futures::StreamExt;
+use futures::future::{BoxFuture, select_all};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client, Resource, ResourceExt};
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+pub use super::identity::Kind;
+use crate::cluster::store::Watch;
+
+/// Longest wait for the first list before the log says so.
+const FIRST_LIST: Duration = Duration::from_secs(30);
+
+/// Where calls go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// ARN of the runtime.
+    pub arn: String,
+    /// Endpoint; absent: DEFAULT.
+    pub qualifier: Option<String>,
+}
+
+/// What a request needs to know of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Kind of the object.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Where calls go.
+    pub target: Place,
+    /// Version that serves.
+    pub version: Option<String>,
+    /// Protocol that the agent speaks.
+    pub protocol: ServerProtocol,
+    /// Whether AgentCore wants the caller's JSON web token instead of SigV4.
+    pub jwt: bool,
+    /// Request headers that reach the agent, besides those of AgentCore itself.
+    pub allowlist: Vec<HeaderName>,
+    /// Whether the newest wish is live. An agent that is not Ready may serve an older version.
+    pub ready: Result<(), NotReady>,
+}
+
+/// What the Ready condition says when it is not True.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotReady {
+    /// Constant of `agentcore_api::reasons`.
+    pub reason: String,
+    /// Text for people.
+    pub message: String,
+}
+
+/// Why a name leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unresolved {
+    /// No such object in a watched namespace.
+    #[error("not found")]
+    NotFound,
+    /// The object is there, and nothing serves behind it yet.
+    #[error("not ready: {reason}: {message}")]
+    NotReady {
+        /// Constant of `agentcore_api::reasons`.
+        reason: String,
+        /// Text for people.
+        message: String,
+    },
+}
+
+impl From<NotReady> for Unresolved {
+    fn from(NotReady { reason, message }: NotReady) -> Self {
+        Self::NotReady { reason, message }
+    }
+}
+
+/// All agents of the watched namespaces.
+pub struct Agents {
+    /// By namespace; the one of all namespaces is under `""`.
+    shards: BTreeMap<String, Shard>,
+}
+
+/// One watch of each kind.
+struct Shard {
+    runtimes: Store<AgentRuntime>,
+    endpoints: Store<AgentEndpoint>,
+    filled: [watch::Receiver<bool>; 2],
+    made_runtimes: Arc<Made<AgentRuntime>>,
+    made_endpoints: Arc<Made<AgentEndpoint>>,
+}
+
+impl Agents {
+    /// The agents of these namespaces (none named: of all), and the future that keeps them up to date. It ends only when a watch
+    /// does, which a watch never does by itself.
+    pub fn watch(client: &Client, namespaces: &[String]) -> (Self, BoxFuture<'static, ()>) {
+        let mut names: Vec<_> = namespaces.iter().filter(|name| !name.is_empty()).collect();
+        let all = String::new();
+        if names.is_empty() {
+            names.push(&all);
+        }
+        let mut drives = Vec::new();
+        let mut shards = BTreeMap::new();
+        for name in names {
+            shards.entry(name.clone()).or_insert_with(|| {
+                let (runtimes, endpoints) = (Watch::new(), Watch::new());
+                let shard = Shard::new(&runtimes, &endpoints);
+                drives.push(drive(runtimes, client, name, &shard.made_runtimes));
+                drives.push(drive(endpoints, client, name, &shard.made_endpoints));
+                shard
+            });
+        }
+        let running = Box::pin(async move {
+            select_all(drives).await;
+        });
+        (Self { shards }, running)
+    }
+
+    /// Waits until everything has been listed once: before that, what is not found may exist all the same.
+    pub async fn filled(&self) {
+        for mut filled in self.shards.values().flat_map(|shard| shard.filled.clone()) {
+            while tokio::time::timeout(FIRST_LIST, filled.wait_for(|filled| *filled))
+                .await
+                .is_err()
+            {
+                tracing::warn!(
+                    "no first list of AgentRuntimes and AgentEndpoints yet: are the CRDs and the RBAC in place?"
+                );
+            }
+        }
+    }
+
+    /// The agent of this name.
+    ///
+    /// # Errors
+    /// [`Unresolved`]: nothing of this name, or nothing that serves yet.
+    pub fn resolve(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Arc<Agent>, Unresolved> {
+        let shard = self
+            .shards
+            .get("")
+            .or_else(|| self.shards.get(namespace))
+            .ok_or(Unresolved::NotFound)?;
+        match kind {
+            Kind::AgentRuntime => shard.runtime(namespace, name),
+            Kind::AgentEndpoint => shard.endpoint(namespace, name),
+            Kind::AgentSession => Err(Unresolved::NotFound),
+        }
+    }
+}
+
+impl Shard {
+    fn new(runtimes: &Watch<AgentRuntime>, endpoints: &Watch<AgentEndpoint>) -> Self {
+        Self {
+            runtimes: runtimes.store.clone(),
+            endpoints: endpoints.store.clone(),
+            filled: [runtimes.filled(), endpoints.filled()],
+            made_runtimes: Arc::default(),
+            made_endpoints: Arc::default(),
+        }
+    }
+
+    fn runtime(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
+        let reference = ObjectRef::new(name).within(namespace);
+        let object = self.runtimes.get(&reference).ok_or(Unresolved::NotFound)?;
+        self.made_runtimes
+            .agent(reference, &object, &object, || of_runtime(&object))
+    }
+
+    fn endpoint(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
+        let reference = ObjectRef::new(name).within(namespace);
+        let object = self.endpoints.get(&reference).ok_or(Unresolved::NotFound)?;
+        let runtime_name = &object.spec.runtime_ref.name;
+        let runtime = self
+            .runtimes
+            .get(&ObjectRef::new(runtime_name).within(namespace))
+            .ok_or_else(|| NotReady {
+                reason: reasons::RUNTIME_NOT_FOUND.to_owned(),
+                message: format!("AgentRuntime {runtime_name} is not there"),
+            })?;
+        self.made_endpoints.agent(reference, &object, &runtime, || {
+            of_endpoint(&object, &runtime)
+        })
+    }
+}
+
+/// Agents as they were made from objects, until one of those changes.
+struct Made<K: Resource<DynamicType = ()>>(RwLock<HashMap<ObjectRef<K>, Entry<K>>>);
+
+/// The weak references tell whether the cache still has the objects that the agent was made from: as long as they exist, no other
+/// object has the same address.
+struct Entry<K> {
+    object: Weak<K>,
+    runtime: Weak<AgentRuntime>,
+    agent: Result<Arc<Agent>, NotReady>,
+}
+
+impl<K: Resource<DynamicType = ()>> Default for Made<K> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<K: Resource<DynamicType = ()>> Made<K> {
+    fn agent(
+        &self,
+        reference: ObjectRef<K>,
+        object: &Arc<K>,
+        runtime: &Arc<AgentRuntime>,
+        make: impl FnOnce() -> Result<Agent, NotReady>,
+    ) -> Result<Arc<Agent>, Unresolved> {
+        if let Some(entry) = self.0.read().get(&reference)
+            && std::ptr::eq(entry.object.as_ptr(), Arc::as_ptr(object))
+            && std::ptr::eq(entry.runtime.as_ptr(), Arc::as_ptr(runtime))
+        {
+            return entry.agent.clone().map_err(Into::into);
+        }
+        let entry = Entry {
+            object: Arc::downgrade(object),
+            runtime: Arc::downgrade(runtime),
+            agent: make().map(Arc::new),
+        };
+        let agent = entry.agent.clone();
+        let mut made = self.0.write();
+        // What went away while the watch was interrupted is not told; it goes when the map would grow.
+        if made.len() == made.capacity() {
+            made.retain(|_, entry| entry.object.strong_count() > 0);
+        }
+        made.insert(reference, entry);
+        agent.map_err(Into::into)
+    }
+
+    fn forget(&self, object: &K) {
+        self.0.write().remove(&ObjectRef::from_obj(object));
+    }
+}
+
+/// Keeps one watch running.
+fn drive<K>(
+    watch: Watch<K>,
+    client: &Client,
+    namespace: &str,
+    made: &Arc<Made<K>>,
+) -> BoxFuture<'static, ()>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let api = if namespace.is_empty() {
+        Api::all(client.clone())
+    } else {
+        Api::namespaced(client.clone(), namespace)
+    };
+    let made = made.clone();
+    Box::pin(
+        watch
+            .drive(api, move |object| made.forget(object))
+            .for_each(|()| ready(())),
+    )
+}
+
+fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
+    let status = object.status.clone().unwrap_or_default();
+    let place = status.arn.map(|arn| Place {
+        arn,
+        qualifier: None,
+    });
+    let version = status.default_endpoint.and_then(|there| there.live_version);
+    make(
+        Kind::AgentRuntime,
+        object,
+        object,
+        place,
+        version,
+        &status.conditions,
+    )
+}
+
+fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, NotReady> {
+    let status = object.status.clone().unwrap_or_default();
+    // Both are written when the endpoint is made; the ARN of the endpoint says that it was.
+    let place = status.arn.and(status.runtime_arn).zip(status.name);
+    let place = place.map(|(arn, name)| Place {
+        arn,
+        qualifier: Some(name),
+    });
+    make(
+        Kind::AgentEndpoint,
+        object,
+        runtime,
+        place,
+        status.live_version,
+        &status.conditions,
+    )
+}
+
+/// An agent, if anything serves behind the object: it has a place, and there a version that is live.
+fn make<K: Resource>(
+    kind: Kind,
+    object: &K,
+    runtime: &AgentRuntime,
+    place: Option<Place>,
+    version: Option<String>,
+    conditions: &[Condition],
+) -> Result<Agent, NotReady> {
+    let ready = readiness(conditions);
+    let (Some(target), true) = (place, version.is_some() || ready.is_ok()) else {
+        return Err(ready.err().unwrap_or_else(not_seen));
+    };
+    let (spec, status) = (&runtime.spec, runtime.status.as_ref());
+    // What is in force goes before what is wished for.
+    let protocol = status
+        .and_then(|status| status.effective.as_ref())
+        .map(|effective| effective.server_protocol)
+        .or_else(|| spec.protocol.as_ref().and_then(|one| one.server_protocol))
+        .unwrap_or(ServerProtocol::Http);
+    let headers = spec.request_headers.iter().flat_map(|one| &one.allowlist);
+    Ok(Agent {
+        kind,
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+        target,
+        version,
+        protocol,
+        jwt: spec.authorizer.is_some(),
+        // The schema's pattern lets only header names in.
+        allowlist: headers.filter_map(|name| name.parse().ok()).collect(),
+        ready,
+    })
+}
+
+fn readiness(conditions: &[Condition]) -> Result<(), NotReady> {
+    match conditions.iter().find(|one| one.type_ == conditions::READY) {
+        Some(ready) if ready.status == "True" => Ok(()),
+        Some(ready) => Err(NotReady {
+            reason: ready.reason.clone(),
+            message: ready.message.clone(),
+        }),
+        None => Err(not_seen()),
+    }
+}
+
+/// No verdict yet, or one that says nothing of where the agent is.
+fn not_seen() -> NotReady {
+    NotReady {
+        reason: reasons::CREATING.to_owned(),
+        message: "the controller has not reported where it is".to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "agents_tests.rs"]
+mod tests;

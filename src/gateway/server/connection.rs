@@ -1,0 +1,333 @@
+//! One connection: handshake, HTTP, idleness, and the two ways to end it.
+
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::service::Service;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use parking_lot::Mutex;
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::{BoxError, Held, Limits, Peer};
+
+/// Largest header of a request, in bytes.
+const HEADER_MAX: u32 = 64 * 1024;
+/// Requests of one HTTP/2 connection at once.
+const STREAMS: u32 = 250;
+/// How often a silent HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
+const PING: Duration = Duration::from_secs(20);
+/// How long a peer that takes in nothing, or answers no keep-alive probe, counts as being there.
+const PEER_LIMIT: Duration = Duration::from_secs(60);
+
+/// What all connections share.
+pub(super) struct Connections {
+    acceptor: Option<TlsAcceptor>,
+    http: auto::Builder<TokioExecutor>,
+    limits: Limits,
+    /// End as soon as nothing is under way.
+    stop: CancellationToken,
+    /// End.
+    cut: CancellationToken,
+}
+
+impl Connections {
+    pub(super) fn new(
+        acceptor: Option<TlsAcceptor>,
+        limits: Limits,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header)
+            .max_buf_size(HEADER_MAX as usize);
+        http.http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING)
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEADER_MAX);
+        Self {
+            acceptor,
+            http,
+            limits,
+            stop,
+            cut,
+        }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn drive<S>(&self, stream: TcpStream, peer: SocketAddr, service: S, held: Held)
+    where
+        S: Service<Request<Incoming>, Response = Response<Body>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+    {
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%peer, %error, "the connection was gone before it began");
+            return;
+        }
+        let Some(acceptor) = &self.acceptor else {
+            return self.http(stream, peer, service, held).await;
+        };
+        let handshake = tokio::select! {
+            handshake = tokio::time::timeout(self.limits.handshake, acceptor.accept(stream)) => handshake,
+            () = self.stop.cancelled() => return,
+            () = self.cut.cancelled() => return,
+        };
+        match handshake {
+            Ok(Ok(stream)) => self.http(stream, peer, service, held).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
+            Err(_) => tracing::debug!(%peer, "no TLS handshake in time"),
+        }
+    }
+
+    async fn http<T, S>(&self, stream: T, peer: SocketAddr, service: S, held: Held)
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: Service<Request<Incoming>, Response = Response<Body>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+    {
+        let activity = Arc::new(Activity::default());
+        let service = Watched {
+            inner: service,
+            peer,
+            activity: activity.clone(),
+        };
+        let stream = TokioIo::new(Guarded {
+            inner: stream,
+            cut: self.cut.clone(),
+            cutting: Box::pin(self.cut.clone().cancelled_owned()),
+            _held: held,
+        });
+        let mut connection = pin!(self.http.serve_connection_with_upgrades(stream, service));
+        let mut look = pin!(tokio::time::sleep(self.limits.header));
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%peer, %error, "the connection broke");
+                    }
+                    return;
+                }
+                () = self.cut.cancelled() => return,
+                () = self.stop.cancelled(), if !ending => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = look.as_mut() => {
+                    let wait = match activity.idle() {
+                        // No whole header came: hyper's own limit begins only once it knows the protocol.
+                        Idle::Unused => return,
+                        Idle::Busy => self.limits.idle,
+                        Idle::For(idle) if idle < self.limits.idle => self.limits.idle - idle,
+                        Idle::For(_) if ending => return,
+                        Idle::For(_) => {
+                            ending = true;
+                            connection.as_mut().graceful_shutdown();
+                            self.limits.header
+                        }
+                    };
+                    look.as_mut().reset(Instant::now() + wait);
+                }
+            }
+        }
+    }
+}
+
+/// Small answers go at once, and a peer that is gone without a word is noticed.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(PEER_LIMIT / 2)
+        .with_interval(PEER_LIMIT / 6)
+        .with_retries(3);
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(PEER_LIMIT))?;
+    Ok(())
+}
+
+/// What a connection has to do.
+#[derive(Default)]
+struct Activity(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    under_way: usize,
+    /// When the last request ended; absent before the first.
+    since: Option<Instant>,
+}
+
+enum Idle {
+    /// Not one request yet.
+    Unused,
+    /// Something is under way.
+    Busy,
+    /// Nothing has been under way for this long.
+    For(Duration),
+}
+
+impl Activity {
+    fn idle(&self) -> Idle {
+        let state = self.0.lock();
+        match state.since {
+            _ if state.under_way > 0 => Idle::Busy,
+            None => Idle::Unused,
+            Some(since) => Idle::For(since.elapsed()),
+        }
+    }
+
+    fn begin(self: &Arc<Self>) -> UnderWay {
+        self.0.lock().under_way += 1;
+        UnderWay(self.clone())
+    }
+}
+
+/// A request, until its answer's body has ended.
+struct UnderWay(Arc<Activity>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = self.0.0.lock();
+        state.under_way -= 1;
+        state.since = Some(Instant::now());
+    }
+}
+
+/// The service of one connection.
+struct Watched<S> {
+    inner: S,
+    peer: SocketAddr,
+    activity: Arc<Activity>,
+}
+
+type Answer<E> = Pin<Box<dyn Future<Output = Result<Response<Counted>, E>> + Send>>;
+
+impl<S> Service<Request<Incoming>> for Watched<S>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Counted>;
+    type Error = S::Error;
+    type Future = Answer<S::Error>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Peer(self.peer));
+        let under_way = self.activity.begin();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await?;
+            Ok(answer.map(|body| Counted {
+                body,
+                _under_way: under_way,
+            }))
+        })
+    }
+}
+
+/// A body that says when it has ended.
+struct Counted {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream that can be cut from outside, whoever reads it: after an upgrade that is not the connection any more.
+struct Guarded<T> {
+    inner: T,
+    cut: CancellationToken,
+    cutting: Pin<Box<WaitForCancellationFutureOwned>>,
+    _held: Held,
+}
+
+fn cut() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the server has ended")
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Poll::Ready(read) = Pin::new(&mut self.inner).poll_read(cx, buffer) {
+            return Poll::Ready(read);
+        }
+        ready!(self.cutting.as_mut().poll(cx));
+        Poll::Ready(Err(cut()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.cut.is_cancelled() {
+            return Poll::Ready(Err(cut()));
+        }
+        Pin::new(&mut self.inner).poll_write(cx, buffer)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.cut.is_cancelled() {
+            return Poll::Ready(Err(cut()));
+        }
+        Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
