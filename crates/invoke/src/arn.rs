@@ -176,7 +176,7 @@ fn is_region(region: &str) -> bool {
     area.len() == 2
         && lower(area)
         && (1..=3).contains(&middle.len())
-        && middle.iter().all(|word| lower(word))
+        && middle.iter().all(lower)
         && (1..=2).contains(&number.len())
         && number.bytes().all(|byte| byte.is_ascii_digit())
 }

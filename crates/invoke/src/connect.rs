@@ -61,7 +61,7 @@ pub fn sent_nothing(error: &Error) -> bool {
 }
 
 /// The first cause of a kind.
-pub fn find<'a, E: std::error::Error + 'static>(error: &'a Error) -> Option<&'a E> {
+pub fn find<E: std::error::Error + 'static>(error: &Error) -> Option<&E> {
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
         if let Some(found) = cause.downcast_ref::<E>() {

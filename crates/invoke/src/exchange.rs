@@ -22,7 +22,7 @@ const EXPLANATION_MAX: usize = 64 << 10;
 /// Until an explanation must be there; what came by then is taken.
 const EXPLANATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// A deadline for calls without one.
-const NEVER: Duration = Duration::from_secs(86_400 * 365);
+const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// What is the client's own to say, or only concerns one connection: callers' values for it are dropped.
 const OWN_HEADERS: &[&str] = &[
@@ -94,9 +94,10 @@ impl Client {
         exchange: Exchange<'_>,
     ) -> Result<(Response<Incoming>, u32), Failed> {
         let (resend, first_byte) = (exchange.resend, exchange.first_byte);
-        let (fixed, payload) = self
-            .prepare(exchange)
-            .map_err(|error| Failed { error, attempts: 0 })?;
+        let (fixed, payload) = self.prepare(exchange).map_err(|error| Failed {
+            error: *error,
+            attempts: 0,
+        })?;
         let now = Instant::now();
         let deadline = now.checked_add(first_byte).unwrap_or(now + NEVER);
         let mut payload = payload;
@@ -144,7 +145,7 @@ impl Client {
         }
     }
 
-    fn prepare<'a>(&self, exchange: Exchange<'a>) -> Result<(Fixed<'a>, Payload), Error> {
+    fn prepare<'a>(&self, exchange: Exchange<'a>) -> Result<(Fixed<'a>, Payload), Box<Error>> {
         let mut headers = exchange.headers;
         for name in OWN_HEADERS {
             headers.remove(*name);
@@ -160,13 +161,12 @@ impl Client {
                 None
             }
             Auth::SigV4 => Some(exchange.payload.sha256().ok_or_else(|| {
-                Error::Unsignable("its payload is streamed, and not known to its end".to_owned())
+                let problem = "its payload is streamed, and not known to its end";
+                Box::new(Error::Unsignable(problem.to_owned()))
             })?),
         };
-        let uri = exchange
-            .uri
-            .parse()
-            .map_err(|error| Error::Malformed(flat(&error)))?;
+        let uri = exchange.uri.parse();
+        let uri = uri.map_err(|error| Box::new(Error::Malformed(flat(&error))))?;
         let fixed = Fixed {
             method: exchange.method,
             uri,
@@ -212,7 +212,11 @@ impl Client {
     }
 
     async fn send(&self, request: Request<Outgoing>) -> Result<Response<Incoming>, Error> {
-        let response = self.http().request(request).await.map_err(why)?;
+        let response = self
+            .http()
+            .request(request)
+            .await
+            .map_err(|error| why(&error))?;
         let error = ServiceError::of(response.status(), response.headers());
         let Some(mut error) = error else {
             return Ok(response);
@@ -223,16 +227,20 @@ impl Client {
 }
 
 /// What an error of the pooled client means.
-fn why(error: hyper_util::client::legacy::Error) -> Error {
-    if let Some(Unreadable(error)) = find::<Unreadable>(&error) {
+fn why(error: &hyper_util::client::legacy::Error) -> Error {
+    if let Some(Unreadable(error)) = find::<Unreadable>(error) {
         return Error::Payload(std::io::Error::new(error.kind(), error.to_string()));
     }
-    if find::<ConnectTimeout>(&error).is_some() {
+    if find::<hyper::Error>(error).is_some_and(hyper::Error::is_body_write_aborted) {
+        let early = std::io::ErrorKind::UnexpectedEof;
+        return Error::Payload(std::io::Error::new(early, "it ended too early"));
+    }
+    if find::<ConnectTimeout>(error).is_some() {
         return Error::Timeout(Phase::Connect);
     }
     // The outermost text only says at which step it was.
-    let text = std::error::Error::source(&error).map_or_else(|| error.to_string(), flat);
-    if sent_nothing(&error) {
+    let text = std::error::Error::source(error).map_or_else(|| error.to_string(), flat);
+    if sent_nothing(error) {
         Error::Connect(text)
     } else {
         Error::BrokenOff(text)

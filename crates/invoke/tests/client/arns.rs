@@ -30,103 +30,73 @@ fn regions_of_all_partitions_pass() {
     }
 }
 
+/// An ARN with a gap, what must not be in the gap, and the error that it is.
+type BadPart = (
+    &'static str,
+    &'static [&'static str],
+    fn(String) -> ArnError,
+);
+
+const BAD_PARTS: &[BadPart] = &[
+    (
+        "arn:{}:bedrock-agentcore:us-east-1:111122223333:runtime/support-AbCdEfGhIj",
+        &["", "aws-iso", "AWS"],
+        ArnError::Partition,
+    ),
+    (
+        "arn:aws:{}:us-east-1:111122223333:runtime/support-AbCdEfGhIj",
+        &["", "bedrock", "bedrock-agentcore-control"],
+        ArnError::Service,
+    ),
+    (
+        "arn:aws:bedrock-agentcore:{}:111122223333:runtime/support-AbCdEfGhIj",
+        &[
+            "",
+            "useast1",
+            "us--1",
+            "us-1",
+            "US-EAST-1",
+            "us-east-1.evil.example/",
+            "us-east-x",
+            "u-east-1",
+        ],
+        ArnError::Region,
+    ),
+    (
+        "arn:aws:bedrock-agentcore:us-east-1:{}:runtime/support-AbCdEfGhIj",
+        &["", "11112222333", "1111222233334", "11112222333x"],
+        ArnError::Account,
+    ),
+    (
+        "arn:aws:bedrock-agentcore:us-east-1:111122223333:{}",
+        &["", "support-AbCdEfGhIj", "memory/m-0123456789", "runtime"],
+        ArnError::Resource,
+    ),
+    (
+        "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/{}",
+        &[
+            "",
+            "support",
+            "1support-AbCdEfGhIj",
+            "-AbCdEfGhIj",
+            "sup.port-AbCdEfGhIj",
+            "support-AbCdEfGhI",
+            "support-AbCdEfGhI_",
+            "support-AbCdEfGhIj:1",
+            "support-AbCdEfGhIj/runtime-endpoint/prod",
+        ],
+        ArnError::Id,
+    ),
+];
+
 #[test]
 fn each_malformed_part_has_an_error_of_its_own() {
-    let id = "runtime/support-AbCdEfGhIj";
-    let cases: &[(&str, fn(String) -> ArnError, &str)] = &[
-        (
-            "arn:aws-iso:bedrock-agentcore:us-east-1:111122223333:R",
-            ArnError::Partition,
-            "aws-iso",
-        ),
-        (
-            "arn::bedrock-agentcore:us-east-1:111122223333:R",
-            ArnError::Partition,
-            "",
-        ),
-        (
-            "arn:aws:bedrock:us-east-1:111122223333:R",
-            ArnError::Service,
-            "bedrock",
-        ),
-        (
-            "arn:aws:bedrock-agentcore::111122223333:R",
-            ArnError::Region,
-            "",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:useast1:111122223333:R",
-            ArnError::Region,
-            "useast1",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us--1:111122223333:R",
-            ArnError::Region,
-            "us--1",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1.evil.example/:111122223333:R",
-            ArnError::Region,
-            "us-east-1.evil.example/",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:US-EAST-1:111122223333:R",
-            ArnError::Region,
-            "US-EAST-1",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1:11112222333:R",
-            ArnError::Account,
-            "11112222333",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1:11112222333x:R",
-            ArnError::Account,
-            "11112222333x",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1:111122223333:memory/m-0123456789",
-            ArnError::Resource,
-            "memory/m-0123456789",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1:111122223333:R/runtime-endpoint/prod",
-            ArnError::Id,
-            "support-AbCdEfGhIj/runtime-endpoint/prod",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1:111122223333:R:1",
-            ArnError::Id,
-            "support-AbCdEfGhIj:1",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/support",
-            ArnError::Id,
-            "support",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/1support-AbCdEfGhIj",
-            ArnError::Id,
-            "1support-AbCdEfGhIj",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/support-AbCdEfGhI",
-            ArnError::Id,
-            "support-AbCdEfGhI",
-        ),
-        (
-            "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/-AbCdEfGhIj",
-            ArnError::Id,
-            "-AbCdEfGhIj",
-        ),
-    ];
-    for (text, variant, part) in cases {
-        let text = text.replace(":R", &format!(":{id}"));
-        assert_eq!(
-            text.parse::<RuntimeArn>(),
-            Err(variant((*part).to_owned())),
-            "{text}"
-        );
+    for (arn, parts, error) in BAD_PARTS {
+        for part in *parts {
+            let text = arn.replace("{}", part);
+            let expected = Err(error((*part).to_owned()));
+            assert_eq!(text.parse::<RuntimeArn>(), expected, "{text}");
+        }
     }
     for text in [
         "",

@@ -228,7 +228,7 @@ async fn role(stage: &Stage) -> AssumeRoleProvider {
         .await;
     AssumeRoleProvider::builder(ROLE)
         .session_name("gateway")
-        .session_length(Duration::from_secs(900))
+        .session_length(Duration::from_mins(15))
         .configure(&config)
         .build()
         .await

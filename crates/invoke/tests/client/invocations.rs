@@ -6,7 +6,7 @@ use agentcore_invoke::sse::Decoder;
 use agentcore_invoke::{Auth, Error, Invoke, Payload, RuntimeArn, SESSION_HEADER, Spooled, Target};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -166,6 +166,32 @@ async fn tokens_go_on_as_they_are_and_bodies_stream() {
             hex::encode(Sha256::digest(&bytes)),
             "{length:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_an_error_of_the_payload() {
+    let stage = Stage::with(jwt()).await;
+    let broken = futures::stream::iter([
+        Ok(hyper::body::Frame::data(Bytes::from("half"))),
+        Err("the caller is gone".into()),
+    ]);
+    let short = futures::stream::iter([Ok(hyper::body::Frame::data(Bytes::from("half")))]);
+    for (body, text) in [
+        (StreamBody::new(broken).boxed_unsync(), "the caller is gone"),
+        (StreamBody::new(short).boxed_unsync(), "it ended too early"),
+    ] {
+        let call = Invoke {
+            payload: Payload::Stream {
+                body,
+                length: Some(100),
+            },
+            auth: Auth::Bearer(HeaderValue::from_static("Bearer e30.e30.e30")),
+            ..wish(&stage.target, &json!({}))
+        };
+        let failed = soon("an end", stage.client.invoke(call)).await.unwrap_err();
+        let expected = format!("cannot read the request's payload: {text}");
+        assert_eq!(failed.to_string(), expected);
     }
 }
 

@@ -33,7 +33,7 @@ async fn outcome(
         Ok(answer) => Ok(answer.attempts),
         Err(Failed { error, attempts }) => Err((error.reason(), attempts)),
     };
-    let attempts = found.map_or_else(|(_, attempts)| attempts, |attempts| attempts);
+    let attempts = found.unwrap_or_else(|(_, attempts)| attempts);
     assert_eq!(stage.calls(OPERATION).await, u64::from(attempts), "{name}");
     stage.admin("DELETE", "faults", json!(null)).await;
     (found, stage.seen(&name).await)

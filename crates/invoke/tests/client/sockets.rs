@@ -125,7 +125,7 @@ async fn a_refusal_of_aws_is_told_from_one_of_the_agent() {
 async fn a_presigned_url_opens_a_socket_for_whoever_has_it() {
     let stage = Stage::start().await;
     for session in [None, Some(&session(2))] {
-        let expires = Duration::from_secs(300);
+        let expires = Duration::from_mins(5);
         let url = stage
             .client
             .presign_web_socket(&stage.target, session, expires)
@@ -149,7 +149,7 @@ async fn a_presigned_url_has_the_parameters_that_agentcore_wants() {
         qualifier: Some("prod".to_owned()),
         ..nobody()
     };
-    let expires = Duration::from_secs(60);
+    let expires = Duration::from_mins(1);
     let url = client_of("http://127.0.0.1:4680")
         .presign_web_socket(&target, Some(&session(1)), expires)
         .await
