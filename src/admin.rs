@@ -12,8 +12,6 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Metrics;
-
 /// What `/readyz` answers: ready once the API server and AWS have answered, as leader or as standby.
 #[derive(Debug, Default)]
 pub struct Readiness(AtomicBool);
@@ -30,14 +28,14 @@ impl Readiness {
 }
 
 struct Admin {
-    metrics: Arc<Metrics>,
+    metrics: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
     readiness: Arc<Readiness>,
 }
 
-/// Serves until `stop`. Binding happens before this returns its future's first await, so that a taken port is an error at start.
+/// Serves until `stop`; `metrics` writes Prometheus' text format. Binding happens before this returns its future's first await, so that a taken port is an error at start.
 pub async fn serve(
     listen: SocketAddr,
-    metrics: Arc<Metrics>,
+    metrics: impl Fn() -> Vec<u8> + Send + Sync + 'static,
     readiness: Arc<Readiness>,
     stop: CancellationToken,
 ) -> anyhow::Result<tokio::task::JoinHandle<std::io::Result<()>>> {
@@ -52,7 +50,10 @@ pub async fn serve(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
-        .with_state(Arc::new(Admin { metrics, readiness }));
+        .with_state(Arc::new(Admin {
+            metrics: Box::new(metrics),
+            readiness,
+        }));
     Ok(tokio::spawn(async move {
         axum::serve(listener, router)
             .with_graceful_shutdown(async move { stop.cancelled().await })
@@ -74,6 +75,6 @@ async fn metrics_text(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
             header::CONTENT_TYPE,
             "text/plain; version=0.0.4; charset=utf-8",
         )],
-        admin.metrics.encode(),
+        (admin.metrics)(),
     )
 }

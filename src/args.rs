@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
@@ -19,6 +22,8 @@ pub struct Args {
 pub enum Command {
     /// Reconciles AgentRuntime and AgentEndpoint objects with AgentCore.
     Controller(Box<ControllerArgs>),
+    /// Lets programs in the cluster call agents by their Kubernetes names.
+    Gateway(Box<GatewayArgs>),
     /// Prints the CustomResourceDefinitions as YAML.
     Crd,
 }
@@ -82,6 +87,102 @@ pub struct ControllerArgs {
     /// Form of the log lines.
     #[arg(long, env = "AGENTCORE_LOG_FORMAT", default_value = "json")]
     pub log_format: LogFormat,
+}
+
+/// Flags of `agentcore-operator gateway`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(group(clap::ArgGroup::new("transport").required(true).args(["tls_cert", "plain_http"])))]
+pub struct GatewayArgs {
+    /// Address of the agents' paths.
+    #[arg(long, env = "AGENTCORE_LISTEN", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// PEM file of the server's certificate and its chain; read again when it changes.
+    #[arg(
+        long,
+        env = "AGENTCORE_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file of the certificate's private key.
+    #[arg(
+        long,
+        env = "AGENTCORE_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+    /// Serves without TLS: only behind something that adds it, or on one machine.
+    #[arg(long, env = "AGENTCORE_PLAIN_HTTP")]
+    pub plain_http: bool,
+    /// Address of /healthz, /readyz and /metrics.
+    #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    pub admin_listen: SocketAddr,
+    /// Namespace whose agents can be called; may be repeated; all namespaces when absent.
+    #[arg(
+        long = "watch-namespace",
+        env = "AGENTCORE_WATCH_NAMESPACE",
+        value_delimiter = ',',
+        value_name = "NS"
+    )]
+    pub watch_namespaces: Vec<String>,
+    /// Audience that callers' tokens must be for; may be repeated.
+    #[arg(
+        long = "token-audience",
+        env = "AGENTCORE_TOKEN_AUDIENCE",
+        value_delimiter = ',',
+        default_value = "agentcore-gateway",
+        value_name = "A"
+    )]
+    pub token_audiences: Vec<String>,
+    /// File with the secret that sessions' ids come from, at least 16 bytes, the same for all replicas; random when absent.
+    #[arg(long, env = "AGENTCORE_SESSION_KEY_FILE", value_name = "FILE")]
+    pub session_key_file: Option<PathBuf>,
+    /// Where it is kept which sessions there are: `memory` is for a single replica.
+    #[arg(long, env = "AGENTCORE_LEDGER", default_value = "memory")]
+    pub ledger: Ledger,
+    /// Folder for request bodies beyond 1 MiB while they are signed; the system's temporary folder when absent.
+    #[arg(long, env = "AGENTCORE_SPOOL_DIR", value_name = "DIR", default_value_os_t = std::env::temp_dir())]
+    pub spool_dir: PathBuf,
+    /// How long an agent may take to begin its answer.
+    #[arg(long, env = "AGENTCORE_UPSTREAM_TIMEOUT", default_value = "15m", value_parser = duration)]
+    pub upstream_timeout: Duration,
+    /// How long what is under way may take to end after SIGTERM.
+    #[arg(long, env = "AGENTCORE_DRAIN_GRACE", default_value = "30s", value_parser = duration)]
+    pub drain_grace: Duration,
+    /// How often the right to an open stream is checked again.
+    #[arg(long, env = "AGENTCORE_RECHECK_INTERVAL", default_value = "5m", value_parser = duration)]
+    pub recheck_interval: Duration,
+    /// Requests per second of one caller; no limit when absent.
+    #[arg(long, env = "AGENTCORE_CALLER_RATE", value_name = "N")]
+    pub caller_rate: Option<NonZeroU32>,
+    /// Requests, streams and WebSockets of one caller at a time; 0: no limit.
+    #[arg(
+        long,
+        env = "AGENTCORE_CALLER_STREAMS",
+        value_name = "N",
+        default_value_t = 2_000
+    )]
+    pub caller_streams: usize,
+    /// Form of the log lines.
+    #[arg(long, env = "AGENTCORE_LOG_FORMAT", default_value = "json")]
+    pub log_format: LogFormat,
+}
+
+/// Where sessions are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ledger {
+    /// In the process: one replica.
+    Memory,
+}
+
+/// `90s`, `15m`, `1h30m`; not nothing.
+fn duration(text: &str) -> Result<Duration, String> {
+    match agentcore_api::values::parse_duration(text) {
+        Ok(0) => Err("must be more than 0s".to_owned()),
+        Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 impl ControllerArgs {

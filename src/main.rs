@@ -1,19 +1,26 @@
 //! `agentcore-operator`: parses the command line and runs what it names.
 
+use std::future::Future;
 use std::process::ExitCode;
 
-use agentcore_operator::args::{Args, Command};
-use agentcore_operator::{cluster, controllers, telemetry};
+use agentcore_operator::args::{Args, Command, LogFormat};
+use agentcore_operator::{cluster, controllers, gateway, telemetry};
+use anyhow::Context as _;
 use clap::Parser;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Crd => cluster::crds::print(),
-        Command::Controller(args) => {
-            telemetry::init(args.log_format);
-            controllers::run(*args).await
-        }
+        Command::Controller(args) => run(
+            args.log_format,
+            "agentcore-operator-controller",
+            controllers::run(*args),
+        ),
+        Command::Gateway(args) => run(
+            args.log_format,
+            "agentcore-operator-gateway",
+            gateway::run(*args),
+        ),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -22,4 +29,20 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a program to its end, with logs and spans around it.
+fn run(
+    format: LogFormat,
+    service: &'static str,
+    program: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let telemetry = telemetry::init(format, service)?;
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?
+        .block_on(program);
+    drop(telemetry);
+    result
 }

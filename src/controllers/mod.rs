@@ -33,9 +33,10 @@ pub async fn run(args: ControllerArgs) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     let readiness = Arc::new(Readiness::default());
     let admin_stop = CancellationToken::new();
+    let exported = metrics.clone();
     let admin = admin::serve(
         args.admin_listen,
-        metrics.clone(),
+        move || exported.encode(),
         readiness.clone(),
         admin_stop.clone(),
     )

@@ -6,7 +6,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agentcore_api::runtime::ServerProtocol;
+use agentcore_api::values::parse_duration;
 use agentcore_api::{AgentEndpoint, AgentRuntime, conditions, reasons};
+use agentcore_invoke::{ArnError, Target};
 use axum::http::HeaderName;
 use futures::StreamExt;
 use futures::future::{BoxFuture, select_all};
@@ -20,17 +22,10 @@ use tokio::sync::watch;
 pub use super::identity::Kind;
 use crate::cluster::store::Watch;
 
+/// How long AgentCore lets a session live where nothing else is said (AgentCore API).
+const MAX_LIFETIME: Duration = Duration::from_secs(28_800);
 /// Longest wait for the first list before the log says so.
 const FIRST_LIST: Duration = Duration::from_secs(30);
-
-/// Where calls go.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// ARN of the runtime.
-    pub arn: String,
-    /// Endpoint; absent: DEFAULT.
-    pub qualifier: Option<String>,
-}
 
 /// What a request needs to know of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +33,17 @@ pub struct Agent {
     /// Kind of the object.
     pub kind: Kind,
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its UID.
     pub uid: String,
     /// Where calls go.
-    pub target: Place,
+    pub target: Target,
     /// Version that serves.
     pub version: Option<String>,
+    /// How long AgentCore lets one of its sessions live.
+    pub max_lifetime: Duration,
     /// Protocol that the agent speaks.
     pub protocol: ServerProtocol,
     /// Whether AgentCore wants the caller's JSON web token instead of SigV4.
@@ -283,10 +280,7 @@ where
 
 fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
     let status = object.status.clone().unwrap_or_default();
-    let place = status.arn.map(|arn| Place {
-        arn,
-        qualifier: None,
-    });
+    let place = status.arn.map(|arn| (arn, None));
     let version = status.default_endpoint.and_then(|there| there.live_version);
     make(
         Kind::AgentRuntime,
@@ -302,10 +296,7 @@ fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, 
     let status = object.status.clone().unwrap_or_default();
     // Both are written when the endpoint is made; the ARN of the endpoint says that it was.
     let place = status.arn.and(status.runtime_arn).zip(status.name);
-    let place = place.map(|(arn, name)| Place {
-        arn,
-        qualifier: Some(name),
-    });
+    let place = place.map(|(arn, name)| (arn, Some(name)));
     make(
         Kind::AgentEndpoint,
         object,
@@ -321,14 +312,18 @@ fn make<K: Resource>(
     kind: Kind,
     object: &K,
     runtime: &AgentRuntime,
-    place: Option<Place>,
+    place: Option<(String, Option<String>)>,
     version: Option<String>,
     conditions: &[Condition],
 ) -> Result<Agent, NotReady> {
     let ready = readiness(conditions);
-    let (Some(target), true) = (place, version.is_some() || ready.is_ok()) else {
+    let (Some((arn, qualifier)), true) = (place, version.is_some() || ready.is_ok()) else {
         return Err(ready.err().unwrap_or_else(not_seen));
     };
+    let arn = arn.parse().map_err(|error: ArnError| NotReady {
+        reason: "InvalidArn".to_owned(),
+        message: format!("the ARN in status cannot be used: {error}"),
+    })?;
     let (spec, status) = (&runtime.spec, runtime.status.as_ref());
     // What is in force goes before what is wished for.
     let protocol = status
@@ -336,14 +331,18 @@ fn make<K: Resource>(
         .map(|effective| effective.server_protocol)
         .or_else(|| spec.protocol.as_ref().and_then(|one| one.server_protocol))
         .unwrap_or(ServerProtocol::Http);
+    let max_lifetime = status
+        .and_then(|status| parse_duration(&status.effective.as_ref()?.max_lifetime).ok())
+        .map_or(MAX_LIFETIME, |seconds| Duration::from_secs(seconds.into()));
     let headers = spec.request_headers.iter().flat_map(|one| &one.allowlist);
     Ok(Agent {
         kind,
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
+        namespace: object.namespace().unwrap_or_default().into(),
+        name: object.name_any().into(),
         uid: object.uid().unwrap_or_default(),
-        target,
+        target: Target { arn, qualifier },
         version,
+        max_lifetime,
         protocol,
         jwt: spec.authorizer.is_some(),
         // The schema's pattern lets only header names in.

@@ -1,6 +1,178 @@
-//! The gateway: callers in the cluster reach agents, with their Kubernetes identity and no AWS credentials.
+//! The gateway: programs in the cluster call an agent by its Kubernetes name. It asks Kubernetes who calls and whether they may, gives
+//! each caller sessions of its own, and passes on what the agent says, as it says it.
+//!
+//! A request goes through these rooms: `server` (a connection), `path` (what is meant), `identity` (who asks), `quotas` (how much),
+//! `agents` (where it goes), `payload` (its body), `sessions` (which session), `routes` and `chat` (what is done), `answer` (what comes
+//! back), `turn` (what is logged and counted), `problem` (what went wrong).
 
 pub mod agents;
+pub mod answer;
+pub mod chat;
+pub mod context;
+pub mod headers;
 pub mod identity;
+pub mod metrics;
+pub mod path;
+pub mod payload;
+pub mod problem;
 pub mod quotas;
+pub mod routes;
 pub mod server;
+pub mod sessions;
+pub mod trace;
+pub mod turn;
+pub mod watch;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use agentcore_invoke::{Client, Settings};
+use anyhow::Context as _;
+use hyper::service::service_fn;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{self, Readiness};
+use crate::args::{GatewayArgs, Ledger};
+use crate::cluster::client;
+use crate::signals::stop_on_signal;
+use agents::Agents;
+use chat::pool::{self, Keeping, Pool};
+use context::Gateway;
+use identity::Gate;
+use metrics::Metrics;
+use payload::Reader;
+use quotas::Quotas;
+use server::tls::Reloading;
+use server::{Server, Transport};
+use sessions::Sessions;
+use sessions::memory::MemoryLedger;
+
+/// Shortest secret in `--session-key-file`, in bytes.
+const KEY_MIN: usize = 16;
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(args: GatewayArgs) -> anyhow::Result<()> {
+    let stop = stop_on_signal()?;
+    let metrics = Metrics::new()?;
+    let readiness = Arc::new(Readiness::default());
+    let admin_stop = CancellationToken::new();
+    let exported = metrics.clone();
+    let admin = admin::serve(
+        args.admin_listen,
+        move || exported.encode(),
+        readiness.clone(),
+        admin_stop.clone(),
+    )
+    .await?;
+    let ended = serve(&args, &metrics, &readiness, &stop).await;
+    admin_stop.cancel();
+    let admin = admin.await.context("the admin endpoint ended badly")?;
+    ended.and(admin.context("the admin endpoint failed"))
+}
+
+/// Connects, waits for the first list of agents, serves until `stop`, and lets what is under way end.
+async fn serve(
+    args: &GatewayArgs,
+    metrics: &Arc<Metrics>,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let transport = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => {
+            Transport::Tls(Box::new(Reloading::from_files(certificate, key).await?))
+        }
+        _ => {
+            tracing::warn!(
+                "serving plain HTTP: tokens and payloads are readable on the way (--plain-http)"
+            );
+            Transport::Plain
+        }
+    };
+    check_spool(&args.spool_dir)?;
+    let key = session_key(args.session_key_file.as_deref())?;
+    let server = Server::bind(args.listen, transport).await?;
+    tracing::info!(address = %server.local_addr(), "gateway listens");
+    let kube = client::connect().await?;
+    let (agents, watching) = Agents::watch(&kube, &args.watch_namespaces);
+    let client = Client::from_environment(Settings::default())
+        .await
+        .context("cannot make a client of AgentCore")?;
+    let sessions = match args.ledger {
+        Ledger::Memory => Sessions::new(&key, Arc::new(MemoryLedger::default())),
+    };
+    metrics.observe(sessions.clone(), client.clone());
+    let tasks = TaskTracker::new();
+    let gateway = Arc::new(Gateway {
+        agents,
+        gate: Arc::new(Gate::new(kube, args.token_audiences.clone())),
+        quotas: Quotas::new(args.caller_rate, args.caller_streams),
+        sessions,
+        pool: Pool::new(Keeping {
+            client: client.clone(),
+            first_byte: args.upstream_timeout,
+            idle: pool::IDLE,
+            limit: pool::LIMIT,
+            gauge: metrics.pooled.clone(),
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        }),
+        client,
+        reader: Reader {
+            spool_dir: args.spool_dir.clone(),
+        },
+        metrics: metrics.clone(),
+        upstream_timeout: args.upstream_timeout,
+        recheck: args.recheck_interval,
+        stop: stop.clone(),
+        sockets: tasks.clone(),
+    });
+    tokio::select! {
+        () = watching => anyhow::bail!("the watch of agents ended"),
+        served = async {
+            tokio::select! {
+                () = gateway.agents.filled() => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+            readiness.set(true);
+            let service = {
+                let gateway = gateway.clone();
+                service_fn(move |request| routes::answer(gateway.clone(), request))
+            };
+            let cancelled = async { stop.cancelled().await; readiness.set(false); };
+            let (cut, ()) = tokio::join!(server.serve(service, stop.clone(), args.drain_grace), cancelled);
+            tasks.close();
+            if cut > 0 || timeout(args.drain_grace, tasks.wait()).await.is_err() {
+                tracing::warn!(connections = cut, sockets = tasks.len(), "some callers were cut off after the grace time (--drain-grace)");
+            }
+            Ok(())
+        } => served,
+    }
+}
+
+/// The secret that upstream session ids come from.
+fn session_key(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+    let Some(file) = file else {
+        tracing::warn!(
+            "no --session-key-file: the key is random, so that a restart gives every conversation another session"
+        );
+        return Ok(rand::random::<[u8; 32]>().to_vec());
+    };
+    let key = std::fs::read(file)
+        .with_context(|| format!("cannot read {} (--session-key-file)", file.display()))?;
+    anyhow::ensure!(
+        key.len() >= KEY_MIN,
+        "{} has {} bytes (--session-key-file); at least {KEY_MIN} are needed, 32 random ones are good",
+        file.display(),
+        key.len()
+    );
+    Ok(key)
+}
+
+/// Found out at the start, not at the first large request.
+fn check_spool(dir: &Path) -> anyhow::Result<()> {
+    tempfile::tempfile_in(dir)
+        .map(drop)
+        .with_context(|| format!("cannot write to {} (--spool-dir)", dir.display()))
+}

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::body::Payload;
 use crate::call::{Answer, Auth, Invoke, Resend, SESSION_HEADER, Target};
 use crate::connect::{self, Http};
+use crate::counted::Open;
 use crate::credentials::Credentials;
 use crate::data_plane::DataPlane;
 use crate::error::{Error, Failed, PresignError};
@@ -35,6 +36,7 @@ struct Inner {
     credentials: Credentials,
     settings: Settings,
     http: Http,
+    open: Open,
 }
 
 impl std::fmt::Debug for Client {
@@ -50,13 +52,20 @@ impl Client {
         credentials: Credentials,
         settings: Settings,
     ) -> Result<Self, SetupError> {
-        let http = connect::http(&settings, data_plane.is_plain())?;
+        let open = Open::default();
+        let http = connect::http(&settings, data_plane.is_plain(), open.clone())?;
         Ok(Self(Arc::new(Inner {
             data_plane,
             credentials,
             settings,
             http,
+            open,
         })))
+    }
+
+    /// Open connections, those in the pool and those that became WebSockets.
+    pub fn connections(&self) -> usize {
+        self.0.open.count()
     }
 
     /// Invokes a runtime. The answer is there when its head is; its body streams.

@@ -15,6 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tower::Service;
 
 use crate::body::{BoxError, Outgoing};
+use crate::counted::{Counted, Open};
 use crate::settings::Settings;
 use crate::setup::SetupError;
 
@@ -27,7 +28,7 @@ pub type Http = Client<Connector, Outgoing>;
 pub struct ConnectTimeout(Duration);
 
 /// A pool. Without TLS on the way (`plain`), a machine without root certificates is good enough.
-pub fn http(settings: &Settings, plain: bool) -> Result<Http, SetupError> {
+pub fn http(settings: &Settings, plain: bool, open: Open) -> Result<Http, SetupError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -48,6 +49,7 @@ pub fn http(settings: &Settings, plain: bool) -> Result<Http, SetupError> {
     let connector = Connector {
         inner: tls.https_or_http().enable_http1().wrap_connector(tcp),
         timeout: settings.connect_timeout,
+        open,
     };
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
@@ -77,10 +79,11 @@ pub fn find<E: std::error::Error + 'static>(error: &Error) -> Option<&E> {
 pub struct Connector {
     inner: HttpsConnector<HttpConnector>,
     timeout: Duration,
+    open: Open,
 }
 
 impl Service<Uri> for Connector {
-    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+    type Response = Counted<<HttpsConnector<HttpConnector> as Service<Uri>>::Response>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -90,10 +93,10 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.inner.call(uri);
-        let limit = self.timeout;
+        let (limit, open) = (self.timeout, self.open.clone());
         Box::pin(async move {
             match tokio::time::timeout(limit, connecting).await {
-                Ok(connected) => connected,
+                Ok(connected) => connected.map(|connection| open.counted(connection)),
                 Err(_) => Err(ConnectTimeout(limit).into()),
             }
         })

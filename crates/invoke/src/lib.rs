@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod client;
 mod connect;
+mod counted;
 mod credentials;
 mod data_plane;
 mod error;

@@ -105,6 +105,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// As manifests write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AgentRuntime => "AgentRuntime",
+            Self::AgentEndpoint => "AgentEndpoint",
+            Self::AgentSession => "AgentSession",
+        }
+    }
+
     /// As paths and RBAC rules write it.
     pub const fn plural(self) -> &'static str {
         match self {

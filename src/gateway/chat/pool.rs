@@ -1,0 +1,217 @@
+//! Upstream WebSockets of chat turns: one a session, reused by its next turns, closed when it was idle for long or its session ends.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use agentcore_invoke::{Auth, Client, SessionId, Target, Upgrade};
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use parking_lot::Mutex;
+use prometheus::IntGauge;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::socket::{self, Ask};
+use crate::gateway::metrics::Gauged;
+use crate::gateway::problem::Problem;
+
+/// How long an unused socket is kept (R4.5).
+pub const IDLE: Duration = Duration::from_mins(5);
+/// How many sockets there may be at a time.
+pub const LIMIT: usize = 1_000;
+/// Pieces that wait for a slow caller before the agent is not read any further.
+const PIECES: usize = 16;
+/// Turns that wait for the one before.
+const TURNS: usize = 16;
+/// A socket that is found closed is opened again so often before a turn fails.
+const OPENINGS: usize = 3;
+
+/// How sockets are kept.
+#[derive(Clone)]
+pub struct Keeping {
+    /// The way to AgentCore.
+    pub client: Client,
+    /// Until the answer to a handshake, and until a turn's first frame.
+    pub first_byte: Duration,
+    /// How long an unused socket is kept.
+    pub idle: Duration,
+    /// How many there may be.
+    pub limit: usize,
+    /// How many there are.
+    pub gauge: IntGauge,
+    /// When cancelled, idle sockets close; busy ones after their turn.
+    pub stop: CancellationToken,
+    /// Where their tasks are counted.
+    pub tasks: TaskTracker,
+}
+
+/// All sockets.
+#[derive(Clone)]
+pub struct Pool {
+    keeping: Arc<Keeping>,
+    slots: Arc<Mutex<HashMap<SessionId, Arc<Slot>>>>,
+}
+
+/// A session's place in the pool.
+struct Slot {
+    /// Whoever holds it opens the socket; the others wait for that.
+    socket: tokio::sync::Mutex<Option<mpsc::Sender<Ask>>>,
+    turns: AtomicU32,
+    used: Mutex<Instant>,
+    /// The session is over, or the place is needed.
+    closed: CancellationToken,
+}
+
+/// A turn, as the pool needs to know it.
+pub struct Asking<'a> {
+    /// Who is called.
+    pub target: &'a Target,
+    /// In which session.
+    pub session: &'a SessionId,
+    /// Headers of the handshake.
+    pub headers: HeaderMap,
+    /// Who asks.
+    pub auth: Auth,
+}
+
+/// A slot in use by a turn.
+struct Using(Arc<Slot>);
+
+impl Using {
+    fn new(slot: Arc<Slot>) -> Self {
+        slot.turns.fetch_add(1, Ordering::Relaxed);
+        Self(slot)
+    }
+}
+
+impl Drop for Using {
+    fn drop(&mut self) {
+        *self.0.used.lock() = Instant::now();
+        self.0.turns.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Pool {
+    /// An empty pool.
+    pub fn new(keeping: Keeping) -> Self {
+        Self {
+            keeping: Arc::new(keeping),
+            slots: Arc::default(),
+        }
+    }
+
+    /// Sends one frame and gives back what the agent says to it. Turns of one session follow each other.
+    pub async fn turn(
+        &self,
+        asking: Asking<'_>,
+        frame: Bytes,
+    ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
+        for _ in 0..OPENINGS {
+            let using = self.slot(asking.session)?;
+            let turns = self.socket(&using.0, &asking).await?;
+            let (pieces, said) = mpsc::channel(PIECES);
+            let (begun, began) = oneshot::channel();
+            let ask = Ask {
+                frame: frame.clone(),
+                begun,
+                pieces,
+            };
+            // A socket that closed before it took the turn has not sent anything: another one can.
+            if turns.send(ask).await.is_err() || began.await.is_err() {
+                continue;
+            }
+            let said = stream::unfold((said, using), async |(mut said, using)| {
+                said.recv().await.map(|piece| (piece, (said, using)))
+            });
+            return Ok(said.boxed());
+        }
+        Err(Problem::broke_off(
+            "the agent closes its WebSocket before it is used",
+        ))
+    }
+
+    /// The session is over: its socket closes, in the middle of a turn too.
+    pub fn close(&self, session: &SessionId) {
+        if let Some(slot) = self.slots.lock().remove(session) {
+            slot.closed.cancel();
+        }
+    }
+
+    /// The session's slot; a new one takes the place of the one that was idle for longest where there are too many.
+    fn slot(&self, session: &SessionId) -> Result<Using, Problem> {
+        let mut slots = self.slots.lock();
+        if let Some(slot) = slots.get(session) {
+            return Ok(Using::new(slot.clone()));
+        }
+        if slots.len() >= self.keeping.limit {
+            let idle = slots
+                .iter()
+                .filter(|(_, slot)| slot.turns.load(Ordering::Relaxed) == 0)
+                .min_by_key(|(_, slot)| *slot.used.lock())
+                .map(|(session, _)| session.clone());
+            let Some(slot) = idle.and_then(|session| slots.remove(&session)) else {
+                let detail = format!("all {} upstream WebSockets are busy", self.keeping.limit);
+                return Err(Problem::unavailable("WebSocketLimit", detail));
+            };
+            slot.closed.cancel();
+        }
+        let slot = Arc::new(Slot {
+            socket: tokio::sync::Mutex::default(),
+            turns: AtomicU32::new(0),
+            used: Mutex::new(Instant::now()),
+            closed: CancellationToken::new(),
+        });
+        slots.insert(session.clone(), slot.clone());
+        Ok(Using::new(slot))
+    }
+
+    /// The session's socket, opened if there is none.
+    async fn socket(
+        &self,
+        slot: &Arc<Slot>,
+        asking: &Asking<'_>,
+    ) -> Result<mpsc::Sender<Ask>, Problem> {
+        let mut socket = slot.socket.lock().await;
+        if let Some(turns) = socket.as_ref().filter(|turns| !turns.is_closed()) {
+            return Ok(turns.clone());
+        }
+        let upgrade = Upgrade {
+            target: asking.target,
+            headers: asking.headers.clone(),
+            auth: asking.auth.clone(),
+            first_byte: self.keeping.first_byte,
+        };
+        let opened = self.keeping.client.web_socket(upgrade).await;
+        let opened = opened.inspect_err(|_| self.forget(asking.session, slot))?;
+        let (turns, asks) = mpsc::channel(TURNS);
+        *socket = Some(turns.clone());
+        let (pool, slot, session) = (self.clone(), slot.clone(), asking.session.clone());
+        self.keeping.tasks.spawn(async move {
+            let keeping = &pool.keeping;
+            let _counted = Gauged::new(keeping.gauge.clone());
+            let limits = socket::Limits {
+                idle: keeping.idle,
+                first_frame: keeping.first_byte,
+            };
+            socket::run(opened.socket, asks, limits, &slot.closed, &keeping.stop).await;
+            pool.forget(&session, &slot);
+        });
+        Ok(turns)
+    }
+
+    /// Takes a slot out that has no socket, unless a turn is about to open one in it.
+    fn forget(&self, session: &SessionId, slot: &Arc<Slot>) {
+        let mut slots = self.slots.lock();
+        let here = slots
+            .get(session)
+            .is_some_and(|found| Arc::ptr_eq(found, slot));
+        if here && slot.turns.load(Ordering::Relaxed) == 0 {
+            slots.remove(session);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What every request needs: shared by all, made once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentcore_invoke::{Auth, Client, Resend};
+use axum::http::HeaderMap;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::gateway::agents::{Agent, Agents};
+use crate::gateway::chat::pool::Pool;
+use crate::gateway::headers;
+use crate::gateway::identity::{Access, Gate, Identity, Subresource, Token, Verb};
+use crate::gateway::metrics::Metrics;
+use crate::gateway::path::{Action, Route};
+use crate::gateway::payload::Reader;
+use crate::gateway::problem::Problem;
+use crate::gateway::quotas::{Quotas, StreamGuard, TooMany};
+use crate::gateway::sessions::Sessions;
+use crate::gateway::turn::Turn;
+use crate::gateway::watch::{Right, Watchdog};
+
+/// The gateway.
+pub struct Gateway {
+    /// Which agents there are.
+    pub agents: Agents,
+    /// Who may call them.
+    pub gate: Arc<Gate>,
+    /// How much.
+    pub quotas: Quotas,
+    /// In which session.
+    pub sessions: Sessions,
+    /// The way to AgentCore.
+    pub client: Client,
+    /// Upstream WebSockets that `chat` keeps.
+    pub pool: Pool,
+    /// How bodies are read.
+    pub reader: Reader,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Until the first byte of an agent's answer.
+    pub upstream_timeout: Duration,
+    /// How often open streams are authorised again.
+    pub recheck: Duration,
+    /// Cancelled when the gateway stops.
+    pub stop: CancellationToken,
+    /// WebSockets, which outlive their requests.
+    pub sockets: TaskTracker,
+}
+
+/// A caller that was let through to an agent.
+pub struct Admitted {
+    /// The caller.
+    pub who: Arc<Identity>,
+    /// The agent.
+    pub agent: Arc<Agent>,
+    /// The right that it was let through by.
+    right: Right,
+}
+
+impl Gateway {
+    /// Lets a request through, or says why not. The caller is judged before the name is looked up: who may not call an agent does not
+    /// learn whether it is there.
+    pub async fn admit(
+        &self,
+        route: &Route<'_>,
+        request: &HeaderMap,
+        turn: &mut Turn,
+    ) -> Result<Admitted, Problem> {
+        let token = Token::from_headers(request)?;
+        let who = self.gate.authenticate(&token).await?;
+        let access = access(route);
+        self.gate.authorize(&who, &access).await?;
+        self.quotas.admit(&who).map_err(Problem::from)?;
+        let agent = self
+            .agents
+            .resolve(route.kind, route.namespace, route.name)
+            .map_err(|unresolved| Problem::unresolved(route, unresolved))?;
+        turn.agent(agent.clone());
+        let right = Right {
+            gate: self.gate.clone(),
+            token,
+            access,
+            every: self.recheck,
+        };
+        Ok(Admitted { who, agent, right })
+    }
+
+    /// Counts one of the caller's streams.
+    pub fn stream(&self, admitted: &Admitted) -> Result<StreamGuard, Problem> {
+        self.quotas.stream(&admitted.who).map_err(Problem::from)
+    }
+}
+
+impl Admitted {
+    /// Ends a stream of this caller in time.
+    pub fn watchdog(&self) -> Watchdog {
+        Watchdog::new(self.right.clone())
+    }
+
+    /// How AgentCore is told who asks: the gateway's signature, or the caller's own token where the agent wants one.
+    pub fn auth(&self, request: &HeaderMap) -> Result<Auth, Problem> {
+        if !self.agent.jwt {
+            return Ok(Auth::SigV4);
+        }
+        headers::agent_authorization(request)
+            .map(Auth::Bearer)
+            .ok_or_else(|| {
+                Problem::new(
+                    axum::http::StatusCode::UNAUTHORIZED,
+                    "NoAgentToken",
+                    "the agent wants a token of its own: X-AgentCore-Authorization: Bearer TOKEN",
+                )
+            })
+    }
+}
+
+/// What a request may be sent again after.
+pub fn resend(request: &HeaderMap) -> Resend {
+    if request.contains_key(headers::IDEMPOTENCY_KEY) {
+        Resend::Idempotent
+    } else {
+        Resend::Safe
+    }
+}
+
+/// What RBAC has to allow for a route.
+fn access(route: &Route<'_>) -> Access {
+    let (verb, subresource) = match route.action {
+        Action::Invocations | Action::Ws | Action::Chat | Action::Mcp => {
+            (Verb::Create, Subresource::Invocations)
+        }
+        Action::Ping | Action::AgentCard => (Verb::Get, Subresource::Invocations),
+        Action::Sessions => (Verb::Get, Subresource::Sessions),
+        Action::Session(_) => (Verb::Delete, Subresource::Sessions),
+    };
+    Access {
+        kind: route.kind,
+        namespace: route.namespace.to_owned(),
+        name: route.name.to_owned(),
+        verb,
+        subresource,
+    }
+}
+
+impl From<TooMany> for Problem {
+    fn from(too_many: TooMany) -> Self {
+        Self {
+            retry_after: Some(too_many.retry_after),
+            ..Self::new(
+                axum::http::StatusCode::TOO_MANY_REQUESTS,
+                "CallerQuota",
+                too_many.to_string(),
+            )
+        }
+    }
+}

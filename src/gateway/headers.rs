@@ -1,0 +1,223 @@
+//! Which headers go on to AgentCore, and which come back to the caller. What is not named here is dropped.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Names a session, in both directions.
+pub const SESSION: HeaderName =
+    HeaderName::from_static("x-amzn-bedrock-agentcore-runtime-session-id");
+/// The session id that AgentCore knows.
+pub const UPSTREAM_SESSION: HeaderName = HeaderName::from_static("x-agentcore-upstream-session-id");
+/// `true` when a new upstream session began.
+pub const SESSION_STARTED: HeaderName = HeaderName::from_static("x-agentcore-session-started");
+/// The caller's token for an agent with a JWT authorizer.
+pub const AGENT_AUTHORIZATION: HeaderName = HeaderName::from_static("x-agentcore-authorization");
+/// Names a session of an MCP server.
+pub const MCP_SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+/// By which a caller says that a request may be sent again.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// About the content, and the request's place in a trace.
+static PASSED: [HeaderName; 8] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::ACCEPT,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("x-amzn-trace-id"),
+];
+
+/// Headers of one connection, never of a message (RFC 9110, section 7.6.1), and those that no list may let through: they would
+/// speak for the gateway, for another session, or for another user.
+static NEVER: [HeaderName; 19] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::FORWARDED,
+    SESSION,
+    MCP_SESSION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("x-amzn-bedrock-agentcore-runtime-user-id"),
+];
+
+/// The one prefix of AWS's own names that an allowlist may hold.
+const CUSTOM_PREFIX: &str = "x-amzn-bedrock-agentcore-runtime-custom-";
+
+/// The caller's headers that go on. Session ids are set by whoever sends the request.
+pub fn upstream(from: &HeaderMap, allowlist: &[HeaderName]) -> HeaderMap {
+    let mut to = HeaderMap::with_capacity(8);
+    for (name, value) in from {
+        if NEVER.contains(name) {
+            continue;
+        }
+        let mcp = name.as_str().starts_with("mcp-");
+        if PASSED.contains(name) || mcp || allowlist.contains(name) && may_be_listed(name) {
+            to.append(name.clone(), value.clone());
+        }
+    }
+    to
+}
+
+/// Whether an allowlist may let a name through.
+fn may_be_listed(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with(CUSTOM_PREFIX)
+        || ![
+            "x-amz-",
+            "x-amzn-",
+            "x-forwarded-",
+            "x-agentcore-",
+            "sec-websocket-",
+        ]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+/// The agent's headers that come back.
+pub fn downstream(from: &HeaderMap) -> HeaderMap {
+    let mut to = HeaderMap::with_capacity(from.len() + 3);
+    for (name, value) in from {
+        // The length stays, so that a body that breaks off is seen to be short.
+        let kept = name == header::CONTENT_LENGTH || !NEVER.contains(name);
+        let aws = name.as_str().starts_with("x-amz") || name.as_str().starts_with("x-agentcore-");
+        let told = name == "x-amzn-trace-id" || name == "x-amzn-requestid";
+        if kept && (!aws || told) {
+            to.append(name.clone(), value.clone());
+        }
+    }
+    to
+}
+
+/// Whether an answer is a stream of events.
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|media| media.eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// The content type without its parameters.
+pub fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').next().map(str::trim)
+}
+
+/// Whether a caller asks for a stream of events.
+pub fn wants_events(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// The caller's token for the agent, never shown in logs.
+pub fn agent_authorization(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut value = headers.get(AGENT_AUTHORIZATION)?.clone();
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn what_speaks_for_somebody_else_stays_behind() {
+        let given = map(&[
+            ("content-type", "application/json"),
+            ("accept", "*/*"),
+            ("traceparent", "00-1-2-01"),
+            ("mcp-protocol-version", "2025-11-25"),
+            ("authorization", "Bearer secret"),
+            ("cookie", "a=b"),
+            ("x-amz-date", "20260101T000000Z"),
+            ("x-amzn-bedrock-agentcore-runtime-user-id", "root"),
+            ("x-amzn-bedrock-agentcore-runtime-session-id", "another"),
+            ("x-amzn-oidc-data", "forged"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("forwarded", "for=10.0.0.1"),
+            ("mcp-session-id", "another"),
+            ("x-tenant", "shop"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        let passed = [
+            "accept",
+            "content-type",
+            "mcp-protocol-version",
+            "traceparent",
+        ];
+        assert_eq!(names(&upstream(&given, &[])), passed);
+    }
+
+    #[test]
+    fn an_allowlist_adds_only_what_is_the_callers_own() {
+        let custom = "x-amzn-bedrock-agentcore-runtime-custom-color";
+        let given = map(&[
+            ("x-tenant", "shop"),
+            ("authorization", "Bearer secret"),
+            ("x-amz-security-token", "forged"),
+            ("x-amzn-bedrock-agentcore-runtime-user-id", "root"),
+            (custom, "blue"),
+        ]);
+        let listed: Vec<HeaderName> = given.keys().cloned().collect();
+        assert_eq!(names(&upstream(&given, &listed)), [custom, "x-tenant"]);
+    }
+
+    #[test]
+    fn the_platforms_own_answers_are_not_the_callers_business() {
+        let given = map(&[
+            ("content-type", "text/plain"),
+            ("content-length", "3"),
+            ("x-amzn-requestid", "1"),
+            ("x-amzn-trace-id", "Root=1"),
+            (
+                "x-amzn-bedrock-agentcore-runtime-session-endpoint-url",
+                "https://elsewhere",
+            ),
+            ("x-amzn-bedrock-agentcore-runtime-session-id", "upstream"),
+            ("x-agentcore-session-started", "true"),
+            ("set-cookie", "a=b"),
+            ("connection", "close"),
+            ("x-agent", "1"),
+        ]);
+        let passed = [
+            "content-length",
+            "content-type",
+            "x-agent",
+            "x-amzn-requestid",
+            "x-amzn-trace-id",
+        ];
+        assert_eq!(names(&downstream(&given)), passed);
+    }
+}

@@ -1,0 +1,286 @@
+//! What a caller is told when a call fails: `application/problem+json` (RFC 9457) with the AWS error's name and request id.
+
+use std::time::Duration;
+
+use agentcore_invoke::{Error, Failed, ServiceError};
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use crate::gateway::agents::Unresolved;
+use crate::gateway::identity::Denied;
+use crate::gateway::path::Route;
+use crate::gateway::sessions::ledger::LedgerUnavailable;
+
+/// How long a caller is asked to wait when nobody knows better.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// A failed call.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// A constant that programs can rely on, and the class of the error in metrics.
+    pub reason: &'static str,
+    /// What happened, for a person. Never holds a payload or a token.
+    pub detail: String,
+    /// AWS's name of the error.
+    pub aws_error: Option<String>,
+    /// AWS's id of the request.
+    pub aws_request_id: Option<String>,
+    /// When it is worth trying again.
+    pub retry_after: Option<Duration>,
+    /// The one method that the path takes, for 405.
+    pub allow: Option<&'static str>,
+    /// How the caller has to say who it is, for 401.
+    pub challenge: Option<HeaderValue>,
+}
+
+impl Problem {
+    /// A problem of the gateway's own.
+    pub fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            reason,
+            detail: detail.into(),
+            aws_error: None,
+            aws_request_id: None,
+            retry_after: None,
+            allow: None,
+            challenge: None,
+        }
+    }
+
+    /// The path names nothing that there is.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFound", detail)
+    }
+
+    /// The request is malformed.
+    pub fn bad_request(reason: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, reason, detail)
+    }
+
+    /// The path takes another method.
+    pub fn method(allowed: &'static str) -> Self {
+        Self {
+            allow: Some(allowed),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowed",
+                format!("this path takes {allowed}"),
+            )
+        }
+    }
+
+    /// The path wants a WebSocket.
+    pub fn upgrade_required() -> Self {
+        Self::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "UpgradeRequired",
+            "this path takes a WebSocket handshake of version 13",
+        )
+    }
+
+    /// It may work soon: 503 with Retry-After.
+    pub fn unavailable(reason: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(RETRY_AFTER),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail)
+        }
+    }
+
+    /// An answer that ended before its end.
+    pub fn broke_off(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "UpstreamBrokeOff", detail)
+    }
+
+    /// A name that leads nowhere.
+    pub fn unresolved(route: &Route<'_>, unresolved: Unresolved) -> Self {
+        match unresolved {
+            Unresolved::NotFound => Self::not_found(format!("{route} is not there")),
+            Unresolved::NotReady { reason, message } => Self::unavailable(
+                "AgentNotReady",
+                format!("{route} cannot be called yet: {reason}: {message}"),
+            ),
+        }
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> Value {
+        let Self {
+            status,
+            reason,
+            detail,
+            aws_error,
+            aws_request_id,
+            retry_after: _,
+            allow: _,
+            challenge: _,
+        } = self;
+        let mut members = Map::new();
+        members.insert("type".to_owned(), json!("about:blank"));
+        let title = status.canonical_reason().unwrap_or("Error");
+        members.insert("title".to_owned(), json!(title));
+        members.insert("status".to_owned(), json!(status.as_u16()));
+        members.insert("reason".to_owned(), json!(reason));
+        members.insert("detail".to_owned(), json!(detail));
+        if let Some(name) = aws_error {
+            members.insert("awsError".to_owned(), json!(name));
+        }
+        if let Some(id) = aws_request_id {
+            members.insert("awsRequestId".to_owned(), json!(id));
+        }
+        Value::Object(members)
+    }
+
+    /// As an answer.
+    pub fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.to_json().to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(after) = self.retry_after {
+            let seconds = after.as_millis().div_ceil(1000).max(1);
+            if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
+                headers.insert(header::RETRY_AFTER, value);
+            }
+        }
+        if let Some(id) = self
+            .aws_request_id
+            .as_deref()
+            .and_then(|id| HeaderValue::from_str(id).ok())
+        {
+            headers.insert("x-amzn-requestid", id);
+        }
+        if let Some(method) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(method));
+        }
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, self.challenge.unwrap_or(bearer));
+        }
+        // What is left of the request's body is not worth reading.
+        if matches!(
+            self.status,
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+        ) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let detail = denied.to_string();
+        match denied {
+            Denied::NoToken => Self::new(StatusCode::UNAUTHORIZED, "NoToken", detail),
+            Denied::BadToken(_) => Self::new(StatusCode::UNAUTHORIZED, "InvalidToken", detail),
+            Denied::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "Forbidden", detail),
+            Denied::Unavailable(_) => Self::unavailable("ReviewUnavailable", detail),
+        }
+    }
+}
+
+impl From<LedgerUnavailable> for Problem {
+    fn from(error: LedgerUnavailable) -> Self {
+        Self::unavailable("LedgerUnavailable", error.to_string())
+    }
+}
+
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        Self::from(&failed.error)
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::Service(service) => Self::from(service),
+            Error::Credentials(_) => Self::unavailable(
+                "CredentialsUnavailable",
+                "the gateway has no valid AWS credentials",
+            ),
+            // The agent's own status says more than one of the gateway's would.
+            Error::Refused { status, body, .. }
+                if status.is_client_error() || status.is_server_error() =>
+            {
+                let text = String::from_utf8_lossy(body);
+                Self::new(
+                    *status,
+                    "AgentRefused",
+                    format!("{detail}: {}", text.trim()),
+                )
+            }
+            Error::Connect(_) => Self::unavailable("UpstreamUnavailable", detail),
+            Error::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, "UpstreamTimeout", detail),
+            Error::Payload(_) => {
+                Self::unavailable("SpoolFailed", "the request's body could not be kept")
+            }
+            _ => Self::broke_off(detail),
+        }
+    }
+}
+
+impl From<&ServiceError> for Problem {
+    /// AgentCore's status is kept where it says something about the call; what is AgentCore's own trouble becomes 502 or 503.
+    fn from(error: &ServiceError) -> Self {
+        let (status, reason) = match error.name.as_str() {
+            "ValidationException" => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+            "UnauthorizedException" => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            "AccessDeniedException" => (StatusCode::FORBIDDEN, "AccessDenied"),
+            "ResourceNotFoundException" => (StatusCode::NOT_FOUND, "AgentNotFound"),
+            "ConflictException" | "RetryableConflictException" => {
+                (StatusCode::CONFLICT, "Conflict")
+            }
+            "RuntimeClientError" => (StatusCode::FAILED_DEPENDENCY, "AgentFailed"),
+            "ThrottlingException" => (StatusCode::TOO_MANY_REQUESTS, "Throttled"),
+            // The gateway's credentials, even after they were renewed.
+            "ExpiredToken"
+            | "ExpiredTokenException"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "RequestExpired"
+            | "UnrecognizedClientException" => {
+                (StatusCode::SERVICE_UNAVAILABLE, "CredentialsUnavailable")
+            }
+            // 402 would ask the caller to pay; the account's sessions are used up, which passes.
+            "ServiceQuotaExceededException" => (StatusCode::SERVICE_UNAVAILABLE, "QuotaExceeded"),
+            _ => match error.status {
+                StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
+                StatusCode::SERVICE_UNAVAILABLE => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "UpstreamUnavailable")
+                }
+                StatusCode::GATEWAY_TIMEOUT => (StatusCode::GATEWAY_TIMEOUT, "UpstreamTimeout"),
+                status if status.is_client_error() => (status, "Refused"),
+                _ => (StatusCode::BAD_GATEWAY, "UpstreamFailed"),
+            },
+        };
+        let again = matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        ) || error.name == "RetryableConflictException";
+        let detail = if error.message.is_empty() {
+            error.name.clone()
+        } else {
+            error.message.clone()
+        };
+        Self {
+            aws_error: Some(error.name.clone()),
+            aws_request_id: error.request_id.clone(),
+            challenge: error.challenge.clone(),
+            retry_after: again.then(|| error.retry_after.unwrap_or(RETRY_AFTER)),
+            ..Self::new(status, reason, detail)
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! From a request to its answer: which handler, and what all of them share.
+
+mod invocations;
+mod sessions;
+mod web_socket;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use tracing::Instrument as _;
+
+use crate::gateway::chat;
+use crate::gateway::context::{Admitted, Gateway};
+use crate::gateway::headers;
+use crate::gateway::path::{Action, Route};
+use crate::gateway::problem::Problem;
+use crate::gateway::sessions::Inside;
+use crate::gateway::trace;
+use crate::gateway::turn::Turn;
+
+/// Answers a request. It never fails: what goes wrong is an answer too.
+pub async fn answer(
+    gateway: Arc<Gateway>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let path = request.uri().path().to_owned();
+    let Some(route) = Route::parse(&path) else {
+        let turn = Turn::begin(gateway.metrics.clone(), "unknown");
+        return Ok(refuse(
+            turn,
+            None,
+            Problem::not_found("there is nothing at this path"),
+        ));
+    };
+    let turn = Turn::begin(gateway.metrics.clone(), route.action.as_str());
+    if request.method().as_str() != route.action.method() {
+        let problem = Problem::method(route.action.method());
+        return Ok(refuse(turn, None, problem));
+    }
+    let span = trace::server(&route, request.headers_mut());
+    Ok(routed(&gateway, &route, request, turn)
+        .instrument(span)
+        .await)
+}
+
+async fn routed(
+    gateway: &Arc<Gateway>,
+    route: &Route<'_>,
+    request: Request<Incoming>,
+    mut turn: Turn,
+) -> Response<Body> {
+    let admitted = match gateway.admit(route, request.headers(), &mut turn).await {
+        Ok(admitted) => admitted,
+        Err(problem) => return refuse(turn, None, problem),
+    };
+    match route.action {
+        Action::Invocations => invocations::invoke(gateway, admitted, request, turn).await,
+        Action::Mcp => invocations::mcp(gateway, admitted, request, turn).await,
+        Action::AgentCard => invocations::card(gateway, admitted, &request, turn).await,
+        Action::Ws => web_socket::open(gateway, admitted, request, turn).await,
+        Action::Chat => chat::chat(gateway, admitted, request, turn).await,
+        Action::Ping => ping(&admitted, turn),
+        Action::Sessions => sessions::list(gateway, &admitted, turn).await,
+        Action::Session(id) => sessions::stop(gateway, &admitted, id, turn).await,
+    }
+}
+
+/// Whether the agent can be called, from what the controller reports: asking the agent itself would begin a session, or keep one alive.
+fn ping(admitted: &Admitted, turn: Turn) -> Response<Body> {
+    let agent = &admitted.agent;
+    let (status, body) = match &agent.ready {
+        Ok(()) => (
+            StatusCode::OK,
+            json!({"status": "Healthy", "version": agent.version}),
+        ),
+        Err(not_ready) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({
+                "status": "Unhealthy",
+                "version": agent.version,
+                "reason": not_ready.reason,
+                "message": not_ready.message,
+            }),
+        ),
+    };
+    say(turn, status, &body)
+}
+
+/// The gateway's own answer.
+fn say(mut turn: Turn, status: StatusCode, body: &Value) -> Response<Body> {
+    let body = body.to_string();
+    turn.answered(status, None);
+    turn.chunk(body.len());
+    turn.end();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// The answer to a request that failed; in a session it names the session, so that the caller can try again in it.
+pub fn refuse(mut turn: Turn, inside: Option<&Inside>, problem: Problem) -> Response<Body> {
+    turn.refused(&problem);
+    let mut response = problem.into_response();
+    if let Some(inside) = inside {
+        name_session(response.headers_mut(), inside);
+    }
+    response
+}
+
+/// Tells the caller its session's id, AgentCore's id, and whether that one is new.
+pub fn name_session(headers: &mut HeaderMap, inside: &Inside) {
+    let mut put = |name, text: &str| {
+        // Session ids are ASCII.
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    put(headers::SESSION, inside.conversation.as_str());
+    put(headers::UPSTREAM_SESSION, inside.upstream.as_str());
+    if inside.started {
+        put(headers::SESSION_STARTED, "true");
+    }
+}

@@ -1,0 +1,99 @@
+//! The caller's sessions: which there are, and an end to one.
+
+use agentcore_invoke::{Error, SessionId, Target};
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use serde_json::json;
+
+use super::{refuse, say};
+use crate::gateway::context::{Admitted, Gateway};
+use crate::gateway::problem::Problem;
+use crate::gateway::sessions::{Seen, owner};
+use crate::gateway::turn::Turn;
+
+/// GET sessions: those of this caller at this agent, as far as this gateway knows.
+pub async fn list(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Response<Body> {
+    let owner = owner(&admitted.who, &admitted.agent);
+    let sessions = match gateway.sessions.list(&owner).await {
+        Ok(sessions) => sessions,
+        Err(unavailable) => return refuse(turn, None, unavailable.into()),
+    };
+    let sessions: Vec<_> = sessions
+        .into_iter()
+        .map(|Seen { record, upstream }| {
+            json!({
+                "sessionId": record.conversation.as_str(),
+                "upstreamSessionId": upstream.as_str(),
+                "endpoint": record.birth.qualifier.as_deref().unwrap_or("DEFAULT"),
+                "version": record.birth.version,
+                "startedAt": record.started_at.to_string(),
+                "lastUsedAt": record.last_used_at.to_string(),
+                "inFlight": record.in_flight,
+            })
+        })
+        .collect();
+    say(turn, StatusCode::OK, &json!({ "sessions": sessions }))
+}
+
+/// DELETE sessions/{id}: ends the microVM. The conversation's next turn gets another one.
+pub async fn stop(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    id: &str,
+    mut turn: Turn,
+) -> Response<Body> {
+    let Ok(conversation) = id.parse::<SessionId>() else {
+        let detail = "a session id has 33 to 256 letters, digits, hyphens and underscores";
+        return refuse(turn, None, Problem::bad_request("InvalidSessionId", detail));
+    };
+    if admitted.agent.jwt {
+        let detail =
+            "AgentCore lets nobody but its callers stop sessions of an agent with a JWT authorizer";
+        let problem = Problem::new(StatusCode::CONFLICT, "JwtAuthorizer", detail);
+        return refuse(turn, None, problem);
+    }
+    let owner = owner(&admitted.who, &admitted.agent);
+    let (upstream, generation, record) = match gateway.sessions.find(&owner, &conversation).await {
+        Ok(found) => found,
+        Err(unavailable) => return refuse(turn, None, unavailable.into()),
+    };
+    turn.session(gateway.sessions.deriver().shown(upstream.as_str()));
+    // AgentCore wants the endpoint that the session was born with, wherever that one is by now.
+    let target = Target {
+        arn: admitted.agent.target.arn.clone(),
+        qualifier: record.map_or_else(
+            || admitted.agent.target.qualifier.clone(),
+            |record| record.birth.qualifier,
+        ),
+    };
+    gateway.pool.close(&upstream);
+    let stopped = gateway.client.stop(&target, &upstream).await;
+    let gone = match &stopped {
+        Ok(()) => true,
+        Err(failed) => {
+            matches!(&failed.error, Error::Service(error) if error.name == "ResourceNotFoundException")
+        }
+    };
+    if gone
+        && let Err(unavailable) = gateway
+            .sessions
+            .replace(&owner, &conversation, generation)
+            .await
+    {
+        return refuse(turn, None, unavailable.into());
+    }
+    match stopped {
+        Ok(()) => {
+            turn.answered(StatusCode::NO_CONTENT, None);
+            turn.end();
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+        Err(_) if gone => refuse(turn, None, Problem::not_found("there is no such session")),
+        Err(failed) => {
+            turn.attempts(failed.attempts);
+            refuse(turn, None, failed.into())
+        }
+    }
+}

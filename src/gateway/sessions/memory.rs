@@ -1,0 +1,230 @@
+//! The ledger of a single replica.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use agentcore_invoke::SessionId;
+use futures::future::{self, BoxFuture, FutureExt as _};
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+
+use super::ledger::{Birth, Entered, Ledger, LedgerUnavailable, Owner, Record};
+
+/// How many conversations are remembered. Beyond it the one that was idle for longest is forgotten: its next request is taken for its
+/// first, and reaches the same upstream session unless that was replaced before.
+const CAPACITY: usize = 100_000;
+
+/// A session in the ledger, or the trace of one that was stopped.
+struct Slot {
+    record: Record,
+    /// Whether this generation has been used yet.
+    used: bool,
+}
+
+/// Sessions in memory.
+pub struct MemoryLedger {
+    slots: Mutex<Slots>,
+    capacity: usize,
+    now: fn() -> Timestamp,
+}
+
+#[derive(Default)]
+struct Slots {
+    by_owner: HashMap<Owner, HashMap<SessionId, Slot>>,
+    count: usize,
+}
+
+impl Default for MemoryLedger {
+    fn default() -> Self {
+        Self {
+            slots: Mutex::default(),
+            capacity: CAPACITY,
+            now: Timestamp::now,
+        }
+    }
+}
+
+impl Slots {
+    fn get_mut(&mut self, owner: &Owner, conversation: &SessionId) -> Option<&mut Slot> {
+        self.by_owner.get_mut(owner)?.get_mut(conversation)
+    }
+
+    /// The record, which is made if there is none.
+    fn slot(
+        &mut self,
+        owner: &Owner,
+        conversation: &SessionId,
+        birth: Birth,
+        now: Timestamp,
+    ) -> &mut Slot {
+        // A lookup first: a clone of the owner for every request would cost more than a second lookup once a conversation.
+        if !self.by_owner.contains_key(owner) {
+            self.by_owner.insert(owner.clone(), HashMap::new());
+        }
+        let Some(mine) = self.by_owner.get_mut(owner) else {
+            unreachable!("it was just inserted")
+        };
+        match mine.entry(conversation.clone()) {
+            Entry::Occupied(slot) => slot.into_mut(),
+            Entry::Vacant(slot) => {
+                self.count += 1;
+                slot.insert(Slot {
+                    record: Record {
+                        conversation: conversation.clone(),
+                        generation: 0,
+                        birth,
+                        started_at: now,
+                        last_used_at: now,
+                        in_flight: 0,
+                    },
+                    used: false,
+                })
+            }
+        }
+    }
+
+    /// Forgets what AgentCore has ended for certain, then as many of the longest idle as it takes to be below `capacity`.
+    fn make_room(&mut self, capacity: usize, now: Timestamp) {
+        self.retain(|slot| slot.record.in_flight > 0 || !is_over(&slot.record, now));
+        if self.count < capacity {
+            return;
+        }
+        let mut idle: Vec<Timestamp> = self
+            .by_owner
+            .values()
+            .flat_map(HashMap::values)
+            .filter(|slot| slot.record.in_flight == 0)
+            .map(|slot| slot.record.last_used_at)
+            .collect();
+        idle.sort_unstable();
+        // A tenth at once, so that this does not happen at every request.
+        let Some(limit) = idle
+            .get((capacity / 10).min(idle.len().saturating_sub(1)))
+            .copied()
+        else {
+            return;
+        };
+        self.retain(|slot| slot.record.in_flight > 0 || slot.record.last_used_at > limit);
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&Slot) -> bool) {
+        self.by_owner.retain(|_, mine| {
+            mine.retain(|_, slot| keep(slot));
+            !mine.is_empty()
+        });
+        self.count = self.by_owner.values().map(HashMap::len).sum();
+    }
+}
+
+/// Whether the session's lifetime is over, which AgentCore enforces.
+fn is_over(record: &Record, now: Timestamp) -> bool {
+    let Ok(lifetime) = SignedDuration::try_from(record.birth.max_lifetime) else {
+        return false;
+    };
+    now.duration_since(record.started_at) >= lifetime
+}
+
+impl Ledger for MemoryLedger {
+    fn enter<'a>(
+        &'a self,
+        owner: &'a Owner,
+        conversation: &'a SessionId,
+        birth: Birth,
+    ) -> BoxFuture<'a, Result<Entered, LedgerUnavailable>> {
+        let now = (self.now)();
+        let mut slots = self.slots.lock();
+        if slots.count >= self.capacity {
+            slots.make_room(self.capacity, now);
+        }
+        let slot = slots.slot(owner, conversation, birth.clone(), now);
+        let Slot { record, used } = slot;
+        // After its lifetime AgentCore gives the same id a new microVM.
+        let started = !*used || record.in_flight == 0 && is_over(record, now);
+        if started {
+            record.birth = birth;
+            record.started_at = now;
+        }
+        *used = true;
+        record.last_used_at = now;
+        record.in_flight += 1;
+        let generation = record.generation;
+        future::ready(Ok(Entered {
+            generation,
+            started,
+        }))
+        .boxed()
+    }
+
+    fn leave(&self, owner: &Owner, conversation: &SessionId, generation: u32) {
+        let now = (self.now)();
+        if let Some(slot) = self.slots.lock().get_mut(owner, conversation)
+            && slot.record.generation == generation
+        {
+            slot.record.in_flight = slot.record.in_flight.saturating_sub(1);
+            slot.record.last_used_at = now;
+        }
+    }
+
+    fn list<'a>(
+        &'a self,
+        owner: &'a Owner,
+    ) -> BoxFuture<'a, Result<Vec<Record>, LedgerUnavailable>> {
+        let now = (self.now)();
+        let slots = self.slots.lock();
+        let mine = slots
+            .by_owner
+            .get(owner)
+            .into_iter()
+            .flat_map(HashMap::values);
+        let mut records: Vec<Record> = mine
+            .filter(|slot| slot.used && (slot.record.in_flight > 0 || !is_over(&slot.record, now)))
+            .map(|slot| slot.record.clone())
+            .collect();
+        records.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+        future::ready(Ok(records)).boxed()
+    }
+
+    fn find<'a>(
+        &'a self,
+        owner: &'a Owner,
+        conversation: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Option<Record>, LedgerUnavailable>> {
+        let record = self
+            .slots
+            .lock()
+            .get_mut(owner, conversation)
+            .map(|slot| slot.record.clone());
+        future::ready(Ok(record)).boxed()
+    }
+
+    fn replace<'a>(
+        &'a self,
+        owner: &'a Owner,
+        conversation: &'a SessionId,
+        generation: u32,
+    ) -> BoxFuture<'a, Result<(), LedgerUnavailable>> {
+        let now = (self.now)();
+        let mut slots = self.slots.lock();
+        if let Some(slot) = slots.get_mut(owner, conversation)
+            && slot.record.generation == generation
+        {
+            slot.record.generation += 1;
+            // What is in flight belongs to the former generation.
+            slot.record.in_flight = 0;
+            slot.record.last_used_at = now;
+            slot.used = false;
+        }
+        future::ready(Ok(())).boxed()
+    }
+
+    fn len(&self) -> usize {
+        let now = (self.now)();
+        let slots = self.slots.lock();
+        slots
+            .by_owner
+            .values()
+            .flat_map(HashMap::values)
+            .filter(|slot| slot.used && (slot.record.in_flight > 0 || !is_over(&slot.record, now)))
+            .count()
+    }
+}

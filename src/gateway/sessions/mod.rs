@@ -1,0 +1,155 @@
+//! Sessions: a caller's conversation, the upstream session that it runs as, and what is known of both.
+
+pub mod id;
+pub mod ledger;
+pub mod memory;
+
+use std::sync::Arc;
+
+use agentcore_invoke::SessionId;
+
+use crate::gateway::agents::Agent;
+use crate::gateway::identity::Identity;
+use id::Deriver;
+use ledger::{Birth, Ledger, LedgerUnavailable, Owner, Record};
+
+/// All sessions of this gateway.
+#[derive(Clone)]
+pub struct Sessions {
+    deriver: Deriver,
+    ledger: Arc<dyn Ledger>,
+}
+
+/// A request inside a session; it leaves when this is dropped.
+pub struct Inside {
+    ledger: Arc<dyn Ledger>,
+    /// Whose session.
+    pub owner: Owner,
+    /// The caller's id, made or given.
+    pub conversation: SessionId,
+    /// AgentCore's id.
+    pub upstream: SessionId,
+    /// Whether the upstream session begins with this request.
+    pub started: bool,
+    generation: u32,
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.ledger
+            .leave(&self.owner, &self.conversation, self.generation);
+    }
+}
+
+/// A session as its owner may see it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// What the ledger has.
+    pub record: Record,
+    /// AgentCore's id.
+    pub upstream: SessionId,
+}
+
+/// Whose sessions a caller's are, at an agent.
+pub fn owner(who: &Identity, agent: &Agent) -> Owner {
+    Owner {
+        subject: subject(who),
+        kind: agent.kind,
+        namespace: agent.namespace.clone(),
+        name: agent.name.clone(),
+    }
+}
+
+/// A caller that was deleted and made anew under the same name is another one, where Kubernetes says so by a UID.
+fn subject(who: &Identity) -> Arc<str> {
+    match &who.uid {
+        Some(uid) => format!("{}\n{uid}", who.user).into(),
+        None => who.user.as_str().into(),
+    }
+}
+
+impl Sessions {
+    /// With the secret that all replicas share.
+    pub fn new(key: &[u8], ledger: Arc<dyn Ledger>) -> Self {
+        Self {
+            deriver: Deriver::new(key),
+            ledger,
+        }
+    }
+
+    /// Seals and log names.
+    pub fn deriver(&self) -> &Deriver {
+        &self.deriver
+    }
+
+    /// How many sessions are known.
+    pub fn len(&self) -> usize {
+        self.ledger.len()
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.ledger.is_empty()
+    }
+
+    /// Enters the session that a caller names, or a new one.
+    pub async fn enter(
+        &self,
+        owner: Owner,
+        agent: &Agent,
+        given: Option<&str>,
+    ) -> Result<Inside, LedgerUnavailable> {
+        let (conversation, _) = id::conversation(given);
+        let birth = Birth {
+            qualifier: agent.target.qualifier.clone(),
+            version: agent.version.clone(),
+            max_lifetime: agent.max_lifetime,
+        };
+        let entered = self.ledger.enter(&owner, &conversation, birth).await?;
+        let upstream = self
+            .deriver
+            .upstream(&owner, &conversation, entered.generation);
+        Ok(Inside {
+            ledger: self.ledger.clone(),
+            owner,
+            conversation,
+            upstream,
+            started: entered.started,
+            generation: entered.generation,
+        })
+    }
+
+    /// The sessions of a caller at an agent, oldest first.
+    pub async fn list(&self, owner: &Owner) -> Result<Vec<Seen>, LedgerUnavailable> {
+        let records = self.ledger.list(owner).await?;
+        let seen = |record: Record| Seen {
+            upstream: self
+                .deriver
+                .upstream(owner, &record.conversation, record.generation),
+            record,
+        };
+        Ok(records.into_iter().map(seen).collect())
+    }
+
+    /// AgentCore's id of a conversation's session, its generation, and what the ledger knows of it.
+    pub async fn find(
+        &self,
+        owner: &Owner,
+        conversation: &SessionId,
+    ) -> Result<(SessionId, u32, Option<Record>), LedgerUnavailable> {
+        let record = self.ledger.find(owner, conversation).await?;
+        let generation = record.as_ref().map_or(0, |record| record.generation);
+        let upstream = self.deriver.upstream(owner, conversation, generation);
+        Ok((upstream, generation, record))
+    }
+
+    /// The upstream session is over: the next request gets another.
+    pub async fn replace(
+        &self,
+        owner: &Owner,
+        conversation: &SessionId,
+        generation: u32,
+    ) -> Result<(), LedgerUnavailable> {
+        self.ledger.replace(owner, conversation, generation).await
+    }
+}

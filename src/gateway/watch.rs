@@ -1,0 +1,84 @@
+//! What can end a stream from outside: its time is up, its caller lost the right to it, or the gateway stops.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use futures::future::BoxFuture;
+
+use crate::gateway::identity::{Access, Denied, Gate, Token};
+use crate::gateway::problem::Problem;
+
+/// How long AgentCore keeps a stream or a WebSocket open (its documentation).
+const STREAM_MAX: Duration = Duration::from_mins(60);
+/// How often the API server may fail to answer in a row before a stream is ended.
+const UNANSWERED: u32 = 3;
+/// How long it gets between those.
+const UNANSWERED_PAUSE: Duration = Duration::from_secs(10);
+
+/// Ends a stream in time.
+pub struct Watchdog(BoxFuture<'static, Problem>);
+
+/// Whose stream it is, and how often that is asked.
+#[derive(Clone)]
+pub struct Right {
+    /// Whom to ask.
+    pub gate: Arc<Gate>,
+    /// Who asked for the stream.
+    pub token: Token,
+    /// What it is.
+    pub access: Access,
+    /// How often an open stream is authorised again.
+    pub every: Duration,
+}
+
+impl Watchdog {
+    /// Begins to watch a stream.
+    pub fn new(right: Right) -> Self {
+        Self(Box::pin(async move {
+            tokio::select! {
+                () = tokio::time::sleep(STREAM_MAX) => Problem::new(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "StreamTooLong",
+                    format!("a stream may last {} minutes", STREAM_MAX.as_secs() / 60),
+                ),
+                denied = right.lost() => Problem::from(denied),
+            }
+        }))
+    }
+
+    /// Ready when the stream has to end.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Problem> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl Future for Watchdog {
+    type Output = Problem;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Problem> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl Right {
+    /// Waits until the caller has lost the right. An API server that is away for a moment takes nobody's right; one that stays away does.
+    async fn lost(self) -> Denied {
+        let mut unanswered = 0;
+        loop {
+            let pause = if unanswered == 0 {
+                self.every
+            } else {
+                UNANSWERED_PAUSE.min(self.every)
+            };
+            tokio::time::sleep(pause).await;
+            match self.gate.still(&self.token, &self.access).await {
+                Ok(()) => unanswered = 0,
+                Err(Denied::Unavailable(_)) if unanswered < UNANSWERED => unanswered += 1,
+                Err(denied) => return denied,
+            }
+        }
+    }
+}
