@@ -70,9 +70,10 @@ impl Gateway {
     ) -> Result<Admitted, Problem> {
         let token = Token::from_headers(request)?;
         let who = self.gate.authenticate(&token).await?;
+        // Before the next question to the API server: a caller that varies names must not use that up for others.
+        self.quotas.admit(&who).map_err(Problem::from)?;
         let access = access(route);
         self.gate.authorize(&who, &access).await?;
-        self.quotas.admit(&who).map_err(Problem::from)?;
         let agent = self
             .agents
             .resolve(route.kind, route.namespace, route.name)

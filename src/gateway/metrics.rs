@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_invoke::Client;
+use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
@@ -117,6 +118,13 @@ impl Metrics {
             sources: parking_lot::Mutex::default(),
             registry,
         }))
+    }
+
+    /// Exports metrics that others keep.
+    pub fn register(&self, collectors: Vec<Box<dyn Collector>>) -> prometheus::Result<()> {
+        collectors
+            .into_iter()
+            .try_for_each(|collector| self.registry.register(collector))
     }
 
     /// What is read at each scrape.

@@ -103,10 +103,12 @@ async fn serve(
         Ledger::Memory => Sessions::new(&key, Arc::new(MemoryLedger::default())),
     };
     metrics.observe(sessions.clone(), client.clone());
+    let gate = Arc::new(Gate::new(kube, args.token_audiences.clone()));
+    metrics.register(gate.collectors())?;
     let tasks = TaskTracker::new();
     let gateway = Arc::new(Gateway {
         agents,
-        gate: Arc::new(Gate::new(kube, args.token_audiences.clone())),
+        gate,
         quotas: Quotas::new(args.caller_rate, args.caller_streams),
         sessions,
         pool: Pool::new(Keeping {

@@ -131,6 +131,11 @@ impl Rig {
         rig
     }
 
+    /// Of an administrator.
+    pub fn kubeconfig(&self) -> &Path {
+        cluster().kubeconfig()
+    }
+
     // ---- simulator
 
     pub async fn settings(&self, settings: Value) {

@@ -1,0 +1,10 @@
+//! The gateway as callers see it: its own process, a real API server, the local AgentCore and real agent processes.
+
+#[path = "apiserver/rig.rs"]
+#[allow(dead_code)] // the operator's tests use more of it
+mod rig;
+
+mod gateway {
+    mod calls;
+    pub mod front;
+}
