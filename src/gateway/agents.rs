@@ -221,7 +221,7 @@ impl<K: Resource<DynamicType = ()>> Made<K> {
         reference: ObjectRef<K>,
         object: &Arc<K>,
         runtime: &Arc<AgentRuntime>,
-        make: impl FnOnce() -> Result<Agent, NotReady>,
+        build: impl FnOnce() -> Result<Agent, NotReady>,
     ) -> Result<Arc<Agent>, Unresolved> {
         if let Some(entry) = self.0.read().get(&reference)
             && std::ptr::eq(entry.object.as_ptr(), Arc::as_ptr(object))
@@ -232,7 +232,7 @@ impl<K: Resource<DynamicType = ()>> Made<K> {
         let entry = Entry {
             object: Arc::downgrade(object),
             runtime: Arc::downgrade(runtime),
-            agent: make().map(Arc::new),
+            agent: build().map(Arc::new),
         };
         let agent = entry.agent.clone();
         let mut made = self.0.write();

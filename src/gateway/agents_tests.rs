@@ -72,7 +72,7 @@ async fn agents(runtimes: Vec<AgentRuntime>, endpoints: Vec<AgentEndpoint>) -> A
     let client = Client::new(tower::service_fn(answer), "default");
     let (agents, running) = Agents::watch(&client, &["shop".to_owned()]);
     tokio::spawn(running);
-    tokio::time::timeout(Duration::from_secs(60), agents.filled())
+    tokio::time::timeout(Duration::from_mins(1), agents.filled())
         .await
         .expect("the lists are read");
     agents
@@ -217,11 +217,11 @@ fn an_agent_is_made_once_for_an_object_and_anew_for_its_successor() {
     let made = Made::<AgentRuntime>::default();
     let count = AtomicUsize::new(0);
     let resolve = |object: &Arc<AgentRuntime>| {
-        let make = || {
+        let build = || {
             count.fetch_add(1, Ordering::Relaxed);
             of_runtime(object)
         };
-        made.agent(ObjectRef::from_obj(&**object), object, object, make)
+        made.agent(ObjectRef::from_obj(&**object), object, object, build)
     };
     let first = Arc::new(runtime(&json!({}), &live()));
     resolve(&first).expect("resolves");

@@ -1,5 +1,7 @@
 //! Who calls and what they may: the words. The API server's answers are in [`review`].
 
+#[cfg(test)]
+mod fake;
 mod figures;
 mod lanes;
 pub mod review;

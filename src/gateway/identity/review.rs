@@ -314,3 +314,7 @@ impl Gate {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "apiserver_tests.rs"]
+mod apiserver_tests;

@@ -1,128 +1,13 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Request, Response, StatusCode};
-use futures::future::{BoxFuture, join_all};
-use kube::client::Body;
-use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
+use axum::http::{HeaderMap, StatusCode};
+use futures::future::join_all;
+use serde_json::json;
 
+use super::super::fake::{AUDIENCE, Cluster, SOON};
 use super::super::lanes::AT_ONCE;
 use super::super::{Subresource, Verb};
 use super::*;
 use crate::gateway::agents::Kind;
-
-const AUDIENCE: &str = "agentcore-gateway";
-/// For what must happen soon: long enough for a machine that is busy with builds.
-const SOON: Duration = Duration::from_secs(60);
-
-/// An API server that knows reviews only, as the test says.
-struct Cluster {
-    /// Tokens that are good, and for which audience.
-    good: Mutex<Vec<(String, String)>>,
-    /// Whether users may do what they ask for.
-    allowed: Mutex<bool>,
-    /// What it answers with instead, if anything.
-    broken: Mutex<Option<StatusCode>>,
-    /// A turn for each answer.
-    turns: Semaphore,
-    waiting: watch::Sender<usize>,
-    tokens: AtomicUsize,
-    accesses: AtomicUsize,
-    last_access: Mutex<Value>,
-}
-
-impl Cluster {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            good: Mutex::new(vec![("good".to_owned(), AUDIENCE.to_owned())]),
-            allowed: Mutex::new(true),
-            broken: Mutex::new(None),
-            turns: Semaphore::new(Semaphore::MAX_PERMITS),
-            waiting: watch::Sender::new(0),
-            tokens: AtomicUsize::new(0),
-            accesses: AtomicUsize::new(0),
-            last_access: Mutex::default(),
-        })
-    }
-
-    /// One that answers nothing until it is given turns.
-    fn slow() -> Arc<Self> {
-        let cluster = Self::new();
-        cluster.turns.forget_permits(Semaphore::MAX_PERMITS);
-        cluster
-    }
-
-    fn client(self: &Arc<Self>) -> Client {
-        let cluster = self.clone();
-        let answer = move |request: Request<Body>| -> BoxFuture<
-            'static,
-            kube::Result<Response<Body>, std::convert::Infallible>,
-        > {
-            let cluster = cluster.clone();
-            Box::pin(async move { Ok(cluster.answer(request).await) })
-        };
-        Client::new(tower::service_fn(answer), "default")
-    }
-
-    async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let of_token = request.uri().path().ends_with("/tokenreviews");
-        if of_token {
-            &self.tokens
-        } else {
-            &self.accesses
-        }
-        .fetch_add(1, Ordering::SeqCst);
-        let body = request.into_body().collect_bytes().await.expect("a body");
-        let mut review: Value = serde_json::from_slice(&body).expect("JSON");
-        self.waiting.send_modify(|waiting| *waiting += 1);
-        self.turns.acquire().await.expect("open").forget();
-        if let Some(status) = *self.broken.lock() {
-            let answer = json!({ "kind": "Status", "status": "Failure", "code": status.as_u16(), "message": "secret inside" });
-            return reply(status, &answer);
-        }
-        review["status"] = if of_token {
-            let token = review["spec"]["token"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
-            let good = self.good.lock();
-            match good.iter().find(|(good, _)| *good == token) {
-                Some((_, audience)) => json!({
-                    "authenticated": true,
-                    "audiences": [audience],
-                    "user": { "username": "alice", "uid": "u-1", "groups": ["devs"], "extra": { "pod": ["p"] } },
-                }),
-                None => json!({ "authenticated": false, "error": format!("bad token {token}") }),
-            }
-        } else {
-            *self.last_access.lock() = review["spec"].clone();
-            json!({ "allowed": *self.allowed.lock() })
-        };
-        reply(StatusCode::CREATED, &review)
-    }
-
-    fn asked(&self) -> (usize, usize) {
-        (
-            self.tokens.load(Ordering::SeqCst),
-            self.accesses.load(Ordering::SeqCst),
-        )
-    }
-
-    async fn wait_for(&self, waiting: usize) {
-        let mut seen = self.waiting.subscribe();
-        tokio::time::timeout(SOON, seen.wait_for(|seen| *seen >= waiting))
-            .await
-            .expect("the reviews arrive")
-            .expect("the sender lives");
-    }
-}
-
-fn reply(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string().into_bytes()));
-    *response.status_mut() = status;
-    response
-}
 
 fn gate(cluster: &Arc<Cluster>) -> Gate {
     Gate::new(cluster.client(), vec![AUDIENCE.to_owned()])

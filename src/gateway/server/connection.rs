@@ -30,7 +30,7 @@ const STREAMS: u32 = 250;
 /// How often a silent HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
 const PING: Duration = Duration::from_secs(20);
 /// How long a peer that takes in nothing, or answers no keep-alive probe, counts as being there.
-const PEER_LIMIT: Duration = Duration::from_secs(60);
+const PEER_LIMIT: Duration = Duration::from_mins(1);
 
 /// What all connections share.
 pub(super) struct Connections {
@@ -136,13 +136,15 @@ impl Connections {
                         // No whole header came: hyper's own limit begins only once it knows the protocol.
                         Idle::Unused => return,
                         Idle::Busy => self.limits.idle,
-                        Idle::For(idle) if idle < self.limits.idle => self.limits.idle - idle,
-                        Idle::For(_) if ending => return,
-                        Idle::For(_) => {
-                            ending = true;
-                            connection.as_mut().graceful_shutdown();
-                            self.limits.header
-                        }
+                        Idle::For(idle) => match self.limits.idle.checked_sub(idle) {
+                            Some(left) if !left.is_zero() => left,
+                            _ if ending => return,
+                            _ => {
+                                ending = true;
+                                connection.as_mut().graceful_shutdown();
+                                self.limits.header
+                            }
+                        },
                     };
                     look.as_mut().reset(Instant::now() + wait);
                 }

@@ -1,6 +1,6 @@
 //! The gateway's own accept loop: time-outs, limits and a clean end that axum's ready-made server does not have.
 //!
-//! What one connection does is in [`connection`], certificates are in [`tls`].
+//! What one connection does is in `connection`, certificates are in [`tls`].
 
 mod connection;
 pub mod tls;

@@ -21,7 +21,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use super::*;
 
 /// For what must happen: long enough for a machine that is busy with builds.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 /// For what must not happen while the test runs.
 const LONG: Duration = Duration::from_mins(10);
 
