@@ -152,7 +152,23 @@ impl Rig {
     }
 
     pub async fn push(&self, repository: &str, tag: &str, architectures: &[&str]) {
-        let image = json!({"repository": repository, "tag": tag, "program": {"argv": ["/bin/true"], "env": {}}, "architectures": architectures});
+        self.push_image(json!({
+            "repository": repository, "tag": tag, "architectures": architectures,
+            "program": {"argv": ["/bin/true"], "env": {}},
+        }))
+        .await;
+    }
+
+    /// Pushes an image that runs a program of this machine.
+    pub async fn push_program(&self, repository: &str, tag: &str, program: &Path) {
+        self.push_image(json!({
+            "repository": repository, "tag": tag, "architectures": ["arm64"],
+            "program": {"argv": [program], "env": {}},
+        }))
+        .await;
+    }
+
+    async fn push_image(&self, image: Value) {
         self.send(
             self.http
                 .post(format!("{}/_sim/images", self.sim.url()))

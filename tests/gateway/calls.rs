@@ -44,7 +44,10 @@ async fn a_conversation_keeps_its_session_and_another_caller_has_another() {
     front.allow("other", &["create"]).await;
     let stranger = again(front.token("other").await).await.expect("answer");
     assert_eq!(stranger.headers()[SESSION], session);
-    assert_ne!(stranger.headers()["x-agentcore-upstream-session-id"], upstream);
+    assert_ne!(
+        stranger.headers()["x-agentcore-upstream-session-id"],
+        upstream
+    );
     let stranger: Value = stranger.json().await.expect("JSON");
     assert_eq!(stranger["turn"], 1);
     assert_ne!(stranger["pid"], first["pid"]);
@@ -61,14 +64,21 @@ async fn chunks_of_a_stream_come_as_the_agent_makes_them() {
         .send()
         .await
         .expect("answer");
-    assert_eq!(answer.headers()["content-type"], "text/event-stream; charset=utf-8");
+    assert_eq!(
+        answer.headers()["content-type"],
+        "text/event-stream; charset=utf-8"
+    );
     let mut pieces = Vec::new();
     while let Some(piece) = answer.chunk().await.expect("a whole stream") {
         pieces.push(String::from_utf8(piece.to_vec()).expect("UTF-8"));
     }
     // Each event was a read of its own: nothing waited for the next.
     assert_eq!(pieces.len(), 3, "{pieces:?}");
-    assert!(pieces.iter().all(|piece| piece.starts_with("data: ") && piece.ends_with("\n\n")));
+    assert!(
+        pieces
+            .iter()
+            .all(|piece| piece.starts_with("data: ") && piece.ends_with("\n\n"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,12 +97,26 @@ async fn chat_joins_pieces_and_goes_over_one_pooled_web_socket() {
     assert_eq!(first["response"], "one two three four five");
     let session = first["sessionId"].clone();
     for _ in 0..3 {
-        let over = chat(json!({"prompt": "```rust\nfn é() {}\n```", "sessionId": session, "transport": "ws"})).await;
-        assert_eq!(over, json!({"response": "```rust\nfn é() {}\n```", "sessionId": session}));
+        let over = chat(
+            json!({"prompt": "```rust\nfn é() {}\n```", "sessionId": session, "transport": "ws"}),
+        )
+        .await;
+        assert_eq!(
+            over,
+            json!({"response": "```rust\nfn é() {}\n```", "sessionId": session})
+        );
     }
-    let sockets = front.rig.calls("InvokeAgentRuntimeWithWebSocketStream").await;
+    let sockets = front
+        .rig
+        .calls("InvokeAgentRuntimeWithWebSocketStream")
+        .await;
     assert_eq!(sockets, 1);
-    assert!(front.metrics().await.contains("agentcore_gateway_pooled_web_sockets 1"));
+    assert!(
+        front
+            .metrics()
+            .await
+            .contains("agentcore_gateway_pooled_web_sockets 1")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +128,9 @@ async fn a_web_socket_passes_messages_both_ways_and_closes_with_1001_on_sigterm(
     let bearer = format!("Bearer {token}").parse().expect("header");
     request.headers_mut().insert("authorization", bearer);
     let address = front.gateway.url.trim_start_matches("http://").to_owned();
-    let stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+    let stream = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("connected");
     let (mut socket, answer) = tokio_tungstenite::client_async(request, stream)
         .await
         .expect("a WebSocket");
@@ -117,7 +143,8 @@ async fn a_web_socket_passes_messages_both_ways_and_closes_with_1001_on_sigterm(
         let mut said = String::new();
         loop {
             let message = socket.next().await.expect("open").expect("a message");
-            let frame: Value = serde_json::from_str(message.to_text().expect("text")).expect("JSON");
+            let frame: Value =
+                serde_json::from_str(message.to_text().expect("text")).expect("JSON");
             if frame["type"] == "done" {
                 break;
             }

@@ -1,11 +1,11 @@
 //! A gateway with an agent behind it, and callers in front of it.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use agentcore_api::AgentRuntime;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
@@ -21,7 +21,8 @@ use crate::rig::{DEADLINE, Operator, Rig};
 /// A namespace with a Ready agent `support`, the operator that made it, and a gateway.
 pub struct Front {
     pub rig: Rig,
-    pub operator: Operator,
+    /// Kept so that it runs.
+    pub _operator: Operator,
     pub gateway: Gateway,
     pub http: reqwest::Client,
 }
@@ -45,6 +46,7 @@ impl Front {
     /// With further flags of the gateway.
     pub async fn start_with(name: &str, flags: &[&str]) -> Self {
         let rig = Rig::start(name).await;
+        rig.push_program("support", "prod", agent_program()).await;
         let operator = rig.operator(&[]);
         rig.apply_runtime("support", rig.spec()).await;
         rig.runtime_ready("support").await;
@@ -55,7 +57,7 @@ impl Front {
             .expect("http client");
         let front = Self {
             rig,
-            operator,
+            _operator: operator,
             gateway,
             http,
         };
@@ -143,7 +145,9 @@ impl Front {
 
     /// A request of the caller with this token.
     pub fn request(&self, method: Method, what: &str, token: &str) -> RequestBuilder {
-        self.http.request(method, self.path(what)).bearer_auth(token)
+        self.http
+            .request(method, self.path(what))
+            .bearer_auth(token)
     }
 
     /// POST invocations.
@@ -161,11 +165,6 @@ impl Front {
             .text()
             .await
             .expect("text")
-    }
-
-    /// The AgentRuntimes of the namespace.
-    pub fn runtimes(&self) -> Api<AgentRuntime> {
-        self.rig.runtimes()
     }
 }
 
@@ -211,14 +210,29 @@ impl Gateway {
             url: String::new(),
             admin: String::new(),
         };
-        let scheme = if flags.contains(&"--tls-cert") { "https" } else { "http" };
-        gateway.url = format!("{scheme}://{}", gateway.address(rig, "gateway listens").await);
-        gateway.admin = format!("http://{}", gateway.address(rig, "admin endpoint listens").await);
-        let http = reqwest::Client::builder().no_proxy().build().expect("client");
+        let scheme = if flags.contains(&"--tls-cert") {
+            "https"
+        } else {
+            "http"
+        };
+        gateway.url = format!(
+            "{scheme}://{}",
+            gateway.address(rig, "gateway listens").await
+        );
+        gateway.admin = format!(
+            "http://{}",
+            gateway.address(rig, "admin endpoint listens").await
+        );
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("client");
         let readyz = format!("{}/readyz", gateway.admin);
-        rig.until("a ready gateway", async || match http.get(&readyz).send().await {
-            Ok(answer) if answer.status().is_success() => Ok(()),
-            other => Err(format!("{other:?}\n{}", gateway.text())),
+        rig.until("a ready gateway", async || {
+            match http.get(&readyz).send().await {
+                Ok(answer) if answer.status().is_success() => Ok(()),
+                other => Err(format!("{other:?}\n{}", gateway.text())),
+            }
         })
         .await;
         gateway
@@ -273,10 +287,44 @@ impl Gateway {
             if let Some(status) = self.child.try_wait().expect("wait") {
                 return status;
             }
-            assert!(start.elapsed() < DEADLINE, "the gateway does not stop:\n{}", self.text());
+            assert!(
+                start.elapsed() < DEADLINE,
+                "the gateway does not stop:\n{}",
+                self.text()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// The reference agent's program: built, unless it is there and up to date.
+pub fn agent_program() -> &'static Path {
+    static AGENT: OnceLock<PathBuf> = OnceLock::new();
+    AGENT.get_or_init(|| {
+        let beside = Path::new(env!("CARGO_BIN_EXE_agentcore-operator"));
+        let folder = beside.parent().expect("a folder of programs");
+        let target = folder.parent().expect("a target folder");
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build
+            .args([
+                "build",
+                "--locked",
+                "--quiet",
+                "-p",
+                "agentcore-agent",
+                "--target-dir",
+            ])
+            .arg(target)
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(
+            build.status().expect("cargo runs").success(),
+            "the agent does not build"
+        );
+        folder.join("agentcore-agent")
+    })
 }
 
 static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
