@@ -97,11 +97,11 @@ impl Turn {
     /// It failed before there was an answer.
     pub fn refused(&mut self, problem: &Problem) {
         self.status = Some(problem.status);
-        if problem.aws_request_id.is_some() {
-            self.aws_request_id.clone_from(&problem.aws_request_id);
-        }
-        let text = match &problem.aws_error {
-            Some(name) => format!("{name}: {}", problem.detail),
+        let text = match &problem.aws {
+            Some(aws) => {
+                self.aws_request_id.clone_from(&aws.request_id);
+                format!("{}: {}", aws.error, problem.detail)
+            }
             None => problem.detail.clone(),
         };
         self.failure = Some((problem.reason, text));

@@ -132,7 +132,7 @@ impl Rig {
     }
 
     /// Of an administrator.
-    pub fn kubeconfig(&self) -> &Path {
+    pub fn kubeconfig() -> &'static Path {
         cluster().kubeconfig()
     }
 

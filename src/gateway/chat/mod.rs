@@ -79,14 +79,14 @@ pub async fn chat(
     request: Request<Incoming>,
     mut turn: Turn,
 ) -> Response<Body> {
-    let (head, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let prepared = async {
-        let auth = admitted.auth(&head.headers)?;
+        let auth = admitted.auth(&parts.headers)?;
         let stream = gateway.stream(&admitted)?;
-        let body = Reader::small(&head.headers, body, CHAT_MAX as u64).await?;
+        let body = Reader::small(&parts.headers, body, CHAT_MAX as u64).await?;
         let chat = Chat::parse(&body)?;
         turn.prompt(chat.prompt_bytes);
-        let header = head.headers.get(headers::SESSION);
+        let header = parts.headers.get(headers::SESSION);
         let header = header.and_then(|value| value.to_str().ok());
         let owner = owner(&admitted.who, &admitted.agent);
         let given = chat.session_id.as_deref().or(header);
@@ -104,7 +104,7 @@ pub async fn chat(
     let asked = Asked {
         gateway,
         admitted: &admitted,
-        request: &head.headers,
+        request: &parts.headers,
         inside: &inside,
     };
     let pieces = if chat.web_socket {
@@ -120,7 +120,7 @@ pub async fn chat(
         Err(problem) => return refuse(turn, Some(&inside), problem),
     };
     let watchdog = admitted.watchdog();
-    if headers::wants_events(&head.headers) {
+    if headers::wants_events(&parts.headers) {
         let held = (stream, gateway.metrics.stream(turn.route()));
         events(turn, inside, pieces, watchdog, held)
     } else {

@@ -115,14 +115,14 @@ impl Pool {
             let using = self.slot(asking.session)?;
             let turns = self.socket(&using.0, &asking).await?;
             let (pieces, said) = mpsc::channel(PIECES);
-            let (begun, began) = oneshot::channel();
+            let (begun, taken) = oneshot::channel();
             let ask = Ask {
                 frame: frame.clone(),
                 begun,
                 pieces,
             };
             // A socket that closed before it took the turn has not sent anything: another one can.
-            if turns.send(ask).await.is_err() || began.await.is_err() {
+            if turns.send(ask).await.is_err() || taken.await.is_err() {
                 continue;
             }
             let said = stream::unfold((said, using), async |(mut said, using)| {

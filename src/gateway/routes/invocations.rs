@@ -226,7 +226,7 @@ fn relay(
         name_session(&mut to, inside);
     }
     let held = (seat, stream, gateway.metrics.stream(route));
-    let mut response = Response::new(Relay::new(body, events, turn, admitted.watchdog(), held));
+    let mut response = Response::new(Relay::body(body, events, turn, admitted.watchdog(), held));
     *response.status_mut() = status;
     *response.headers_mut() = to;
     response

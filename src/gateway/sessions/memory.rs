@@ -180,7 +180,7 @@ impl Ledger for MemoryLedger {
             .filter(|slot| slot.used && (slot.record.in_flight > 0 || !is_over(&slot.record, now)))
             .map(|slot| slot.record.clone())
             .collect();
-        records.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+        records.sort_by_key(|record| record.started_at);
         future::ready(Ok(records)).boxed()
     }
 
