@@ -7,4 +7,5 @@ mod rig;
 mod gateway {
     mod calls;
     pub mod front;
+    mod traces;
 }

@@ -168,6 +168,19 @@ impl Rig {
         .await;
     }
 
+    /// Pushes an image that runs a command, `{"argv", "env"}`.
+    pub async fn push_argv(&self, repository: &str, tag: &str, program: &Value) {
+        self.push_image(json!({
+            "repository": repository, "tag": tag, "architectures": ["arm64"], "program": program,
+        }))
+        .await;
+    }
+
+    /// The address of a pushed image, such as `support:prod`.
+    pub fn image(tagged: &str) -> String {
+        format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{tagged}")
+    }
+
     async fn push_image(&self, image: Value) {
         self.send(
             self.http
