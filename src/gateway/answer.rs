@@ -40,10 +40,14 @@ impl Relay {
     pub fn body(
         upstream: Incoming,
         events: bool,
-        turn: Turn,
+        mut turn: Turn,
         watchdog: Watchdog,
         held: impl Send + 'static,
     ) -> AxumBody {
+        // A body of nothing is never asked for its pieces.
+        if upstream.is_end_stream() {
+            turn.end();
+        }
         AxumBody::new(Self {
             upstream: Some(upstream),
             tail: events.then_some(Tail::Clean),
