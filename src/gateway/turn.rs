@@ -80,6 +80,22 @@ impl Turn {
         }
     }
 
+    /// A WebSocket is open; its end is told like any request's.
+    pub fn opened(&self) {
+        let agent = self.agent.as_deref();
+        tracing::info!(
+            target: "agentcore_operator::access",
+            route = self.route,
+            kind = agent.map(|agent| agent.kind.as_str()),
+            namespace = agent.map(|agent| &*agent.namespace),
+            name = agent.map(|agent| &*agent.name),
+            session = self.session,
+            seconds = self.begun.elapsed().as_secs_f64(),
+            aws_request_id = self.aws_request_id,
+            "web socket opened"
+        );
+    }
+
     /// How often it was sent.
     pub fn attempts(&self, attempts: u32) {
         self.metrics

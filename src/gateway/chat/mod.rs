@@ -100,9 +100,11 @@ pub async fn chat(
         Ok(prepared) => prepared,
         Err(problem) => return refuse(turn, None, problem),
     };
-    turn.session(gateway.sessions.deriver().shown(inside.upstream.as_str()));
+    let shown = gateway.sessions.deriver().shown(inside.upstream.as_str());
+    turn.session(shown.clone());
     let asked = Asked {
         gateway,
+        shown: &shown,
         admitted: &admitted,
         request: &parts.headers,
         inside: &inside,
@@ -140,6 +142,7 @@ enum Spoken {
 /// A chat request on its way.
 struct Asked<'a> {
     gateway: &'a Arc<Gateway>,
+    shown: &'a str,
     admitted: &'a Admitted,
     request: &'a HeaderMap,
     inside: &'a Inside,
@@ -213,6 +216,7 @@ impl Asked<'_> {
         let asking = pool::Asking {
             target: &self.admitted.agent.target,
             session: &self.inside.upstream,
+            shown: self.shown,
             headers: self.outgoing(),
             auth,
         };

@@ -89,6 +89,7 @@ pub async fn open(
         ..
     } = opened;
     turn.answered(StatusCode::SWITCHING_PROTOCOLS, request_id);
+    turn.opened();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let to = response.headers_mut();

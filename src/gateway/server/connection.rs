@@ -252,7 +252,10 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.peer));
-        let (activity, under_way) = (self.activity.clone(), self.activity.begin(request.version()));
+        let (activity, under_way) = (
+            self.activity.clone(),
+            self.activity.begin(request.version()),
+        );
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await?;
