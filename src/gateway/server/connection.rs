@@ -1,5 +1,6 @@
 //! One connection: handshake, HTTP, idleness, and the two ways to end it.
 
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -29,6 +30,9 @@ const HEADER_MAX: u32 = 64 * 1024;
 const STREAMS: u32 = 250;
 /// How often a silent HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
 const PING: Duration = Duration::from_secs(20);
+/// How long a peer may go on sending after the last answer, and how long it may be silent meanwhile. A socket that is closed with
+/// unread bytes in it takes the answer with it, and many clients read a refusal only once they have sent their whole body.
+const LINGER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(2));
 /// How long a peer that takes in nothing, or answers no keep-alive probe, counts as being there.
 const PEER_LIMIT: Duration = Duration::from_mins(1);
 
@@ -113,6 +117,7 @@ impl Connections {
             inner: stream,
             cut: self.cut.clone(),
             cutting: Box::pin(self.cut.clone().cancelled_owned()),
+            lingering: None,
             _held: held,
         });
         let mut connection = pin!(self.http.serve_connection_with_upgrades(stream, service));
@@ -277,7 +282,48 @@ struct Guarded<T> {
     inner: T,
     cut: CancellationToken,
     cutting: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Present once nothing more is to be written.
+    lingering: Option<Lingering>,
     _held: Held,
+}
+
+/// Reads what nobody wants any more, for a while.
+struct Lingering {
+    end: Instant,
+    silence: Pin<Box<Sleep>>,
+}
+
+impl Lingering {
+    fn new() -> Self {
+        let (whole, silence) = LINGER;
+        Self {
+            end: Instant::now() + whole,
+            silence: Box::pin(tokio::time::sleep(silence)),
+        }
+    }
+
+    /// Ready when the peer has closed too, or has had its time.
+    fn poll(
+        &mut self,
+        inner: Pin<&mut (impl AsyncRead + ?Sized)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let mut inner = inner;
+        let mut scratch = [MaybeUninit::uninit(); 8 << 10];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut scratch);
+            match inner.as_mut().poll_read(cx, &mut buffer) {
+                Poll::Pending => return self.silence.as_mut().poll(cx),
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+            let now = Instant::now();
+            if now >= self.end {
+                return Poll::Ready(());
+            }
+            self.silence.as_mut().reset(self.end.min(now + LINGER.1));
+        }
+    }
 }
 
 fn cut() -> io::Error {
@@ -298,7 +344,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -330,6 +376,14 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
+        }
+        let lingering = this.lingering.get_or_insert_with(Lingering::new);
+        if lingering.poll(Pin::new(&mut this.inner), cx).is_pending() {
+            ready!(this.cutting.as_mut().poll(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }
