@@ -6,5 +6,8 @@ mod rig;
 
 mod gateway {
     mod calls;
+    mod errors;
     pub mod front;
+    mod input;
+    mod tools;
 }
