@@ -6,6 +6,9 @@ mod rig;
 
 mod gateway {
     mod calls;
+    mod errors;
     pub mod front;
+    mod input;
+    mod tools;
     mod traces;
 }

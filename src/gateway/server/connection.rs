@@ -3,24 +3,25 @@
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::Service;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
+use super::activity::{Activity, Idle, UnderWay};
+use super::stream::Guarded;
 use super::{BoxError, Held, Limits, Peer};
 
 /// Largest header of a request, in bytes.
@@ -111,15 +112,13 @@ impl Connections {
             peer,
             activity: activity.clone(),
         };
-        let stream = TokioIo::new(Guarded {
-            inner: stream,
-            cut: self.cut.clone(),
-            cutting: Box::pin(self.cut.clone().cancelled_owned()),
-            activity: activity.clone(),
-            patience: self.limits.header,
-            header: None,
-            _held: held,
-        });
+        let stream = TokioIo::new(Guarded::new(
+            stream,
+            self.cut.clone(),
+            activity.clone(),
+            self.limits.header,
+            held,
+        ));
         let mut connection = pin!(self.http.serve_connection_with_upgrades(stream, service));
         let mut look = pin!(tokio::time::sleep(self.limits.header));
         let mut ending = false;
@@ -172,66 +171,6 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// What a connection has to do.
-#[derive(Default)]
-struct Activity(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    under_way: usize,
-    /// When the last request ended; absent before the first.
-    since: Option<Instant>,
-    /// How many requests there were.
-    begun: u64,
-    /// Whether bytes may come that are of no request: the peer speaks HTTP/2, or the connection was upgraded.
-    beyond: bool,
-}
-
-enum Idle {
-    /// Not one request yet.
-    Unused,
-    /// Something is under way.
-    Busy,
-    /// Nothing has been under way for this long.
-    For(Duration),
-}
-
-impl Activity {
-    fn idle(&self) -> Idle {
-        let state = self.0.lock();
-        match state.since {
-            _ if state.under_way > 0 => Idle::Busy,
-            None => Idle::Unused,
-            Some(since) => Idle::For(since.elapsed()),
-        }
-    }
-
-    fn begin(self: &Arc<Self>, version: Version) -> UnderWay {
-        let mut state = self.0.lock();
-        state.under_way += 1;
-        state.begun += 1;
-        state.beyond = version == Version::HTTP_2;
-        UnderWay(self.clone())
-    }
-
-    /// While the next byte would be of a header: how many requests came before it.
-    fn before_header(&self) -> Option<u64> {
-        let state = self.0.lock();
-        (state.under_way == 0 && !state.beyond).then_some(state.begun)
-    }
-}
-
-/// A request, until its answer's body has ended.
-struct UnderWay(Arc<Activity>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let mut state = self.0.0.lock();
-        state.under_way -= 1;
-        state.since = Some(Instant::now());
-    }
-}
-
 /// The service of one connection.
 struct Watched<S> {
     inner: S,
@@ -260,7 +199,7 @@ where
         Box::pin(async move {
             let answer = answer.await?;
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-                activity.0.lock().beyond = true;
+                activity.upgraded();
             }
             Ok(answer.map(|body| Counted {
                 body,
@@ -293,115 +232,5 @@ impl HttpBody for Counted {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A stream that can be cut from outside, whoever reads it: after an upgrade that is not the connection any more. It ends by itself when a
-/// header takes too long.
-struct Guarded<T> {
-    inner: T,
-    cut: CancellationToken,
-    cutting: Pin<Box<WaitForCancellationFutureOwned>>,
-    activity: Arc<Activity>,
-    patience: Duration,
-    /// The header being read.
-    header: Option<Header>,
-    _held: Held,
-}
-
-/// A header of which something has come.
-struct Header {
-    /// Requests before it.
-    after: u64,
-    deadline: Pin<Box<Sleep>>,
-}
-
-impl<T> Guarded<T> {
-    /// Ready when the header being read has taken too long. `came`: something of it has come just now.
-    fn late(&mut self, cx: &mut Context<'_>, came: bool) -> Poll<()> {
-        let Some(after) = self.activity.before_header() else {
-            self.header = None;
-            return Poll::Pending;
-        };
-        if self
-            .header
-            .as_ref()
-            .is_some_and(|header| header.after != after)
-        {
-            self.header = None;
-        }
-        if came && self.header.is_none() {
-            self.header = Some(Header {
-                after,
-                deadline: Box::pin(tokio::time::sleep(self.patience)),
-            });
-        }
-        match &mut self.header {
-            Some(header) => header.deadline.as_mut().poll(cx),
-            None => Poll::Pending,
-        }
-    }
-}
-
-fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "the server has ended")
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        let came = buffer.filled().len() > before;
-        if self.late(cx, came).is_ready() {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "a request's header took too long",
-            )));
-        }
-        if read.is_ready() {
-            return read;
-        }
-        ready!(self.cutting.as_mut().poll(cx));
-        Poll::Ready(Err(cut()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.cut.is_cancelled() {
-            return Poll::Ready(Err(cut()));
-        }
-        Pin::new(&mut self.inner).poll_write(cx, buffer)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.cut.is_cancelled() {
-            return Poll::Ready(Err(cut()));
-        }
-        Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

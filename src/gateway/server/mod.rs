@@ -2,7 +2,9 @@
 //!
 //! What one connection does is in `connection`, certificates are in [`tls`].
 
+mod activity;
 mod connection;
+mod stream;
 pub mod tls;
 
 use std::io;
