@@ -7,6 +7,7 @@ mod rig;
 mod gateway {
     mod calls;
     mod errors;
+    mod faults;
     pub mod front;
     mod input;
     mod tools;

@@ -312,3 +312,54 @@ impl Front {
             .json(body)
     }
 }
+
+/// Opens a WebSocket to an agent.
+pub async fn web_socket(
+    front: &Front,
+    path: &str,
+    token: &str,
+) -> tokio_tungstenite::WebSocketStream<TcpStream> {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+    let url = path.replace("http://", "ws://");
+    let mut request = url.into_client_request().expect("request");
+    let bearer = format!("Bearer {token}").parse().expect("header");
+    request.headers_mut().insert("authorization", bearer);
+    let stream = connect(&front.gateway).await;
+    let opened = tokio_tungstenite::client_async(request, stream).await;
+    opened.expect("a WebSocket").0
+}
+
+/// The code that a WebSocket is closed with; what comes before that is nobody's business.
+pub async fn close_code(
+    socket: &mut (
+             impl futures::Stream<
+        Item = Result<
+            tokio_tungstenite::tungstenite::Message,
+            tokio_tungstenite::tungstenite::Error,
+        >,
+    > + Unpin
+         ),
+) -> u16 {
+    use futures::StreamExt as _;
+    use tokio_tungstenite::tungstenite::Message;
+    let closing = async {
+        loop {
+            match socket.next().await.expect("a close").expect("a message") {
+                Message::Close(frame) => return u16::from(frame.expect("a code").code),
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, closing)
+        .await
+        .expect("a close in time")
+}
+
+/// The data of the last event, which is an error, and what came before it.
+pub fn last_error(stream: &str) -> (&str, Value) {
+    let (before, data) = stream
+        .rsplit_once("event: error\ndata: ")
+        .unwrap_or_else(|| panic!("no error in {stream:?}"));
+    let data = data.strip_suffix("\n\n").expect("the end of an event");
+    (before, serde_json::from_str(data).expect("JSON"))
+}

@@ -250,10 +250,18 @@ async fn inward(
         match message {
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Close(frame))) => {
+                let frame = frame.unwrap_or_else(normal);
+                // So it is told when the agent died; other codes are for caller and agent to understand.
+                let died = frame.code == CloseCode::Error;
                 return Parting {
-                    to_caller: Some(frame.unwrap_or_else(normal)),
+                    failure: died.then(|| {
+                        (
+                            "UpstreamBrokeOff",
+                            format!("the agent's WebSocket broke off: {frame}"),
+                        )
+                    }),
+                    to_caller: Some(frame),
                     to_agent: None,
-                    failure: None,
                 };
             }
             Some(Ok(message)) => {
