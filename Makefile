@@ -31,7 +31,8 @@ verify: ## Fail if a generated file is not what `make generate` writes
 	@scripts/verify.sh
 
 .PHONY: bench
-bench: ## Measure the operator against a local AgentCore
+bench: ## Measure the gateway and the operator against a local AgentCore
+	cargo bench --locked -p agentcore-operator --bench gateway
 	cargo bench --locked -p agentcore-operator --bench operator
 
 .PHONY: image

@@ -7,79 +7,35 @@ mod by_hand;
 #[path = "../tests/apiserver/rig.rs"]
 #[allow(dead_code)]
 mod rig;
+mod support;
 
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use rig::{Operator, Rig, runtime_is_ready};
 use serde_json::json;
-
-/// One row of the table.
-struct Row {
-    what: &'static str,
-    asked: String,
-    measured: String,
-    good: bool,
-}
-
-fn row(
-    rows: &mut Vec<Row>,
-    what: &'static str,
-    asked: impl Into<String>,
-    measured: impl Into<String>,
-    good: bool,
-) {
-    let row = Row {
-        what,
-        asked: asked.into(),
-        measured: measured.into(),
-        good,
-    };
-    print_row(&row);
-    rows.push(row);
-}
-
-fn print_row(row: &Row) {
-    println!(
-        "{:<52} {:>20} {:>24}  {}",
-        row.what,
-        row.asked,
-        row.measured,
-        if row.good { "ok" } else { "MISSED" }
-    );
-}
-
-/// Seconds, one digit.
-fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
-}
+use support::process::resident_mb;
+use support::table::{Table, filter, seconds};
 
 #[tokio::main]
 async fn main() {
-    // `cargo bench -- --filter WORD` and harness flags that cargo passes on.
-    let filter = std::env::args()
-        .skip_while(|word| word != "--filter")
-        .nth(1)
-        .unwrap_or_default();
+    let filter = filter();
     let wants = |name: &str| name.contains(&filter);
-    println!("{:<52} {:>20} {:>24}", "figure", "asked", "measured");
-    let mut rows = Vec::new();
+    let mut table = Table::begin();
     if wants("single") {
-        single(&mut rows).await;
+        single(&mut table).await;
     }
     if wants("many") {
-        many(&mut rows).await;
+        many(&mut table).await;
     }
     if wants("memory") {
-        memory(&mut rows).await;
+        memory(&mut table).await;
     }
-    let missed = rows.iter().filter(|row| !row.good).count();
-    println!("{} figures, {missed} missed", rows.len());
-    std::process::exit(i32::from(missed > 0));
+    table.end();
 }
 
 /// Time and calls of one create, one edit, one edit without effect.
-async fn single(rows: &mut Vec<Row>) {
+async fn single(table: &mut Table) {
     const SERVICE: Duration = Duration::from_secs(3);
     const ROUNDS: usize = 10;
     let rig = Rig::start("bench-single").await;
@@ -103,8 +59,7 @@ async fn single(rows: &mut Vec<Row>) {
     }
     lags.sort();
     let p50 = lags[ROUNDS / 2];
-    row(
-        rows,
+    table.row(
         "apply to Ready less the service's delay, p50",
         "<= 2.5 s",
         seconds(p50),
@@ -120,8 +75,7 @@ async fn single(rows: &mut Vec<Row>) {
         per_round("CreateAgentRuntime"),
         per_round("GetAgentRuntime") + per_round("GetAgentRuntimeEndpoint"),
     );
-    row(
-        rows,
+    table.row(
         "AWS calls of a create",
         "1 create + 2 gets",
         format!("{creates:.1} + {gets:.1}"),
@@ -136,8 +90,7 @@ async fn single(rows: &mut Vec<Row>) {
     let updates = since(&calls, &before, "UpdateAgentRuntime");
     let gets = since(&calls, &before, "GetAgentRuntime")
         + since(&calls, &before, "GetAgentRuntimeEndpoint");
-    row(
-        rows,
+    table.row(
         "AWS calls of an edit",
         "1 update + <= 3 gets",
         format!("{updates} + {gets}"),
@@ -160,8 +113,7 @@ async fn single(rows: &mut Vec<Row>) {
     })
     .await;
     let mutations = rig.mutations().await - before;
-    row(
-        rows,
+    table.row(
         "mutating calls of an edit without effect",
         "0",
         mutations.to_string(),
@@ -173,7 +125,7 @@ async fn single(rows: &mut Vec<Row>) {
 const COUNT: usize = 200;
 
 /// 200 runtimes: submitted, at rest, restarted, drifted.
-async fn many(rows: &mut Vec<Row>) {
+async fn many(table: &mut Table) {
     let rig = Rig::start("bench-many").await;
     rig.settings(json!({"createDelayMs": 2000, "updateDelayMs": 500, "endpointDelayMs": 200, "ratePerSecond": 5, "burst": 5})).await;
     let operator = rig.operator_at_default_rates(&[]);
@@ -186,8 +138,7 @@ async fn many(rows: &mut Vec<Row>) {
     }
     let submitted = start.elapsed();
     let floor = Duration::from_secs(COUNT as u64 / 5);
-    row(
-        rows,
+    table.row(
         "200 at once: submitted",
         format!("<= {}", seconds(floor.mul_f64(1.1))),
         seconds(submitted),
@@ -195,30 +146,28 @@ async fn many(rows: &mut Vec<Row>) {
     );
     all_ready(&rig, COUNT).await;
     let throttled = rig.throttled().await;
-    row(
-        rows,
+    table.row(
         "200 at once: throttling answers",
         "0",
         throttled.to_string(),
         throttled == 0,
     );
     let made = rig.aws_runtimes().await.len();
-    row(
-        rows,
+    table.row(
         "200 at once: runtimes in AWS",
         COUNT.to_string(),
         made.to_string(),
         made == COUNT,
     );
 
-    at_rest(&rig, rows).await;
-    let operator = restart(&rig, rows, operator).await;
-    drift(&rig, rows).await;
+    at_rest(&rig, table).await;
+    let operator = restart(&rig, table, operator).await;
+    drift(&rig, table).await;
     drop(operator);
 }
 
 /// Calls of three minutes in which nothing happens.
-async fn at_rest(rig: &Rig, rows: &mut Vec<Row>) {
+async fn at_rest(rig: &Rig, table: &mut Table) {
     // Let the last transitions and status writes end, then count three minutes.
     tokio::time::sleep(Duration::from_secs(70)).await;
     let before = rig.all_calls().await;
@@ -226,15 +175,13 @@ async fn at_rest(rig: &Rig, rows: &mut Vec<Row>) {
     let after = rig.all_calls().await;
     let lists = after["ListAgentRuntimes"] - before["ListAgentRuntimes"];
     let all: u64 = after.values().sum::<u64>() - before.values().sum::<u64>();
-    row(
-        rows,
+    table.row(
         "at rest, 3 min: List calls",
         "<= 8",
         lists.to_string(),
         lists <= 8,
     );
-    row(
-        rows,
+    table.row(
         "at rest, 3 min: other calls (sweep)",
         "<= 36",
         (all - lists).to_string(),
@@ -243,7 +190,7 @@ async fn at_rest(rig: &Rig, rows: &mut Vec<Row>) {
 }
 
 /// SIGTERM and start.
-async fn restart(rig: &Rig, rows: &mut Vec<Row>, operator: Operator) -> Operator {
+async fn restart(rig: &Rig, table: &mut Table, operator: Operator) -> Operator {
     let versions = resource_versions(rig).await;
     let stopped = operator.stop().await;
     assert!(rig::clean(stopped), "clean stop");
@@ -257,8 +204,7 @@ async fn restart(rig: &Rig, rows: &mut Vec<Row>, operator: Operator) -> Operator
         assert!(led.elapsed() < Duration::from_mins(1), "not observed");
     }
     let observed = led.elapsed();
-    row(
-        rows,
+    table.row(
         "restart with 200: all observed after leading",
         "<= 10 s",
         seconds(observed),
@@ -273,22 +219,19 @@ async fn restart(rig: &Rig, rows: &mut Vec<Row>, operator: Operator) -> Operator
         .zip(resource_versions(rig).await)
         .filter(|(before, after)| *before != after)
         .count();
-    row(
-        rows,
+    table.row(
         "restart with 200: List calls",
         "<= 5",
         delta("ListAgentRuntimes").to_string(),
         delta("ListAgentRuntimes") <= 5,
     );
-    row(
-        rows,
+    table.row(
         "restart with 200: Get calls",
         "0",
         delta("GetAgentRuntime").to_string(),
         delta("GetAgentRuntime") == 0,
     );
-    row(
-        rows,
+    table.row(
         "restart with 200: status writes",
         "0",
         writes.to_string(),
@@ -298,8 +241,7 @@ async fn restart(rig: &Rig, rows: &mut Vec<Row>, operator: Operator) -> Operator
         + delta("UpdateAgentRuntime")
         + delta("DeleteAgentRuntime")
         + delta("TagResource");
-    row(
-        rows,
+    table.row(
         "restart with 200: mutating calls",
         "0",
         mutations.to_string(),
@@ -310,7 +252,7 @@ async fn restart(rig: &Rig, rows: &mut Vec<Row>, operator: Operator) -> Operator
 }
 
 /// A configuration changed by hand.
-async fn drift(rig: &Rig, rows: &mut Vec<Row>) {
+async fn drift(rig: &Rig, table: &mut Table) {
     let id = rig::id(&rig.runtimes().get("support-7").await.expect("support-7"));
     rig.update_by_hand(&id, "changed by hand").await;
     let drifted = Instant::now();
@@ -324,8 +266,7 @@ async fn drift(rig: &Rig, rows: &mut Vec<Row>) {
         assert!(drifted.elapsed() < Duration::from_secs(200), "not repaired");
     }
     let repaired = drifted.elapsed();
-    row(
-        rows,
+    table.row(
         "drift of a configuration: repair submitted after",
         "<= 90 s",
         seconds(repaired),
@@ -334,7 +275,7 @@ async fn drift(rig: &Rig, rows: &mut Vec<Row>) {
 }
 
 /// Resident memory with 1,000 runtimes.
-async fn memory(rows: &mut Vec<Row>) {
+async fn memory(table: &mut Table) {
     const MANY: usize = 1000;
     let rig = Rig::start("bench-memory").await;
     rig.settings(
@@ -363,15 +304,13 @@ async fn memory(rows: &mut Vec<Row>) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let rest = resident_mb(operator.pid());
-    row(
-        rows,
+    table.row(
         "RSS with 1,000 runtimes, after creating them",
         "< 60 MB",
         format!("{creating} MB"),
         creating < 60,
     );
-    row(
-        rows,
+    table.row(
         "RSS with 1,000 runtimes, after a restart",
         "< 60 MB",
         format!("{rest} MB"),
@@ -470,20 +409,4 @@ async fn reconciled(admin: &str) -> u64 {
         })
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
         .sum()
-}
-
-/// Resident memory of a process, in MB (10^6 bytes).
-fn resident_mb(pid: u32) -> u64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status of the operator");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .expect("VmRSS");
-    let kib: u64 = line
-        .split_whitespace()
-        .nth(1)
-        .and_then(|number| number.parse().ok())
-        .expect("number");
-    kib * 1024 / 1_000_000
 }

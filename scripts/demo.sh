@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Shows the operator at work on this machine: a real Kubernetes API, a local AgentCore, the controller and an agent, from nothing.
+# Shows the operator at work on this machine: a real Kubernetes API, a local AgentCore, the controller, the gateway and an agent, from
+# nothing.
 # It then stays up for experiments until Ctrl-C. With ONCE=1, or without a terminal, it deletes what it made, checks that nothing
 # is left in AgentCore, and ends with status 0. Everything that it starts ends with it; its files are in .demo/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
+# shellcheck source=scripts/demo/gateway.sh
+. scripts/demo/gateway.sh
 
 once=${ONCE:-}
 [[ -t 0 ]] || once=1
@@ -202,6 +205,8 @@ run kubectl --namespace "$namespace" get agentruntimes,agentendpoints
 new_session
 invoke '{"action": "env", "name": "LOG_LEVEL"}'
 
+call_through_gateway
+
 step "What happened, as Events"
 run kubectl --namespace "$namespace" events
 
@@ -216,6 +221,8 @@ if [[ -z $once ]]; then
 
   kubectl --namespace $namespace get agentruntimes,agentendpoints --watch
   kubectl --namespace $namespace edit agentruntime support
+  curl --header "Authorization: Bearer \$(kubectl --namespace $namespace create token caller --audience agentcore-gateway)" \\
+    --data '{"prompt": "Hello"}' $agent/chat
   aws bedrock-agentcore-control list-agent-runtimes
   curl $AWS_ENDPOINT_URL/_sim/state
 
@@ -226,15 +233,18 @@ END
 fi
 
 step "Delete everything, and see that AgentCore has nothing left"
-run kubectl delete -f examples/support-live.yaml -f examples/support.yaml --timeout 120s ||
+run kubectl delete -f examples/gateway/caller.yaml -f examples/support-live.yaml -f examples/support.yaml --timeout 120s ||
   give_up operator "the deletion did not finish"
 run kubectl delete namespace "$namespace" --timeout 120s || give_up cluster "the namespace did not go"
 await "AgentCore has no runtime, no endpoint and no running session" 60 sim nothing_left
 
-step "Stop the operator and wait for its own verdict"
+step "Stop the gateway and the operator, and wait for their own verdicts"
+stop "$gateway" 60
+((stopped == 0)) || give_up gateway "the gateway ended with status $stopped"
+note "the gateway: status 0"
 stop "$operator" 60
 ((stopped == 0)) || give_up operator "the operator ended with status $stopped"
 said operator 'lease released' || give_up operator "the operator ended without giving its lease back"
-note "status 0, and the lease is given back"
+note "the operator: status 0, and the lease is given back"
 
 step "The demo is over: $((SECONDS - begun)) s without the build"

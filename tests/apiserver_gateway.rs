@@ -11,4 +11,5 @@ mod gateway {
     pub mod front;
     mod input;
     mod tools;
+    mod traces;
 }

@@ -3,6 +3,7 @@
 
 mod apiserver {
     mod by_hand;
+    #[allow(dead_code)] // the gateway's tests use more of it
     mod rig;
 
     mod deletion;

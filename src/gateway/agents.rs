@@ -23,7 +23,7 @@ pub use super::identity::Kind;
 use crate::cluster::store::Watch;
 
 /// How long AgentCore lets a session live where nothing else is said (AgentCore API).
-const MAX_LIFETIME: Duration = Duration::from_secs(28_800);
+const MAX_LIFETIME: Duration = Duration::from_hours(8);
 /// Longest wait for the first list before the log says so.
 const FIRST_LIST: Duration = Duration::from_secs(30);
 

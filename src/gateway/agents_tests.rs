@@ -90,14 +90,15 @@ async fn a_runtime_leads_to_its_arn_and_what_a_request_needs() {
         .expect("resolves");
     let expected = Agent {
         kind: Kind::AgentRuntime,
-        namespace: "shop".to_owned(),
-        name: "support".to_owned(),
+        namespace: "shop".into(),
+        name: "support".into(),
         uid: "u-1".to_owned(),
-        target: Place {
-            arn: ARN.to_owned(),
+        target: Target {
+            arn: ARN.parse().expect("an ARN"),
             qualifier: None,
         },
         version: Some("3".to_owned()),
+        max_lifetime: Duration::from_hours(8),
         protocol: ServerProtocol::Mcp,
         jwt: false,
         allowlist: vec![
@@ -125,8 +126,8 @@ async fn an_endpoint_has_its_own_place_and_its_runtimes_ways() {
     let agent = agents
         .resolve(Kind::AgentEndpoint, "shop", "prod")
         .expect("resolves");
-    let target = Place {
-        arn: ARN.to_owned(),
+    let target = Target {
+        arn: ARN.parse().expect("an ARN"),
         qualifier: Some("prod_1".to_owned()),
     };
     assert_eq!(agent.target, target);

@@ -37,13 +37,17 @@ pub struct Relay {
 
 impl Relay {
     /// Passes `upstream` on; `held` lives as long as it does.
-    pub fn new(
+    pub fn body(
         upstream: Incoming,
         events: bool,
-        turn: Turn,
+        mut turn: Turn,
         watchdog: Watchdog,
         held: impl Send + 'static,
     ) -> AxumBody {
+        // A body of nothing is never asked for its pieces.
+        if upstream.is_end_stream() {
+            turn.end();
+        }
         AxumBody::new(Self {
             upstream: Some(upstream),
             tail: events.then_some(Tail::Clean),
@@ -61,11 +65,11 @@ impl Relay {
     }
 
     /// The answer breaks off: the last event, or an error that closes the connection.
-    fn break_off(&mut self, problem: &Problem) -> Option<Result<Frame<Bytes>, Interrupted>> {
+    fn break_off(&mut self, problem: &Problem) -> Result<Frame<Bytes>, Interrupted> {
         self.upstream = None;
         self.turn.broke_off(problem.reason, problem.detail.clone());
         let Some(tail) = self.tail else {
-            return Some(Err(Interrupted(problem.reason)));
+            return Err(Interrupted(problem.reason));
         };
         let mut event = BytesMut::from(match tail {
             Tail::Clean => &b""[..],
@@ -75,7 +79,7 @@ impl Relay {
         event.extend_from_slice(b"event: error\ndata: ");
         event.extend_from_slice(problem.to_json().to_string().as_bytes());
         event.extend_from_slice(b"\n\n");
-        Some(Ok(Frame::data(event.freeze())))
+        Ok(Frame::data(event.freeze()))
     }
 }
 
@@ -111,7 +115,7 @@ impl Body for Relay {
             return Poll::Ready(None);
         };
         if let Poll::Ready(problem) = this.watchdog.poll(context) {
-            return Poll::Ready(this.break_off(&problem));
+            return Poll::Ready(Some(this.break_off(&problem)));
         }
         match ready!(Pin::new(upstream).poll_frame(context)) {
             Some(Ok(frame)) => {
@@ -127,7 +131,7 @@ impl Body for Relay {
             Some(Err(error)) => {
                 let detail = format!("the agent's answer broke off: {error}");
                 let problem = Problem::broke_off(detail);
-                Poll::Ready(this.break_off(&problem))
+                Poll::Ready(Some(this.break_off(&problem)))
             }
             None => {
                 this.upstream = None;

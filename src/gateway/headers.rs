@@ -132,6 +132,8 @@ pub fn agent_authorization(headers: &HeaderMap) -> Option<HeaderValue> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -219,5 +221,39 @@ mod tests {
             "x-amzn-trace-id",
         ];
         assert_eq!(names(&downstream(&given)), passed);
+    }
+
+    proptest! {
+        /// Whatever a caller sends and an owner lists, nothing that speaks for somebody else gets through.
+        #[test]
+        fn no_header_of_the_platform_passes(
+            names in prop::collection::vec("(x-amz-|x-amzn-|x-forwarded-|x-agentcore-|)[a-z0-9-]{1,12}", 0..12),
+            value in "[ -~]{0,40}",
+        ) {
+            let mut given = HeaderMap::new();
+            for name in names.iter().map(String::as_str).chain(NEVER.iter().map(HeaderName::as_str)) {
+                if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+                    given.append(name, value);
+                }
+            }
+            let listed: Vec<HeaderName> = given.keys().cloned().collect();
+            for name in upstream(&given, &listed).keys() {
+                prop_assert!(!NEVER.contains(name), "{}", name);
+                let own = ["x-amz-", "x-forwarded-", "x-agentcore-"];
+                prop_assert!(!own.iter().any(|prefix| name.as_str().starts_with(prefix)), "{}", name);
+                let platform = name.as_str().starts_with("x-amzn-") && name != "x-amzn-trace-id";
+                prop_assert!(!platform, "{}", name);
+            }
+        }
+
+        #[test]
+        fn media_types_are_read_from_anything(value in prop::collection::vec(any::<u8>(), 0..60)) {
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                headers.insert(header::CONTENT_TYPE, value.clone());
+                headers.insert(header::ACCEPT, value);
+            }
+            let _ = (is_event_stream(&headers), wants_events(&headers));
+        }
     }
 }

@@ -82,16 +82,13 @@ async fn serve(
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let transport = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => {
-            Transport::Tls(Box::new(Reloading::from_files(certificate, key).await?))
-        }
-        _ => {
-            tracing::warn!(
-                "serving plain HTTP: tokens and payloads are readable on the way (--plain-http)"
-            );
-            Transport::Plain
-        }
+    let transport = if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        Transport::Tls(Box::new(Reloading::from_files(certificate, key).await?))
+    } else {
+        tracing::warn!(
+            "serving plain HTTP: tokens and payloads are readable on the way (--plain-http)"
+        );
+        Transport::Plain
     };
     check_spool(&args.spool_dir)?;
     let key = session_key(args.session_key_file.as_deref())?;
@@ -136,7 +133,7 @@ async fn serve(
     });
     tokio::select! {
         () = watching => anyhow::bail!("the watch of agents ended"),
-        served = async {
+        ended = async {
             tokio::select! {
                 () = gateway.agents.filled() => {}
                 () = stop.cancelled() => return Ok(()),
@@ -162,7 +159,7 @@ async fn serve(
                 tracing::warn!(connections = cut, sockets = tasks.len(), "some callers were cut off after the grace time (--drain-grace)");
             }
             Ok(())
-        } => served,
+        } => ended,
     }
 }
 

@@ -126,6 +126,8 @@ fn is_dns(label: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -161,6 +163,26 @@ mod tests {
             "/v1//namespaces/shop/agentruntimes/support/invocations",
         ] {
             assert_eq!(Route::parse(path), None, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_route_of_good_names_or_none(path in "(/v1/namespaces/)?[a-z0-9/.%A-Z-]{0,60}") {
+            if let Some(route) = Route::parse(&path) {
+                prop_assert!(is_label(route.namespace) && is_subdomain(route.name));
+                let tail = match route.action {
+                    Action::Session(id) => format!("sessions/{id}"),
+                    action => action.as_str().to_owned(),
+                };
+                let again = format!("/v1/namespaces/{}/{}/{}/{tail}", route.namespace, route.kind.plural(), route.name);
+                prop_assert_eq!(again, path);
+            }
+        }
+
+        #[test]
+        fn nothing_breaks_the_parser(path in any::<String>()) {
+            let _ = Route::parse(&path);
         }
     }
 }

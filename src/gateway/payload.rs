@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,6 +26,10 @@ const MEMORY_MAX: usize = 1 << 20;
 /// How long a caller may be silent in the middle of a body.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How much of a body that is too large is read and thrown away, and for how long.
+const DRAIN_MAX: usize = 256 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
 /// How bodies are read.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -39,13 +44,20 @@ impl Reader {
         headers: &HeaderMap,
         body: Incoming,
     ) -> Result<(Payload, u64), Problem> {
-        let announced = announced(headers, PAYLOAD_MAX)?;
+        let announced = match announced(headers, PAYLOAD_MAX) {
+            Ok(announced) => announced,
+            Err(problem) => {
+                drain(headers, body);
+                return Err(problem);
+            }
+        };
         let mut body = body;
         let mut kept = Kept::default();
         let mut length = 0_u64;
         while let Some(bytes) = next(&mut body).await? {
             length += bytes.len() as u64;
             if length > PAYLOAD_MAX {
+                drain(headers, body);
                 return Err(too_large(PAYLOAD_MAX));
             }
             kept.push(bytes, announced, &self.spool_dir)
@@ -76,15 +88,18 @@ impl Reader {
         Ok(whole.freeze())
     }
 
-    /// Passes a body on as it comes. What cuts it short is found in `cut` afterwards.
-    pub fn streamed(headers: &HeaderMap, body: Incoming, cut: &Cut) -> Result<Payload, Problem> {
+    /// Passes a body on as it comes. What became of it is found in `progress` afterwards.
+    pub fn streamed(
+        headers: &HeaderMap,
+        body: Incoming,
+        progress: &Progress,
+    ) -> Result<Payload, Problem> {
         let length = announced(headers, PAYLOAD_MAX)?;
         Ok(Payload::Stream {
             body: Guarded {
                 inner: body,
-                seen: 0,
                 idle: Box::pin(tokio::time::sleep(IDLE)),
-                cut: cut.clone(),
+                progress: progress.clone(),
             }
             .boxed_unsync(),
             length,
@@ -120,6 +135,28 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
             Some(Err(_)) => return Err(broken_off()),
         }
     }
+}
+
+/// Throws away what is left of a body that is too large, within bounds: a caller that is still sending would otherwise find its connection
+/// reset before it reads why. One that asked first (`Expect: 100-continue`) sends nothing.
+fn drain(headers: &HeaderMap, mut body: Incoming) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    tokio::spawn(async move {
+        let mut left = DRAIN_MAX;
+        let read = async {
+            while let Some(Ok(frame)) = body.frame().await {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                left = left.saturating_sub(length);
+                if left == 0 {
+                    return;
+                }
+            }
+        };
+        // Whether the caller ends in time is its own affair.
+        let _ = timeout(DRAIN_TIME, read).await;
+    });
 }
 
 fn too_large(limit: u64) -> Problem {
@@ -210,23 +247,33 @@ impl Spool {
     }
 }
 
-/// Why a streamed body was cut short, if it was.
+/// What becomes of a streamed body.
 #[derive(Debug, Clone, Default)]
-pub struct Cut(Arc<OnceLock<Problem>>);
+pub struct Progress(Arc<Streamed>);
 
-impl Cut {
-    /// The reason.
-    pub fn reason(&self) -> Option<Problem> {
-        self.0.get().cloned()
+#[derive(Debug, Default)]
+struct Streamed {
+    bytes: AtomicU64,
+    cut: OnceLock<Problem>,
+}
+
+impl Progress {
+    /// Why it was cut short, if it was.
+    pub fn cut(&self) -> Option<Problem> {
+        self.0.cut.get().cloned()
+    }
+
+    /// How much has passed.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
     }
 }
 
 /// A streamed body that keeps to the limits.
 struct Guarded {
     inner: Incoming,
-    seen: u64,
     idle: Pin<Box<Sleep>>,
-    cut: Cut,
+    progress: Progress,
 }
 
 impl Guarded {
@@ -235,7 +282,7 @@ impl Guarded {
         problem: Problem,
     ) -> Poll<Option<Result<Frame<Bytes>, agentcore_invoke::BoxError>>> {
         let error = problem.detail.clone().into();
-        let _ = self.cut.0.set(problem);
+        let _ = self.progress.0.cut.set(problem);
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -250,8 +297,9 @@ impl Body for Guarded {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match Pin::new(&mut self.inner).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
-                self.seen += frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
-                if self.seen > PAYLOAD_MAX {
+                let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+                let before = self.progress.0.bytes.fetch_add(length, Ordering::Relaxed);
+                if before + length > PAYLOAD_MAX {
                     return self.cut(too_large(PAYLOAD_MAX));
                 }
                 self.idle.as_mut().reset(Instant::now() + IDLE);

@@ -24,15 +24,22 @@ pub struct Problem {
     pub reason: &'static str,
     /// What happened, for a person. Never holds a payload or a token.
     pub detail: String,
-    /// AWS's name of the error.
-    pub aws_error: Option<String>,
-    /// AWS's id of the request.
-    pub aws_request_id: Option<String>,
+    /// What AWS said, where it was AWS.
+    pub aws: Option<Box<Aws>>,
     /// When it is worth trying again.
     pub retry_after: Option<Duration>,
     /// The one method that the path takes, for 405.
     pub allow: Option<&'static str>,
-    /// How the caller has to say who it is, for 401.
+}
+
+/// AWS's part in a problem.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    /// AWS's name of the error.
+    pub error: String,
+    /// AWS's id of the request.
+    pub request_id: Option<String>,
+    /// How AWS wants to be told who asks, for 401.
     pub challenge: Option<HeaderValue>,
 }
 
@@ -43,11 +50,9 @@ impl Problem {
             status,
             reason,
             detail: detail.into(),
-            aws_error: None,
-            aws_request_id: None,
+            aws: None,
             retry_after: None,
             allow: None,
-            challenge: None,
         }
     }
 
@@ -112,11 +117,9 @@ impl Problem {
             status,
             reason,
             detail,
-            aws_error,
-            aws_request_id,
+            aws,
             retry_after: _,
             allow: _,
-            challenge: _,
         } = self;
         let mut members = Map::new();
         members.insert("type".to_owned(), json!("about:blank"));
@@ -125,11 +128,11 @@ impl Problem {
         members.insert("status".to_owned(), json!(status.as_u16()));
         members.insert("reason".to_owned(), json!(reason));
         members.insert("detail".to_owned(), json!(detail));
-        if let Some(name) = aws_error {
-            members.insert("awsError".to_owned(), json!(name));
-        }
-        if let Some(id) = aws_request_id {
-            members.insert("awsRequestId".to_owned(), json!(id));
+        if let Some(aws) = aws {
+            members.insert("awsError".to_owned(), json!(aws.error));
+            if let Some(id) = &aws.request_id {
+                members.insert("awsRequestId".to_owned(), json!(id));
+            }
         }
         Value::Object(members)
     }
@@ -149,11 +152,10 @@ impl Problem {
                 headers.insert(header::RETRY_AFTER, value);
             }
         }
-        if let Some(id) = self
-            .aws_request_id
-            .as_deref()
-            .and_then(|id| HeaderValue::from_str(id).ok())
-        {
+        let (request_id, challenge) = self
+            .aws
+            .map_or((None, None), |aws| (aws.request_id, aws.challenge));
+        if let Some(id) = request_id.and_then(|id| HeaderValue::from_str(&id).ok()) {
             headers.insert("x-amzn-requestid", id);
         }
         if let Some(method) = self.allow {
@@ -165,7 +167,7 @@ impl Problem {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
-            headers.insert(header::WWW_AUTHENTICATE, self.challenge.unwrap_or(bearer));
+            headers.insert(header::WWW_AUTHENTICATE, challenge.unwrap_or(bearer));
         }
         // What is left of the request's body is not worth reading.
         if matches!(
@@ -276,9 +278,11 @@ impl From<&ServiceError> for Problem {
             error.message.clone()
         };
         Self {
-            aws_error: Some(error.name.clone()),
-            aws_request_id: error.request_id.clone(),
-            challenge: error.challenge.clone(),
+            aws: Some(Box::new(Aws {
+                error: error.name.clone(),
+                request_id: error.request_id.clone(),
+                challenge: error.challenge.clone(),
+            })),
             retry_after: again.then(|| error.retry_after.unwrap_or(RETRY_AFTER)),
             ..Self::new(status, reason, detail)
         }

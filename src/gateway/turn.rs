@@ -80,6 +80,22 @@ impl Turn {
         }
     }
 
+    /// A WebSocket is open; its end is told like any request's.
+    pub fn opened(&self) {
+        let agent = self.agent.as_deref();
+        tracing::info!(
+            target: "agentcore_operator::access",
+            route = self.route,
+            kind = agent.map(|agent| agent.kind.as_str()),
+            namespace = agent.map(|agent| &*agent.namespace),
+            name = agent.map(|agent| &*agent.name),
+            session = self.session,
+            seconds = self.begun.elapsed().as_secs_f64(),
+            aws_request_id = self.aws_request_id,
+            "web socket opened"
+        );
+    }
+
     /// How often it was sent.
     pub fn attempts(&self, attempts: u32) {
         self.metrics
@@ -97,11 +113,11 @@ impl Turn {
     /// It failed before there was an answer.
     pub fn refused(&mut self, problem: &Problem) {
         self.status = Some(problem.status);
-        if problem.aws_request_id.is_some() {
-            self.aws_request_id.clone_from(&problem.aws_request_id);
-        }
-        let text = match &problem.aws_error {
-            Some(name) => format!("{name}: {}", problem.detail),
+        let text = match &problem.aws {
+            Some(aws) => {
+                self.aws_request_id.clone_from(&aws.request_id);
+                format!("{}: {}", aws.error, problem.detail)
+            }
             None => problem.detail.clone(),
         };
         self.failure = Some((problem.reason, text));

@@ -13,7 +13,7 @@ use crate::gateway::identity::{Access, Denied, Gate, Token};
 use crate::gateway::problem::Problem;
 
 /// How long AgentCore keeps a stream or a WebSocket open (its documentation).
-const STREAM_MAX: Duration = Duration::from_mins(60);
+const STREAM_MAX: Duration = Duration::from_hours(1);
 /// How often the API server may fail to answer in a row before a stream is ended.
 const UNANSWERED: u32 = 3;
 /// How long it gets between those.

@@ -132,7 +132,7 @@ impl Rig {
     }
 
     /// Of an administrator.
-    pub fn kubeconfig(&self) -> &Path {
+    pub fn kubeconfig() -> &'static Path {
         cluster().kubeconfig()
     }
 
@@ -166,6 +166,19 @@ impl Rig {
             "program": {"argv": [program], "env": {}},
         }))
         .await;
+    }
+
+    /// Pushes an image that runs a command, `{"argv", "env"}`.
+    pub async fn push_argv(&self, repository: &str, tag: &str, program: &Value) {
+        self.push_image(json!({
+            "repository": repository, "tag": tag, "architectures": ["arm64"], "program": program,
+        }))
+        .await;
+    }
+
+    /// The address of a pushed image, such as `support:prod`.
+    pub fn image(tagged: &str) -> String {
+        format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{tagged}")
     }
 
     async fn push_image(&self, image: Value) {

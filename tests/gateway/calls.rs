@@ -155,9 +155,9 @@ async fn a_web_socket_passes_messages_both_ways_and_closes_with_1001_on_sigterm(
     }
     front.gateway.terminate();
     let close = loop {
-        match socket.next().await.expect("a close").expect("a message") {
-            Message::Close(frame) => break frame.expect("a code"),
-            _ => {}
+        let message = socket.next().await.expect("a close");
+        if let Message::Close(frame) = message.expect("a message") {
+            break frame.expect("a code");
         }
     };
     assert_eq!(u16::from(close.code), 1001);

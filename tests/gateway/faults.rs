@@ -140,11 +140,8 @@ async fn an_agent_that_dies_in_the_middle_leaves_what_came_and_a_mark() {
             let lines = front.gateway.accesses();
             let found = lines
                 .iter()
-                .find(|line| line["route"] == "ws")
-                .map(|line| line["reason"].clone());
-            (found == Some(json!("UpstreamBrokeOff")))
-                .then_some(())
-                .ok_or_else(|| format!("{found:?}"))
+                .any(|line| line["route"] == "ws" && line["reason"] == "UpstreamBrokeOff");
+            found.then_some(()).ok_or_else(|| format!("{:?}", lines.last()))
         })
         .await;
     let mut socket = web_socket(&front, &front.path("ws"), &token).await;

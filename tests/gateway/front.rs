@@ -192,7 +192,7 @@ impl Gateway {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("RUST_LOG", "info")
-            .env("KUBECONFIG", rig.kubeconfig())
+            .env("KUBECONFIG", Rig::kubeconfig())
             .env("AWS_ENDPOINT_URL", rig.sim.url())
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "test")

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::front::{Front, Gateway};
-use crate::rig::{ACCOUNT, DEADLINE, Rig};
+use crate::rig::{DEADLINE, Rig};
 
 pub const SESSION: &str = "x-amzn-bedrock-agentcore-runtime-session-id";
 pub const UPSTREAM: &str = "x-agentcore-upstream-session-id";
@@ -250,7 +250,7 @@ impl Forwarder {
 
     /// A kubeconfig that leads to the API server of the tests through a new forwarder.
     pub async fn before_api_server(rig: &Rig) -> (Self, PathBuf) {
-        let text = std::fs::read_to_string(rig.kubeconfig()).expect("kubeconfig");
+        let text = std::fs::read_to_string(Rig::kubeconfig()).expect("kubeconfig");
         let start = text.find("https://").expect("a server") + "https://".len();
         let end = start
             + text[start..]
@@ -269,22 +269,10 @@ impl Front {
     pub async fn echo(&self, name: &str, changes: Value) {
         let script = self.rig.dir.path().join("echo.py");
         std::fs::write(&script, include_str!("echo.py")).expect("written");
-        let image = json!({
-            "repository": "echo", "tag": "prod", "architectures": ["arm64"],
-            "program": {"argv": ["/usr/bin/env", "python3", script, "{port}"], "env": {}},
-        });
-        let pushed = self
-            .http
-            .post(format!("{}/_sim/images", self.rig.sim.url()))
-            .json(&image)
-            .send()
-            .await
-            .expect("an answer");
-        assert!(pushed.status().is_success(), "{:?}", pushed.text().await);
+        let program = json!({"argv": ["/usr/bin/env", "python3", script, "{port}"], "env": {}});
+        self.rig.push_argv("echo", "prod", &program).await;
         let mut spec = self.rig.spec_with(changes);
-        spec["artifact"]["container"]["image"] = json!(format!(
-            "{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/echo:prod"
-        ));
+        spec["artifact"]["container"]["image"] = json!(Rig::image("echo:prod"));
         self.rig.apply_runtime(name, spec).await;
         self.rig.runtime_ready(name).await;
     }

@@ -110,7 +110,12 @@ impl Client {
 
     /// Ends a session. That there is none is an error of AWS like others, `ResourceNotFoundException`: what it means is for the caller to
     /// say. All attempts carry the same client token.
-    pub async fn stop(&self, target: &Target, session: &SessionId) -> Result<(), Failed> {
+    pub async fn stop(
+        &self,
+        target: &Target,
+        session: &SessionId,
+        auth: Auth,
+    ) -> Result<(), Failed> {
         let body = format!(r#"{{"clientToken":"{}"}}"#, Uuid::new_v4());
         let mut headers = HeaderMap::with_capacity(8);
         let json = HeaderValue::from_static("application/json");
@@ -127,7 +132,7 @@ impl Client {
             headers,
             hop: &[],
             payload: Payload::Memory(Bytes::from(body)),
-            auth: Auth::SigV4,
+            auth,
             cover: Cover::Session,
             first_byte: self.0.settings.stop_timeout,
             resend: Resend::Idempotent,

@@ -79,14 +79,14 @@ pub async fn chat(
     request: Request<Incoming>,
     mut turn: Turn,
 ) -> Response<Body> {
-    let (head, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let prepared = async {
-        let auth = admitted.auth(&head.headers)?;
+        let auth = admitted.auth(&parts.headers)?;
         let stream = gateway.stream(&admitted)?;
-        let body = Reader::small(&head.headers, body, CHAT_MAX as u64).await?;
+        let body = Reader::small(&parts.headers, body, CHAT_MAX as u64).await?;
         let chat = Chat::parse(&body)?;
         turn.prompt(chat.prompt_bytes);
-        let header = head.headers.get(headers::SESSION);
+        let header = parts.headers.get(headers::SESSION);
         let header = header.and_then(|value| value.to_str().ok());
         let owner = owner(&admitted.who, &admitted.agent);
         let given = chat.session_id.as_deref().or(header);
@@ -100,11 +100,13 @@ pub async fn chat(
         Ok(prepared) => prepared,
         Err(problem) => return refuse(turn, None, problem),
     };
-    turn.session(gateway.sessions.deriver().shown(inside.upstream.as_str()));
+    let shown = gateway.sessions.deriver().shown(inside.upstream.as_str());
+    turn.session(shown.clone());
     let asked = Asked {
         gateway,
+        shown: &shown,
         admitted: &admitted,
-        request: &head.headers,
+        request: &parts.headers,
         inside: &inside,
     };
     let pieces = if chat.web_socket {
@@ -120,7 +122,7 @@ pub async fn chat(
         Err(problem) => return refuse(turn, Some(&inside), problem),
     };
     let watchdog = admitted.watchdog();
-    if headers::wants_events(&head.headers) {
+    if headers::wants_events(&parts.headers) {
         let held = (stream, gateway.metrics.stream(turn.route()));
         events(turn, inside, pieces, watchdog, held)
     } else {
@@ -140,6 +142,7 @@ enum Spoken {
 /// A chat request on its way.
 struct Asked<'a> {
     gateway: &'a Arc<Gateway>,
+    shown: &'a str,
     admitted: &'a Admitted,
     request: &'a HeaderMap,
     inside: &'a Inside,
@@ -213,6 +216,7 @@ impl Asked<'_> {
         let asking = pool::Asking {
             target: &self.admitted.agent.target,
             session: &self.inside.upstream,
+            shown: self.shown,
             headers: self.outgoing(),
             auth,
         };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use agentcore_invoke::{Auth, Client, SessionId, Target, Upgrade};
@@ -62,6 +62,8 @@ struct Slot {
     /// Whoever holds it opens the socket; the others wait for that.
     socket: tokio::sync::Mutex<Option<mpsc::Sender<Ask>>>,
     turns: AtomicU32,
+    /// Whether there is a socket.
+    open: AtomicBool,
     used: Mutex<Instant>,
     /// The session is over, or the place is needed.
     closed: CancellationToken,
@@ -73,6 +75,8 @@ pub struct Asking<'a> {
     pub target: &'a Target,
     /// In which session.
     pub session: &'a SessionId,
+    /// The session's name in logs.
+    pub shown: &'a str,
     /// Headers of the handshake.
     pub headers: HeaderMap,
     /// Who asks.
@@ -80,19 +84,17 @@ pub struct Asking<'a> {
 }
 
 /// A slot in use by a turn.
-struct Using(Arc<Slot>);
-
-impl Using {
-    fn new(slot: Arc<Slot>) -> Self {
-        slot.turns.fetch_add(1, Ordering::Relaxed);
-        Self(slot)
-    }
+struct Using {
+    pool: Pool,
+    session: SessionId,
+    slot: Arc<Slot>,
 }
 
 impl Drop for Using {
     fn drop(&mut self) {
-        *self.0.used.lock() = Instant::now();
-        self.0.turns.fetch_sub(1, Ordering::Relaxed);
+        *self.slot.used.lock() = Instant::now();
+        self.slot.turns.fetch_sub(1, Ordering::Relaxed);
+        self.pool.forget(&self.session, &self.slot);
     }
 }
 
@@ -113,16 +115,16 @@ impl Pool {
     ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
         for _ in 0..OPENINGS {
             let using = self.slot(asking.session)?;
-            let turns = self.socket(&using.0, &asking).await?;
+            let turns = self.socket(&using.slot, &asking).await?;
             let (pieces, said) = mpsc::channel(PIECES);
-            let (begun, began) = oneshot::channel();
+            let (begun, taken) = oneshot::channel();
             let ask = Ask {
                 frame: frame.clone(),
                 begun,
                 pieces,
             };
             // A socket that closed before it took the turn has not sent anything: another one can.
-            if turns.send(ask).await.is_err() || began.await.is_err() {
+            if turns.send(ask).await.is_err() || taken.await.is_err() {
                 continue;
             }
             let said = stream::unfold((said, using), async |(mut said, using)| {
@@ -146,7 +148,7 @@ impl Pool {
     fn slot(&self, session: &SessionId) -> Result<Using, Problem> {
         let mut slots = self.slots.lock();
         if let Some(slot) = slots.get(session) {
-            return Ok(Using::new(slot.clone()));
+            return Ok(self.using(session, slot.clone()));
         }
         if slots.len() >= self.keeping.limit {
             let idle = slots
@@ -163,11 +165,21 @@ impl Pool {
         let slot = Arc::new(Slot {
             socket: tokio::sync::Mutex::default(),
             turns: AtomicU32::new(0),
+            open: AtomicBool::new(false),
             used: Mutex::new(Instant::now()),
             closed: CancellationToken::new(),
         });
         slots.insert(session.clone(), slot.clone());
-        Ok(Using::new(slot))
+        Ok(self.using(session, slot))
+    }
+
+    fn using(&self, session: &SessionId, slot: Arc<Slot>) -> Using {
+        slot.turns.fetch_add(1, Ordering::Relaxed);
+        Using {
+            pool: self.clone(),
+            session: session.clone(),
+            slot,
+        }
     }
 
     /// The session's socket, opened if there is none.
@@ -186,11 +198,17 @@ impl Pool {
             auth: asking.auth.clone(),
             first_byte: self.keeping.first_byte,
         };
-        let opened = self.keeping.client.web_socket(upgrade).await;
-        let opened = opened.inspect_err(|_| self.forget(asking.session, slot))?;
+        let opened = self.keeping.client.web_socket(upgrade).await?;
         let (turns, asks) = mpsc::channel(TURNS);
         *socket = Some(turns.clone());
+        slot.open.store(true, Ordering::Relaxed);
         let (pool, slot, session) = (self.clone(), slot.clone(), asking.session.clone());
+        let shown = asking.shown.to_owned();
+        tracing::info!(
+            session = shown,
+            aws_request_id = opened.request_id,
+            "upstream web socket opened"
+        );
         self.keeping.tasks.spawn(async move {
             let keeping = &pool.keeping;
             let _counted = Gauged::new(keeping.gauge.clone());
@@ -199,18 +217,21 @@ impl Pool {
                 first_frame: keeping.first_byte,
             };
             socket::run(opened.socket, asks, limits, &slot.closed, &keeping.stop).await;
+            tracing::info!(session = shown, "upstream web socket closed");
+            slot.open.store(false, Ordering::Relaxed);
             pool.forget(&session, &slot);
         });
         Ok(turns)
     }
 
-    /// Takes a slot out that has no socket, unless a turn is about to open one in it.
+    /// Takes a slot out that has neither a socket nor a turn that may open one.
     fn forget(&self, session: &SessionId, slot: &Arc<Slot>) {
         let mut slots = self.slots.lock();
         let here = slots
             .get(session)
             .is_some_and(|found| Arc::ptr_eq(found, slot));
-        if here && slot.turns.load(Ordering::Relaxed) == 0 {
+        let used = slot.open.load(Ordering::Relaxed) || slot.turns.load(Ordering::Relaxed) > 0;
+        if here && !used {
             slots.remove(session);
         }
     }

@@ -142,4 +142,11 @@ mod tests {
         assert_eq!(piece(" two  words "), text(" two  words "));
         assert_eq!(piece(r#"{"response":""}"#), text(""));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_an_agent_says_is_read(data in "(data:)?[ -~]{0,40}|\\PC{0,20}", body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80)) {
+            let _ = (piece(&data), answer(&body));
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::{name_session, refuse};
 use crate::gateway::answer::Relay;
 use crate::gateway::context::{Admitted, Gateway, resend};
 use crate::gateway::headers;
-use crate::gateway::payload::{Cut, Reader};
+use crate::gateway::payload::{Progress, Reader};
 use crate::gateway::problem::Problem;
 use crate::gateway::sessions::{Inside, owner};
 use crate::gateway::trace;
@@ -107,19 +107,19 @@ pub async fn invoke(
     let prepared = async {
         let auth = admitted.auth(&head.headers)?;
         let stream = gateway.stream(&admitted)?;
-        let cut = Cut::default();
+        let progress = Progress::default();
         let payload = match &auth {
             Auth::SigV4 => {
                 let (payload, length) = gateway.reader.whole(&head.headers, body).await?;
                 turn.prompt(length);
                 payload
             }
-            Auth::Bearer(_) => Reader::streamed(&head.headers, body, &cut)?,
+            Auth::Bearer(_) => Reader::streamed(&head.headers, body, &progress)?,
         };
         let seat = seat(gateway, &admitted, &head.headers).await?;
-        Ok((auth, stream, cut, payload, seat))
+        Ok((auth, stream, progress, payload, seat))
     };
-    let (auth, stream, cut, payload, seat) = match prepared.await {
+    let (auth, stream, progress, payload, seat) = match prepared.await {
         Ok(prepared) => prepared,
         Err(problem) => return refuse(turn, None, problem),
     };
@@ -135,15 +135,16 @@ pub async fn invoke(
         first_byte: gateway.upstream_timeout,
         resend: resend(&head.headers),
     };
-    match gateway.client.invoke(call).await {
+    let answered = gateway.client.invoke(call).await;
+    if streamed {
+        turn.prompt(progress.bytes());
+    }
+    match answered {
         Ok(answer) => {
             turn.attempts(answer.attempts);
             relay(gateway, answer, &admitted, Some(seat), turn, stream)
         }
-        Err(failed) => {
-            let cut = if streamed { cut.reason() } else { None };
-            fail(turn, seat.inside(), &failed, cut)
-        }
+        Err(failed) => fail(turn, seat.inside(), &failed, progress.cut()),
     }
 }
 
@@ -226,7 +227,7 @@ fn relay(
         name_session(&mut to, inside);
     }
     let held = (seat, stream, gateway.metrics.stream(route));
-    let mut response = Response::new(Relay::new(body, events, turn, admitted.watchdog(), held));
+    let mut response = Response::new(Relay::body(body, events, turn, admitted.watchdog(), held));
     *response.status_mut() = status;
     *response.headers_mut() = to;
     response

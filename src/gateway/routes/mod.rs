@@ -65,7 +65,9 @@ async fn routed(
         Action::Chat => chat::chat(gateway, admitted, request, turn).await,
         Action::Ping => ping(&admitted, turn),
         Action::Sessions => sessions::list(gateway, &admitted, turn).await,
-        Action::Session(id) => sessions::stop(gateway, &admitted, id, turn).await,
+        Action::Session(id) => {
+            sessions::stop(gateway, &admitted, request.headers(), id, turn).await
+        }
     }
 }
 

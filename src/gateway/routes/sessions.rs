@@ -2,7 +2,7 @@
 
 use agentcore_invoke::{Error, SessionId, Target};
 use axum::body::Body;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::json;
 
 use super::{refuse, say};
@@ -39,6 +39,7 @@ pub async fn list(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Respons
 pub async fn stop(
     gateway: &Gateway,
     admitted: &Admitted,
+    request: &HeaderMap,
     id: &str,
     mut turn: Turn,
 ) -> Response<Body> {
@@ -46,12 +47,10 @@ pub async fn stop(
         let detail = "a session id has 33 to 256 letters, digits, hyphens and underscores";
         return refuse(turn, None, Problem::bad_request("InvalidSessionId", detail));
     };
-    if admitted.agent.jwt {
-        let detail =
-            "AgentCore lets nobody but its callers stop sessions of an agent with a JWT authorizer";
-        let problem = Problem::new(StatusCode::CONFLICT, "JwtAuthorizer", detail);
-        return refuse(turn, None, problem);
-    }
+    let auth = match admitted.auth(request) {
+        Ok(auth) => auth,
+        Err(problem) => return refuse(turn, None, problem),
+    };
     let owner = owner(&admitted.who, &admitted.agent);
     let (upstream, generation, record) = match gateway.sessions.find(&owner, &conversation).await {
         Ok(found) => found,
@@ -67,7 +66,7 @@ pub async fn stop(
         ),
     };
     gateway.pool.close(&upstream);
-    let stopped = gateway.client.stop(&target, &upstream).await;
+    let stopped = gateway.client.stop(&target, &upstream, auth).await;
     let gone = match &stopped {
         Ok(()) => true,
         Err(failed) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use agentcore_invoke::{Opened, Upgrade, WebSocket};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use bytes::Bytes;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -14,7 +15,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::{name_session, refuse};
@@ -88,6 +89,7 @@ pub async fn open(
         ..
     } = opened;
     turn.answered(StatusCode::SWITCHING_PROTOCOLS, request_id);
+    turn.opened();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let to = response.headers_mut();
@@ -240,7 +242,7 @@ async fn inward(
             message = from.next() => message,
             _ = pings.tick() => {
                 // Unanswered ones fill the connection's buffers until TCP gives up; a write that hangs is a caller that is gone.
-                match timeout(PING_EVERY, to.send(Message::Ping(Default::default()))).await {
+                match timeout(PING_EVERY, to.send(Message::Ping(Bytes::new()))).await {
                     Ok(Ok(())) => continue,
                     Ok(Err(error)) => return caller_gone(&error.to_string()),
                     Err(_) => return caller_gone("it reads nothing any more"),
@@ -279,7 +281,7 @@ async fn inward(
 fn normal() -> CloseFrame {
     CloseFrame {
         code: CloseCode::Normal,
-        reason: Default::default(),
+        reason: Utf8Bytes::default(),
     }
 }
 

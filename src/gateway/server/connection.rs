@@ -1,6 +1,5 @@
 //! One connection: handshake, HTTP, idleness, and the two ways to end it.
 
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::Service;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
@@ -22,6 +21,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::linger::Lingering;
 use super::{BoxError, Held, Limits, Peer};
 
 /// Largest header of a request, in bytes.
@@ -30,9 +30,6 @@ const HEADER_MAX: u32 = 64 * 1024;
 const STREAMS: u32 = 250;
 /// How often a silent HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
 const PING: Duration = Duration::from_secs(20);
-/// How long a peer may go on sending after the last answer, and how long it may be silent meanwhile. A socket that is closed with
-/// unread bytes in it takes the answer with it, and many clients read a refusal only once they have sent their whole body.
-const LINGER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(2));
 /// How long a peer that takes in nothing, or answers no keep-alive probe, counts as being there.
 const PEER_LIMIT: Duration = Duration::from_mins(1);
 
@@ -57,7 +54,9 @@ impl Connections {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.header)
+            // hyper's own limit runs while a connection waits for its next request, too, and would close it long before a load balancer
+            // does. `Guarded` counts from a header's first byte.
+            .header_read_timeout(None)
             .max_buf_size(HEADER_MAX as usize);
         http.http2()
             .timer(TokioTimer::new())
@@ -118,6 +117,9 @@ impl Connections {
             cut: self.cut.clone(),
             cutting: Box::pin(self.cut.clone().cancelled_owned()),
             lingering: None,
+            activity: activity.clone(),
+            patience: self.limits.header,
+            header: None,
             _held: held,
         });
         let mut connection = pin!(self.http.serve_connection_with_upgrades(stream, service));
@@ -138,7 +140,7 @@ impl Connections {
                 }
                 () = look.as_mut() => {
                     let wait = match activity.idle() {
-                        // No whole header came: hyper's own limit begins only once it knows the protocol.
+                        // Not a byte came, or no whole header.
                         Idle::Unused => return,
                         Idle::Busy => self.limits.idle,
                         Idle::For(idle) => match self.limits.idle.checked_sub(idle) {
@@ -181,6 +183,10 @@ struct State {
     under_way: usize,
     /// When the last request ended; absent before the first.
     since: Option<Instant>,
+    /// How many requests there were.
+    begun: u64,
+    /// Whether bytes may come that are of no request: the peer speaks HTTP/2, or the connection was upgraded.
+    beyond: bool,
 }
 
 enum Idle {
@@ -202,9 +208,18 @@ impl Activity {
         }
     }
 
-    fn begin(self: &Arc<Self>) -> UnderWay {
-        self.0.lock().under_way += 1;
+    fn begin(self: &Arc<Self>, version: Version) -> UnderWay {
+        let mut state = self.0.lock();
+        state.under_way += 1;
+        state.begun += 1;
+        state.beyond = version == Version::HTTP_2;
         UnderWay(self.clone())
+    }
+
+    /// While the next byte would be of a header: how many requests came before it.
+    fn before_header(&self) -> Option<u64> {
+        let state = self.0.lock();
+        (state.under_way == 0 && !state.beyond).then_some(state.begun)
     }
 }
 
@@ -239,10 +254,16 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.peer));
-        let under_way = self.activity.begin();
+        let (activity, under_way) = (
+            self.activity.clone(),
+            self.activity.begin(request.version()),
+        );
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await?;
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                activity.0.lock().beyond = true;
+            }
             Ok(answer.map(|body| Counted {
                 body,
                 _under_way: under_way,
@@ -277,51 +298,51 @@ impl HttpBody for Counted {
     }
 }
 
-/// A stream that can be cut from outside, whoever reads it: after an upgrade that is not the connection any more.
+/// A stream that can be cut from outside, whoever reads it: after an upgrade that is not the connection any more. It ends by itself when a
+/// header takes too long.
 struct Guarded<T> {
     inner: T,
     cut: CancellationToken,
     cutting: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Present once nothing more is to be written.
     lingering: Option<Lingering>,
+    activity: Arc<Activity>,
+    patience: Duration,
+    /// The header being read.
+    header: Option<Header>,
     _held: Held,
 }
 
-/// Reads what nobody wants any more, for a while.
-struct Lingering {
-    end: Instant,
-    silence: Pin<Box<Sleep>>,
+/// A header of which something has come.
+struct Header {
+    /// Requests before it.
+    after: u64,
+    deadline: Pin<Box<Sleep>>,
 }
 
-impl Lingering {
-    fn new() -> Self {
-        let (whole, silence) = LINGER;
-        Self {
-            end: Instant::now() + whole,
-            silence: Box::pin(tokio::time::sleep(silence)),
+impl<T> Guarded<T> {
+    /// Ready when the header being read has taken too long. `came`: something of it has come just now.
+    fn late(&mut self, cx: &mut Context<'_>, came: bool) -> Poll<()> {
+        let Some(after) = self.activity.before_header() else {
+            self.header = None;
+            return Poll::Pending;
+        };
+        if self
+            .header
+            .as_ref()
+            .is_some_and(|header| header.after != after)
+        {
+            self.header = None;
         }
-    }
-
-    /// Ready when the peer has closed too, or has had its time.
-    fn poll(
-        &mut self,
-        inner: Pin<&mut (impl AsyncRead + ?Sized)>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        let mut inner = inner;
-        let mut scratch = [MaybeUninit::uninit(); 8 << 10];
-        loop {
-            let mut buffer = ReadBuf::uninit(&mut scratch);
-            match inner.as_mut().poll_read(cx, &mut buffer) {
-                Poll::Pending => return self.silence.as_mut().poll(cx),
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(()),
-            }
-            let now = Instant::now();
-            if now >= self.end {
-                return Poll::Ready(());
-            }
-            self.silence.as_mut().reset(self.end.min(now + LINGER.1));
+        if came && self.header.is_none() {
+            self.header = Some(Header {
+                after,
+                deadline: Box::pin(tokio::time::sleep(self.patience)),
+            });
+        }
+        match &mut self.header {
+            Some(header) => header.deadline.as_mut().poll(cx),
+            None => Poll::Pending,
         }
     }
 }
@@ -336,8 +357,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Poll::Ready(read) = Pin::new(&mut self.inner).poll_read(cx, buffer) {
-            return Poll::Ready(read);
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        let came = buffer.filled().len() > before;
+        if self.late(cx, came).is_ready() {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "a request's header took too long",
+            )));
+        }
+        if read.is_ready() {
+            return read;
         }
         ready!(self.cutting.as_mut().poll(cx));
         Poll::Ready(Err(cut()))

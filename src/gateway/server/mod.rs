@@ -3,6 +3,7 @@
 //! What one connection does is in `connection`, certificates are in [`tls`].
 
 mod connection;
+mod linger;
 pub mod tls;
 
 use std::io;
@@ -68,7 +69,7 @@ struct Limits {
     connections: usize,
     /// Time of a TLS handshake.
     handshake: Duration,
-    /// Time of a request's header. On HTTP/1 it includes the wait for the next request of a connection.
+    /// Time of a request's header, from its first byte; of a connection's first request, from the beginning.
     header: Duration,
     /// Time that a connection may be open without a request.
     idle: Duration,

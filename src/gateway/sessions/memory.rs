@@ -180,7 +180,7 @@ impl Ledger for MemoryLedger {
             .filter(|slot| slot.used && (slot.record.in_flight > 0 || !is_over(&slot.record, now)))
             .map(|slot| slot.record.clone())
             .collect();
-        records.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+        records.sort_by_key(|record| record.started_at);
         future::ready(Ok(records)).boxed()
     }
 
@@ -226,5 +226,110 @@ impl Ledger for MemoryLedger {
             .flat_map(HashMap::values)
             .filter(|slot| slot.used && (slot.record.in_flight > 0 || !is_over(&slot.record, now)))
             .count()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::gateway::agents::Kind;
+
+    fn owner(subject: &str) -> Owner {
+        Owner {
+            subject: subject.into(),
+            kind: Kind::AgentRuntime,
+            namespace: "shop".into(),
+            name: "support".into(),
+        }
+    }
+
+    fn birth(version: &str) -> Birth {
+        Birth {
+            qualifier: None,
+            version: Some(version.to_owned()),
+            max_lifetime: Duration::from_hours(8),
+        }
+    }
+
+    fn id(number: usize) -> SessionId {
+        format!("conversation-{number:040}").parse().unwrap()
+    }
+
+    async fn enter(
+        ledger: &MemoryLedger,
+        owner: &Owner,
+        number: usize,
+        version: &str,
+    ) -> (u32, bool) {
+        let entered = ledger
+            .enter(owner, &id(number), birth(version))
+            .await
+            .unwrap();
+        (entered.generation, entered.started)
+    }
+
+    #[tokio::test]
+    async fn a_session_keeps_what_it_was_born_with_and_counts_what_is_in_flight() {
+        let (ledger, me) = (MemoryLedger::default(), owner("me"));
+        assert_eq!(enter(&ledger, &me, 1, "1").await, (0, true));
+        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, false));
+        let seen = ledger.list(&me).await.unwrap();
+        assert_eq!((seen.len(), seen[0].in_flight), (1, 2));
+        assert_eq!(seen[0].birth, birth("1"));
+        ledger.leave(&me, &id(1), 0);
+        ledger.leave(&me, &id(1), 0);
+        assert_eq!(ledger.list(&me).await.unwrap()[0].in_flight, 0);
+        assert!(ledger.list(&owner("other")).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_replaced_session_begins_anew_and_late_leavers_do_not_count() {
+        let (ledger, me) = (MemoryLedger::default(), owner("me"));
+        enter(&ledger, &me, 1, "1").await;
+        ledger.replace(&me, &id(1), 0).await.unwrap();
+        assert!(ledger.is_empty());
+        // Whoever asks for the same replacement a second time changes nothing.
+        ledger.replace(&me, &id(1), 0).await.unwrap();
+        assert_eq!(enter(&ledger, &me, 1, "2").await, (1, true));
+        ledger.leave(&me, &id(1), 0);
+        let seen = ledger.list(&me).await.unwrap();
+        assert_eq!((seen[0].in_flight, &seen[0].birth), (1, &birth("2")));
+    }
+
+    #[tokio::test]
+    async fn a_full_ledger_forgets_the_longest_idle_but_nothing_in_flight() {
+        let ledger = MemoryLedger {
+            capacity: 10,
+            ..MemoryLedger::default()
+        };
+        let me = owner("me");
+        for number in 0..10 {
+            enter(&ledger, &me, number, "1").await;
+            if number > 0 {
+                ledger.leave(&me, &id(number), 0);
+            }
+        }
+        enter(&ledger, &me, 10, "1").await;
+        let seen = ledger.list(&me).await.unwrap();
+        let has = |number| seen.iter().any(|record| record.conversation == id(number));
+        assert!(seen.len() <= 10, "{}", seen.len());
+        assert!(has(0) && !has(1) && has(9) && has(10));
+    }
+
+    #[tokio::test]
+    async fn what_has_lived_its_life_begins_again() {
+        let (ledger, me) = (MemoryLedger::default(), owner("me"));
+        let short = Birth {
+            max_lifetime: Duration::ZERO,
+            ..birth("1")
+        };
+        ledger.enter(&me, &id(1), short).await.unwrap();
+        ledger.leave(&me, &id(1), 0);
+        assert!(ledger.is_empty());
+        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, true));
+        assert_eq!(ledger.list(&me).await.unwrap()[0].birth, birth("2"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agentcore_invoke::{Error, ServiceError};
+use agentcore_invoke::{Auth, Error, ServiceError};
 use http::StatusCode;
 use serde_json::json;
 
@@ -129,7 +129,7 @@ async fn without_aws_s_mark_a_stop_s_bad_status_is_still_an_error() {
     let server = Tiny::start(vec![answer(403, "", "<html>forbidden</html>")]).await;
     let client = client_of(&server.url());
     let failed = client
-        .stop(&nobody(), &crate::stage::session(1))
+        .stop(&nobody(), &crate::stage::session(1), Auth::SigV4)
         .await
         .unwrap_err();
     assert_eq!(failed.to_string(), "Forbidden (403)");

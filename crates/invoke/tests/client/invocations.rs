@@ -287,10 +287,14 @@ async fn no_answer_in_time_is_a_time_out_and_is_not_sent_again() {
 async fn a_session_is_stopped_once_and_is_then_unknown() {
     let stage = Stage::start().await;
     stage.seen("warm").await;
-    stage.client.stop(&stage.target, &session(1)).await.unwrap();
+    stage
+        .client
+        .stop(&stage.target, &session(1), Auth::SigV4)
+        .await
+        .unwrap();
     let failed = stage
         .client
-        .stop(&stage.target, &session(1))
+        .stop(&stage.target, &session(1), Auth::SigV4)
         .await
         .unwrap_err();
     let Error::Service(error) = &failed.error else {
@@ -305,7 +309,11 @@ async fn a_stop_whose_answer_was_lost_is_sent_again() {
     let stage = Stage::start().await;
     stage.seen("warm").await;
     stage.fault("StopRuntimeSession", "before", "drop", 1).await;
-    stage.client.stop(&stage.target, &session(1)).await.unwrap();
+    stage
+        .client
+        .stop(&stage.target, &session(1), Auth::SigV4)
+        .await
+        .unwrap();
     assert_eq!(stage.calls("StopRuntimeSession").await, 2);
 }
 

@@ -201,7 +201,7 @@ async fn all_attempts_of_a_stop_carry_the_same_token_and_their_own_signature() {
     let server = Tiny::start(vec![throttled(""), answer(200, "", "{}")]).await;
     let client = client_of(&server.url());
     client
-        .stop(&nobody(), &crate::stage::session(1))
+        .stop(&nobody(), &crate::stage::session(1), Auth::SigV4)
         .await
         .unwrap();
     let bodies = server.bodies().await;

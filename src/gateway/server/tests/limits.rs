@@ -78,6 +78,24 @@ async fn a_long_answer_outlives_the_limits_of_headers() {
 }
 
 #[tokio::test]
+async fn the_limit_of_headers_is_none_for_connections_that_rest_or_were_upgraded() {
+    let server = Running::start(Transport::Plain, hasty(), LONG).await;
+    let (mut resting, mut upgraded) = (server.connect().await, server.connect().await);
+    send(&mut resting, &get("/")).await;
+    until(&mut resting, "hello").await;
+    send(&mut upgraded, UPGRADE).await;
+    until(&mut upgraded, "101 Switching Protocols").await;
+    send(&mut upgraded, "a").await;
+    until(&mut upgraded, "a").await;
+    // A third connection that is cut shows that the limit has passed.
+    rest(&mut server.connect().await).await;
+    send(&mut upgraded, "b").await;
+    until(&mut upgraded, "b").await;
+    send(&mut resting, &get("/")).await;
+    until(&mut resting, "hello").await;
+}
+
+#[tokio::test]
 async fn over_the_limit_a_connection_waits_until_another_ends() {
     let limits = Limits {
         connections: 2,
