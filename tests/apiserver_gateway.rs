@@ -9,7 +9,9 @@ mod gateway {
     mod errors;
     mod faults;
     pub mod front;
+    mod identity;
     mod input;
+    mod sessions;
     mod tools;
     mod traces;
 }

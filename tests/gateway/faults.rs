@@ -141,7 +141,9 @@ async fn an_agent_that_dies_in_the_middle_leaves_what_came_and_a_mark() {
             let found = lines
                 .iter()
                 .any(|line| line["route"] == "ws" && line["reason"] == "UpstreamBrokeOff");
-            found.then_some(()).ok_or_else(|| format!("{:?}", lines.last()))
+            found
+                .then_some(())
+                .ok_or_else(|| format!("{:?}", lines.last()))
         })
         .await;
     let mut socket = web_socket(&front, &front.path("ws"), &token).await;

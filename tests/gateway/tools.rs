@@ -1,7 +1,6 @@
 //! What the gateway's tests share: problems read and checked, raw sockets, AgentCore played by hand, an agent that tells what it saw, a way
 //! to the API server that can be shut.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -249,17 +248,14 @@ impl Forwarder {
     }
 
     /// A kubeconfig that leads to the API server of the tests through a new forwarder.
-    pub async fn before_api_server(rig: &Rig) -> (Self, PathBuf) {
+    pub async fn before_api_server() -> (Self, tempfile::NamedTempFile) {
         let text = std::fs::read_to_string(Rig::kubeconfig()).expect("kubeconfig");
-        let start = text.find("https://").expect("a server") + "https://".len();
-        let end = start
-            + text[start..]
-                .find(|c: char| c.is_whitespace() || c == '"' || c == '\'' || c == '/')
-                .expect("its end");
-        let forwarder = Self::to(text[start..end].to_owned()).await;
-        let changed = text.replace(&text[start..end], &forwarder.address);
-        let file = rig.dir.path().join("kubeconfig-forwarded");
-        std::fs::write(&file, changed).expect("written");
+        let (_, rest) = text.split_once("https://").expect("a server");
+        let outside = |c: char| !c.is_ascii_alphanumeric() && c != '.' && c != ':' && c != '-';
+        let target = rest.split(outside).next().expect("its address");
+        let forwarder = Self::to(target.to_owned()).await;
+        let file = tempfile::NamedTempFile::new().expect("file");
+        std::fs::write(file.path(), text.replace(target, &forwarder.address)).expect("written");
         (forwarder, file)
     }
 }

@@ -33,6 +33,8 @@ const MESSAGE_MAX: usize = 1 << 20;
 const READ_BUFFER: usize = 4 << 10;
 /// A caller that is there answers a ping. One that has said nothing for two pings is gone.
 const PING_EVERY: Duration = Duration::from_secs(30);
+/// Longest reason of a close, in bytes (RFC 6455, section 5.5): a longer one is a violation of the protocol.
+const REASON_MAX: usize = 123;
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -150,9 +152,10 @@ struct Parting {
 
 impl Parting {
     fn with(code: CloseCode, reason: &str, failure: Option<(&'static str, String)>) -> Self {
+        let end = reason.floor_char_boundary(REASON_MAX);
         let frame = CloseFrame {
             code,
-            reason: reason.to_owned().into(),
+            reason: reason[..end].to_owned().into(),
         };
         Self {
             to_caller: Some(frame.clone()),
