@@ -24,11 +24,17 @@ async fn a_session_is_its_callers_alone_and_ends_when_they_say() {
     front.allow("other", &["create", "get", "delete"]).await;
     front
         .rig
-        .apply_endpoint("blue", json!({"runtimeRef": {"name": "support"}, "version": "1"}))
+        .apply_endpoint(
+            "blue",
+            json!({"runtimeRef": {"name": "support"}, "version": "1"}),
+        )
         .await;
     front
         .rig
-        .apply_endpoint("green", json!({"runtimeRef": {"name": "support"}, "version": "1"}))
+        .apply_endpoint(
+            "green",
+            json!({"runtimeRef": {"name": "support"}, "version": "1"}),
+        )
         .await;
     front.rig.endpoint_ready("blue").await;
     front.rig.endpoint_ready("green").await;

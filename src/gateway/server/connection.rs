@@ -9,10 +9,9 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::Service;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,6 +20,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::activity::{Activity, Idle, UnderWay};
 use super::linger::Lingering;
 use super::{BoxError, Held, Limits, Peer};
 
@@ -174,66 +174,6 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// What a connection has to do.
-#[derive(Default)]
-struct Activity(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    under_way: usize,
-    /// When the last request ended; absent before the first.
-    since: Option<Instant>,
-    /// How many requests there were.
-    begun: u64,
-    /// Whether bytes may come that are of no request: the peer speaks HTTP/2, or the connection was upgraded.
-    beyond: bool,
-}
-
-enum Idle {
-    /// Not one request yet.
-    Unused,
-    /// Something is under way.
-    Busy,
-    /// Nothing has been under way for this long.
-    For(Duration),
-}
-
-impl Activity {
-    fn idle(&self) -> Idle {
-        let state = self.0.lock();
-        match state.since {
-            _ if state.under_way > 0 => Idle::Busy,
-            None => Idle::Unused,
-            Some(since) => Idle::For(since.elapsed()),
-        }
-    }
-
-    fn begin(self: &Arc<Self>, version: Version) -> UnderWay {
-        let mut state = self.0.lock();
-        state.under_way += 1;
-        state.begun += 1;
-        state.beyond = version == Version::HTTP_2;
-        UnderWay(self.clone())
-    }
-
-    /// While the next byte would be of a header: how many requests came before it.
-    fn before_header(&self) -> Option<u64> {
-        let state = self.0.lock();
-        (state.under_way == 0 && !state.beyond).then_some(state.begun)
-    }
-}
-
-/// A request, until its answer's body has ended.
-struct UnderWay(Arc<Activity>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let mut state = self.0.0.lock();
-        state.under_way -= 1;
-        state.since = Some(Instant::now());
-    }
-}
-
 /// The service of one connection.
 struct Watched<S> {
     inner: S,
@@ -262,7 +202,7 @@ where
         Box::pin(async move {
             let answer = answer.await?;
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-                activity.0.lock().beyond = true;
+                activity.upgraded();
             }
             Ok(answer.map(|body| Counted {
                 body,

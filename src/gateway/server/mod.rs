@@ -2,6 +2,7 @@
 //!
 //! What one connection does is in `connection`, certificates are in [`tls`].
 
+mod activity;
 mod connection;
 mod linger;
 pub mod tls;
