@@ -71,8 +71,7 @@ async fn a_caller_that_goes_away_cancels_the_agents_turn_and_spoils_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_dies_in_the_middle_leaves_what_came_and_a_mark() {
-    let mut front = Front::start("gw-dies").await;
-    front.echo("echo", json!({})).await;
+    let front = Front::start("gw-dies").await;
     let token = front.token("caller").await;
     let dying = json!({"prompt": "a b c d e f", "chunks": 4, "crashAfter": 2, "delayMs": 50});
     let answer = front
@@ -124,7 +123,13 @@ async fn an_agent_that_dies_in_the_middle_leaves_what_came_and_a_mark() {
         refused(front.invoke(&token, &crash)).await.said(),
         (424, "AgentFailed")
     );
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_socket_is_closed_with_the_code_that_says_what_happened() {
+    let front = Front::start("gw-codes").await;
+    let token = front.token("caller").await;
+    let dying = json!({"prompt": "a b c d e f", "chunks": 4, "crashAfter": 2, "delayMs": 50});
     let mut socket = web_socket(&front, &front.path("ws"), &token).await;
     socket
         .send(Message::text(dying.to_string()))
@@ -153,7 +158,13 @@ async fn an_agent_that_dies_in_the_middle_leaves_what_came_and_a_mark() {
     let mut socket = web_socket(&front, &front.path("ws"), &token).await;
     let _ = socket.send(Message::text("x".repeat(2_000_000))).await;
     assert_eq!(close_code(&mut socket).await, 1009, "the gateway's limit");
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_ends_early_is_not_taken_for_whole() {
+    let mut front = Front::start("gw-early").await;
+    front.echo("echo", json!({})).await;
+    let token = front.token("caller").await;
     // A body of known length, and one of unknown length, that end early.
     let cut = front.post_to(
         "agentruntimes",

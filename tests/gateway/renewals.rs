@@ -8,6 +8,7 @@ use super::front::{Front, Gateway};
 use super::tools::{good, refused};
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::too_many_lines)] // one story of one front
 async fn credentials_that_cannot_be_had_are_said_so_without_a_storm_and_renewed_when_they_can() {
     let mut front = Front::start("gw-credentials").await;
     let token = front.token("caller").await;

@@ -19,8 +19,9 @@ async fn aws_session(front: &Front, id: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::too_many_lines)] // one story of one front
 async fn a_session_is_its_callers_alone_and_ends_when_they_say() {
-    let mut front = Front::start("gw-sessions").await;
+    let front = Front::start("gw-sessions").await;
     front.allow("other", &["create", "get", "delete"]).await;
     front
         .rig
@@ -151,8 +152,14 @@ async fn a_session_is_its_callers_alone_and_ends_when_they_say() {
     let (started, body) = turn("agentruntimes", "support", &mine).await;
     assert!(started && body["turn"] == 1);
     assert_ne!(body["sessionId"], upstream);
+}
 
-    // With a key of its own a restarted gateway finds the same sessions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_gateway_finds_the_same_sessions_by_its_key() {
+    let mut front = Front::start("gw-restart").await;
+    let mine = front.token("caller").await;
+    let id = "kept-id-".repeat(5);
+    let prompt = json!({"prompt": "hello"});
     let key = front.rig.dir.path().join("key");
     std::fs::write(&key, [7; 32]).expect("written");
     let flags = ["--session-key-file", &*key.to_string_lossy()];

@@ -160,7 +160,7 @@ impl Tape {
 
 async fn play(
     mut stream: TcpStream,
-    heard: Arc<Mutex<Vec<(String, u64)>>>,
+    requests: Arc<Mutex<Vec<(String, u64)>>>,
     said: Arc<Mutex<Vec<u8>>>,
 ) {
     let mut all = Vec::new();
@@ -186,7 +186,7 @@ async fn play(
             _ => break,
         }
     }
-    heard.lock().push((head, read));
+    requests.lock().push((head, read));
     let answer = said.lock().clone();
     let _ = stream.write_all(&answer).await;
     let _ = stream.shutdown().await;
@@ -328,9 +328,9 @@ pub async fn close_code(
     use tokio_tungstenite::tungstenite::Message;
     let closing = async {
         loop {
-            match socket.next().await.expect("a close").expect("a message") {
-                Message::Close(frame) => return u16::from(frame.expect("a code").code),
-                _ => {}
+            let message = socket.next().await.expect("a close");
+            if let Message::Close(frame) = message.expect("a message") {
+                return u16::from(frame.expect("a code").code);
             }
         }
     };
