@@ -6,9 +6,14 @@ mod rig;
 
 mod gateway {
     mod calls;
+    mod ends;
     mod errors;
+    mod faults;
     pub mod front;
+    mod identity;
     mod input;
+    mod renewals;
+    mod sessions;
     mod tools;
     mod traces;
 }

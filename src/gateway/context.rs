@@ -45,6 +45,8 @@ pub struct Gateway {
     pub recheck: Duration,
     /// Cancelled when the gateway stops.
     pub stop: CancellationToken,
+    /// Cancelled when it has waited long enough for what is under way.
+    pub over: CancellationToken,
     /// WebSockets, which outlive their requests.
     pub sockets: TaskTracker,
 }
@@ -57,6 +59,8 @@ pub struct Admitted {
     pub agent: Arc<Agent>,
     /// The right that it was let through by.
     right: Right,
+    /// As [`Gateway::over`].
+    over: CancellationToken,
 }
 
 impl Gateway {
@@ -85,7 +89,12 @@ impl Gateway {
             access,
             every: self.recheck,
         };
-        Ok(Admitted { who, agent, right })
+        Ok(Admitted {
+            who,
+            agent,
+            right,
+            over: self.over.clone(),
+        })
     }
 
     /// Counts one of the caller's streams.
@@ -97,7 +106,7 @@ impl Gateway {
 impl Admitted {
     /// Ends a stream of this caller in time.
     pub fn watchdog(&self) -> Watchdog {
-        Watchdog::new(self.right.clone())
+        Watchdog::new(self.right.clone(), self.over.clone())
     }
 
     /// How AgentCore is told who asks: the gateway's signature, or the caller's own token where the agent wants one.

@@ -25,6 +25,7 @@ pub mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agentcore_invoke::{Client, Settings};
 use anyhow::Context as _;
@@ -49,6 +50,8 @@ use server::{Server, Transport};
 use sessions::Sessions;
 use sessions::memory::MemoryLedger;
 
+/// After the grace time, streams get this long to say that they are cut.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Shortest secret in `--session-key-file`, in bytes.
 const KEY_MIN: usize = 16;
 
@@ -125,6 +128,7 @@ async fn serve(
         upstream_timeout: args.upstream_timeout,
         recheck: args.recheck_interval,
         stop: stop.clone(),
+        over: CancellationToken::new(),
         sockets: tasks.clone(),
     });
     tokio::select! {
@@ -139,8 +143,17 @@ async fn serve(
                 let gateway = gateway.clone();
                 service_fn(move |request| routes::answer(gateway.clone(), request))
             };
-            let cancelled = async { stop.cancelled().await; readiness.set(false); };
-            let (cut, ()) = tokio::join!(server.serve(service, stop.clone(), args.drain_grace), cancelled);
+            let drain = async {
+                stop.cancelled().await;
+                readiness.set(false);
+                tokio::time::sleep(args.drain_grace).await;
+                gateway.over.cancel();
+            };
+            let serving = server.serve(service, stop.clone(), args.drain_grace + LAST_WORDS);
+            let cut = tokio::select! {
+                cut = serving => cut,
+                never = async { drain.await; std::future::pending().await } => never,
+            };
             tasks.close();
             if cut > 0 || timeout(args.drain_grace, tasks.wait()).await.is_err() {
                 tracing::warn!(connections = cut, sockets = tasks.len(), "some callers were cut off after the grace time (--drain-grace)");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use crate::gateway::identity::{Access, Denied, Gate, Token};
 use crate::gateway::problem::Problem;
@@ -35,8 +36,8 @@ pub struct Right {
 }
 
 impl Watchdog {
-    /// Begins to watch a stream.
-    pub fn new(right: Right) -> Self {
+    /// Begins to watch a stream. `over` is cancelled when a gateway that stops has waited long enough.
+    pub fn new(right: Right, over: CancellationToken) -> Self {
         Self(Box::pin(async move {
             tokio::select! {
                 () = tokio::time::sleep(STREAM_MAX) => Problem::new(
@@ -45,6 +46,7 @@ impl Watchdog {
                     format!("a stream may last {} minutes", STREAM_MAX.as_secs() / 60),
                 ),
                 denied = right.lost() => Problem::from(denied),
+                () = over.cancelled() => Problem::unavailable("GatewayStopping", "the gateway stops"),
             }
         }))
     }

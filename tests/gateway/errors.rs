@@ -102,6 +102,7 @@ async fn each_error_of_aws_becomes_its_problem_its_log_line_and_its_metric() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::too_many_lines)] // a table
 async fn what_the_gateway_refuses_itself_says_why_and_never_reaches_aws() {
     let front = Front::start("gw-refusals").await;
     let token = front.token("caller").await;

@@ -270,6 +270,7 @@ impl Gateway {
         lines
     }
 
+    #[allow(dead_code)] // for the benchmark
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

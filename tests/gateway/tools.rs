@@ -1,7 +1,6 @@
 //! What the gateway's tests share: problems read and checked, raw sockets, AgentCore played by hand, an agent that tells what it saw, a way
 //! to the API server that can be shut.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::front::{Front, Gateway};
-use crate::rig::{ACCOUNT, DEADLINE, Rig};
+use crate::rig::{DEADLINE, Rig};
 
 pub const SESSION: &str = "x-amzn-bedrock-agentcore-runtime-session-id";
 pub const UPSTREAM: &str = "x-agentcore-upstream-session-id";
@@ -161,7 +160,7 @@ impl Tape {
 
 async fn play(
     mut stream: TcpStream,
-    heard: Arc<Mutex<Vec<(String, u64)>>>,
+    requests: Arc<Mutex<Vec<(String, u64)>>>,
     said: Arc<Mutex<Vec<u8>>>,
 ) {
     let mut all = Vec::new();
@@ -187,7 +186,7 @@ async fn play(
             _ => break,
         }
     }
-    heard.lock().push((head, read));
+    requests.lock().push((head, read));
     let answer = said.lock().clone();
     let _ = stream.write_all(&answer).await;
     let _ = stream.shutdown().await;
@@ -249,17 +248,14 @@ impl Forwarder {
     }
 
     /// A kubeconfig that leads to the API server of the tests through a new forwarder.
-    pub async fn before_api_server(rig: &Rig) -> (Self, PathBuf) {
+    pub async fn before_api_server() -> (Self, tempfile::NamedTempFile) {
         let text = std::fs::read_to_string(Rig::kubeconfig()).expect("kubeconfig");
-        let start = text.find("https://").expect("a server") + "https://".len();
-        let end = start
-            + text[start..]
-                .find(|c: char| c.is_whitespace() || c == '"' || c == '\'' || c == '/')
-                .expect("its end");
-        let forwarder = Self::to(text[start..end].to_owned()).await;
-        let changed = text.replace(&text[start..end], &forwarder.address);
-        let file = rig.dir.path().join("kubeconfig-forwarded");
-        std::fs::write(&file, changed).expect("written");
+        let (_, rest) = text.split_once("https://").expect("a server");
+        let outside = |c: char| !c.is_ascii_alphanumeric() && c != '.' && c != ':' && c != '-';
+        let target = rest.split(outside).next().expect("its address");
+        let forwarder = Self::to(target.to_owned()).await;
+        let file = tempfile::NamedTempFile::new().expect("file");
+        std::fs::write(file.path(), text.replace(target, &forwarder.address)).expect("written");
         (forwarder, file)
     }
 }
@@ -269,22 +265,10 @@ impl Front {
     pub async fn echo(&self, name: &str, changes: Value) {
         let script = self.rig.dir.path().join("echo.py");
         std::fs::write(&script, include_str!("echo.py")).expect("written");
-        let image = json!({
-            "repository": "echo", "tag": "prod", "architectures": ["arm64"],
-            "program": {"argv": ["/usr/bin/env", "python3", script, "{port}"], "env": {}},
-        });
-        let pushed = self
-            .http
-            .post(format!("{}/_sim/images", self.rig.sim.url()))
-            .json(&image)
-            .send()
-            .await
-            .expect("an answer");
-        assert!(pushed.status().is_success(), "{:?}", pushed.text().await);
+        let program = json!({"argv": ["/usr/bin/env", "python3", script, "{port}"], "env": {}});
+        self.rig.push_argv("echo", "prod", &program).await;
         let mut spec = self.rig.spec_with(changes);
-        spec["artifact"]["container"]["image"] = json!(format!(
-            "{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/echo:prod"
-        ));
+        spec["artifact"]["container"]["image"] = json!(Rig::image("echo:prod"));
         self.rig.apply_runtime(name, spec).await;
         self.rig.runtime_ready(name).await;
     }
@@ -311,4 +295,55 @@ impl Front {
             .bearer_auth(token)
             .json(body)
     }
+}
+
+/// Opens a WebSocket to an agent.
+pub async fn web_socket(
+    front: &Front,
+    path: &str,
+    token: &str,
+) -> tokio_tungstenite::WebSocketStream<TcpStream> {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+    let url = path.replace("http://", "ws://");
+    let mut request = url.into_client_request().expect("request");
+    let bearer = format!("Bearer {token}").parse().expect("header");
+    request.headers_mut().insert("authorization", bearer);
+    let stream = connect(&front.gateway).await;
+    let opened = tokio_tungstenite::client_async(request, stream).await;
+    opened.expect("a WebSocket").0
+}
+
+/// The code that a WebSocket is closed with; what comes before that is nobody's business.
+pub async fn close_code(
+    socket: &mut (
+             impl futures::Stream<
+        Item = Result<
+            tokio_tungstenite::tungstenite::Message,
+            tokio_tungstenite::tungstenite::Error,
+        >,
+    > + Unpin
+         ),
+) -> u16 {
+    use futures::StreamExt as _;
+    use tokio_tungstenite::tungstenite::Message;
+    let closing = async {
+        loop {
+            let message = socket.next().await.expect("a close");
+            if let Message::Close(frame) = message.expect("a message") {
+                return u16::from(frame.expect("a code").code);
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, closing)
+        .await
+        .expect("a close in time")
+}
+
+/// The data of the last event, which is an error, and what came before it.
+pub fn last_error(stream: &str) -> (&str, Value) {
+    let (before, data) = stream
+        .rsplit_once("event: error\ndata: ")
+        .unwrap_or_else(|| panic!("no error in {stream:?}"));
+    let data = data.strip_suffix("\n\n").expect("the end of an event");
+    (before, serde_json::from_str(data).expect("JSON"))
 }

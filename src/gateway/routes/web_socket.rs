@@ -33,6 +33,8 @@ const MESSAGE_MAX: usize = 1 << 20;
 const READ_BUFFER: usize = 4 << 10;
 /// A caller that is there answers a ping. One that has said nothing for two pings is gone.
 const PING_EVERY: Duration = Duration::from_secs(30);
+/// Longest reason of a close, in bytes (RFC 6455, section 5.5): a longer one is a violation of the protocol.
+const REASON_MAX: usize = 123;
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -150,9 +152,10 @@ struct Parting {
 
 impl Parting {
     fn with(code: CloseCode, reason: &str, failure: Option<(&'static str, String)>) -> Self {
+        let end = reason.floor_char_boundary(REASON_MAX);
         let frame = CloseFrame {
             code,
-            reason: reason.to_owned().into(),
+            reason: reason[..end].to_owned().into(),
         };
         Self {
             to_caller: Some(frame.clone()),
@@ -252,10 +255,18 @@ async fn inward(
         match message {
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Close(frame))) => {
+                let frame = frame.unwrap_or_else(normal);
+                // So it is told when the agent died; other codes are for caller and agent to understand.
+                let died = frame.code == CloseCode::Error;
                 return Parting {
-                    to_caller: Some(frame.unwrap_or_else(normal)),
+                    failure: died.then(|| {
+                        (
+                            "UpstreamBrokeOff",
+                            format!("the agent's WebSocket broke off: {frame}"),
+                        )
+                    }),
+                    to_caller: Some(frame),
                     to_agent: None,
-                    failure: None,
                 };
             }
             Some(Ok(message)) => {
