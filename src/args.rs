@@ -138,20 +138,20 @@ pub struct GatewayArgs {
     /// File with the secret that sessions' ids come from, at least 16 bytes, the same for all replicas; random when absent.
     #[arg(long, env = "AGENTCORE_SESSION_KEY_FILE", value_name = "FILE")]
     pub session_key_file: Option<PathBuf>,
-    /// Where it is kept which sessions there are: `memory` is for a single replica.
+    /// Where the record of sessions is kept; `memory` is for a single replica.
     #[arg(long, env = "AGENTCORE_LEDGER", default_value = "memory")]
     pub ledger: Ledger,
     /// Folder for request bodies beyond 1 MiB while they are signed; the system's temporary folder when absent.
     #[arg(long, env = "AGENTCORE_SPOOL_DIR", value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     pub spool_dir: PathBuf,
     /// How long an agent may take to begin its answer.
-    #[arg(long, env = "AGENTCORE_UPSTREAM_TIMEOUT", default_value = "15m", value_parser = duration)]
+    #[arg(long, env = "AGENTCORE_UPSTREAM_TIMEOUT", value_name = "TIME", default_value = "15m", value_parser = duration)]
     pub upstream_timeout: Duration,
     /// How long what is under way may take to end after SIGTERM.
-    #[arg(long, env = "AGENTCORE_DRAIN_GRACE", default_value = "30s", value_parser = duration)]
+    #[arg(long, env = "AGENTCORE_DRAIN_GRACE", value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub drain_grace: Duration,
     /// How often the right to an open stream is checked again.
-    #[arg(long, env = "AGENTCORE_RECHECK_INTERVAL", default_value = "5m", value_parser = duration)]
+    #[arg(long, env = "AGENTCORE_RECHECK_INTERVAL", value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub recheck_interval: Duration,
     /// Requests per second of one caller; no limit when absent.
     #[arg(long, env = "AGENTCORE_CALLER_RATE", value_name = "N")]

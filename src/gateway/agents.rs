@@ -22,6 +22,8 @@ use tokio::sync::watch;
 pub use super::identity::Kind;
 use crate::cluster::store::Watch;
 
+/// How long AgentCore lets a session rest where nothing else is said (AgentCore API).
+const IDLE_TIMEOUT: Duration = Duration::from_mins(15);
 /// How long AgentCore lets a session live where nothing else is said (AgentCore API).
 const MAX_LIFETIME: Duration = Duration::from_hours(8);
 /// Longest wait for the first list before the log says so.
@@ -42,6 +44,8 @@ pub struct Agent {
     pub target: Target,
     /// Version that serves.
     pub version: Option<String>,
+    /// How long AgentCore lets one of its sessions rest.
+    pub idle_timeout: Duration,
     /// How long AgentCore lets one of its sessions live.
     pub max_lifetime: Duration,
     /// Protocol that the agent speaks.
@@ -325,15 +329,16 @@ fn make<K: Resource>(
         message: format!("the ARN in status cannot be used: {error}"),
     })?;
     let (spec, status) = (&runtime.spec, runtime.status.as_ref());
+    let effective = status.and_then(|status| status.effective.as_ref());
     // What is in force goes before what is wished for.
-    let protocol = status
-        .and_then(|status| status.effective.as_ref())
+    let protocol = effective
         .map(|effective| effective.server_protocol)
         .or_else(|| spec.protocol.as_ref().and_then(|one| one.server_protocol))
         .unwrap_or(ServerProtocol::Http);
-    let max_lifetime = status
-        .and_then(|status| parse_duration(&status.effective.as_ref()?.max_lifetime).ok())
-        .map_or(MAX_LIFETIME, |seconds| Duration::from_secs(seconds.into()));
+    let time = |text: Option<&String>, default| {
+        text.and_then(|text| parse_duration(text).ok())
+            .map_or(default, |seconds| Duration::from_secs(seconds.into()))
+    };
     let headers = spec.request_headers.iter().flat_map(|one| &one.allowlist);
     Ok(Agent {
         kind,
@@ -342,7 +347,11 @@ fn make<K: Resource>(
         uid: object.uid().unwrap_or_default(),
         target: Target { arn, qualifier },
         version,
-        max_lifetime,
+        idle_timeout: time(
+            effective.map(|one| &one.idle_runtime_session_timeout),
+            IDLE_TIMEOUT,
+        ),
+        max_lifetime: time(effective.map(|one| &one.max_lifetime), MAX_LIFETIME),
         protocol,
         jwt: spec.authorizer.is_some(),
         // The schema's pattern lets only header names in.

@@ -77,7 +77,7 @@ impl Relay {
             Tail::Text => b"\n\n",
         });
         event.extend_from_slice(b"event: error\ndata: ");
-        event.extend_from_slice(problem.to_json().to_string().as_bytes());
+        event.extend_from_slice(problem.to_text().as_bytes());
         event.extend_from_slice(b"\n\n");
         Ok(Frame::data(event.freeze()))
     }
@@ -129,8 +129,7 @@ impl Body for Relay {
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
-                let detail = format!("the agent's answer broke off: {error}");
-                let problem = Problem::broke_off(detail);
+                let problem = Problem::interrupted(&error);
                 Poll::Ready(Some(this.break_off(&problem)))
             }
             None => {

@@ -74,6 +74,7 @@ impl Gateway {
     ) -> Result<Admitted, Problem> {
         let token = Token::from_headers(request)?;
         let who = self.gate.authenticate(&token).await?;
+        turn.caller(who.clone());
         // Before the next question to the API server: a caller that varies names must not use that up for others.
         self.quotas.admit(&who).map_err(Problem::from)?;
         let access = access(route);

@@ -82,13 +82,13 @@ async fn serve(
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let transport = if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        Transport::Tls(Box::new(Reloading::from_files(certificate, key).await?))
-    } else {
-        tracing::warn!(
-            "serving plain HTTP: tokens and payloads are readable on the way (--plain-http)"
-        );
-        Transport::Plain
+    let transport = match (&args.tls_cert, &args.tls_key, args.plain_http) {
+        (Some(certificate), Some(key), _) => {
+            Transport::Tls(Box::new(Reloading::from_files(certificate, key).await?))
+        }
+        (_, _, true) => Transport::Plain,
+        // An environment variable of `false` counts as given on the command line.
+        _ => anyhow::bail!("give --tls-cert and --tls-key, or --plain-http"),
     };
     check_spool(&args.spool_dir)?;
     let key = session_key(args.session_key_file.as_deref())?;
@@ -138,6 +138,9 @@ async fn serve(
                 () = gateway.agents.filled() => {}
                 () = stop.cancelled() => return Ok(()),
             }
+            if args.tls_cert.is_none() {
+                tracing::warn!("serving plain HTTP: tokens and payloads are readable on the way (--plain-http)");
+            }
             readiness.set(true);
             let service = {
                 let gateway = gateway.clone();
@@ -155,7 +158,7 @@ async fn serve(
                 never = async { drain.await; std::future::pending().await } => never,
             };
             tasks.close();
-            if cut > 0 || timeout(args.drain_grace, tasks.wait()).await.is_err() {
+            if cut > 0 || timeout(LAST_WORDS, tasks.wait()).await.is_err() {
                 tracing::warn!(connections = cut, sockets = tasks.len(), "some callers were cut off after the grace time (--drain-grace)");
             }
             Ok(())

@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use agentcore_invoke::{Payload, Spooled};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, Version, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -26,6 +27,10 @@ const MEMORY_MAX: usize = 1 << 20;
 /// How long a caller may be silent in the middle of a body.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How much of a body that nobody wants is read, and for how long.
+const LEFT_MAX: usize = 16 << 20;
+const LEFT_TIME: Duration = Duration::from_secs(2);
+
 /// How bodies are read.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -35,16 +40,23 @@ pub struct Reader {
 
 impl Reader {
     /// Reads a body to its end.
-    pub async fn whole(
+    pub async fn whole(&self, head: &Parts, mut body: Incoming) -> Result<(Payload, u64), Problem> {
+        let read = self.read(&head.headers, &mut body).await;
+        if read.is_err() {
+            leave(head.version, body);
+        }
+        read
+    }
+
+    async fn read(
         &self,
         headers: &HeaderMap,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<(Payload, u64), Problem> {
         let announced = announced(headers, PAYLOAD_MAX)?;
-        let mut body = body;
         let mut kept = Kept::default();
         let mut length = 0_u64;
-        while let Some(bytes) = next(&mut body).await? {
+        while let Some(bytes) = next(body).await? {
             length += bytes.len() as u64;
             if length > PAYLOAD_MAX {
                 return Err(too_large(PAYLOAD_MAX));
@@ -94,6 +106,23 @@ impl Reader {
             length,
         })
     }
+}
+
+/// Gives up a body that nobody reads to its end. On HTTP/1 the connection sees to what is left of it; an HTTP/2 stream that is dropped before
+/// the answer is out is cancelled, and the answer with it, so that a little more is read meanwhile.
+pub fn leave(version: Version, mut body: Incoming) {
+    if version != Version::HTTP_2 || body.is_end_stream() {
+        return;
+    }
+    tokio::spawn(timeout(LEFT_TIME, async move {
+        let mut left = LEFT_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    }));
 }
 
 /// The length that a caller announces, refused when it is too long: before a byte of it is read.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use agentcore_invoke::{Error, Failed, ServiceError};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::gateway::agents::Unresolved;
 use crate::gateway::identity::Denied;
@@ -30,6 +31,22 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
     /// The one method that the path takes, for 405.
     pub allow: Option<&'static str>,
+}
+
+/// A problem as it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Members<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'a str,
+    status: u16,
+    reason: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws_error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws_request_id: Option<&'a str>,
 }
 
 /// AWS's part in a problem.
@@ -95,7 +112,17 @@ impl Problem {
         }
     }
 
-    /// An answer that ended before its end.
+    /// The agent's answer ended before its end.
+    pub fn interrupted(error: &hyper::Error) -> Self {
+        // The outer texts only say at which step it was.
+        let mut inner: &dyn std::error::Error = error;
+        while let Some(source) = inner.source() {
+            inner = source;
+        }
+        Self::broke_off(format!("the agent's answer broke off: {inner}"))
+    }
+
+    /// Something of the agent's ended before its end.
     pub fn broke_off(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, "UpstreamBrokeOff", detail)
     }
@@ -111,8 +138,8 @@ impl Problem {
         }
     }
 
-    /// As JSON.
-    pub fn to_json(&self) -> Value {
+    /// As JSON, in the order of RFC 9457.
+    fn members(&self) -> Members<'_> {
         let Self {
             status,
             reason,
@@ -121,25 +148,31 @@ impl Problem {
             retry_after: _,
             allow: _,
         } = self;
-        let mut members = Map::new();
-        members.insert("type".to_owned(), json!("about:blank"));
-        let title = status.canonical_reason().unwrap_or("Error");
-        members.insert("title".to_owned(), json!(title));
-        members.insert("status".to_owned(), json!(status.as_u16()));
-        members.insert("reason".to_owned(), json!(reason));
-        members.insert("detail".to_owned(), json!(detail));
-        if let Some(aws) = aws {
-            members.insert("awsError".to_owned(), json!(aws.error));
-            if let Some(id) = &aws.request_id {
-                members.insert("awsRequestId".to_owned(), json!(id));
-            }
+        Members {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            reason,
+            detail,
+            aws_error: aws.as_ref().map(|aws| aws.error.as_str()),
+            aws_request_id: aws.as_ref().and_then(|aws| aws.request_id.as_deref()),
         }
-        Value::Object(members)
+    }
+
+    /// As JSON within other JSON.
+    pub fn to_json(&self) -> Value {
+        json!(self.members())
+    }
+
+    /// As JSON text.
+    pub fn to_text(&self) -> String {
+        // Strings and a number can always be written.
+        serde_json::to_string(&self.members()).unwrap_or_default()
     }
 
     /// As an answer.
     pub fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.to_json().to_string()));
+        let mut response = Response::new(Body::from(self.to_text()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(

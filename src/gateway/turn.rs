@@ -7,28 +7,56 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 
 use crate::gateway::agents::Agent;
+use crate::gateway::identity::Identity;
 use crate::gateway::metrics::Metrics;
+use crate::gateway::path::Route;
 use crate::gateway::problem::Problem;
 
 /// What nginx logs for a caller that went away before there was an answer.
 const CLIENT_GONE: u16 = 499;
+
+/// Target of the access log's lines.
+const ACCESS: &str = "agentcore_operator::access";
+
+/// Reasons that are for whoever runs the gateway to mend: what it may do in AWS, its quotas, its surroundings.
+const OWN_TROUBLE: [&str; 8] = [
+    "AccessDenied",
+    "CredentialsUnavailable",
+    "LedgerUnavailable",
+    "QuotaExceeded",
+    "ReviewUnavailable",
+    "SpoolFailed",
+    "UpstreamUnavailable",
+    "WebSocketLimit",
+];
 
 /// A request under way.
 pub struct Turn {
     metrics: Arc<Metrics>,
     route: &'static str,
     begun: Instant,
+    asked: Option<Asked>,
+    caller: Option<Arc<Identity>>,
     agent: Option<Arc<Agent>>,
     session: Option<String>,
+    attempts: Option<u32>,
     prompt_bytes: Option<u64>,
     status: Option<StatusCode>,
     aws_request_id: Option<String>,
+    /// Of the agent's answer; an answer of the gateway's own has none.
     first_chunk: Option<Duration>,
     chunks: u64,
     bytes: u64,
     failure: Option<(&'static str, String)>,
     /// Whether its end was seen; else the caller went away.
     ended: bool,
+}
+
+/// The object that a path names, whether it is there or not.
+struct Asked {
+    kind: &'static str,
+    namespace: String,
+    name: String,
 }
 
 impl Turn {
@@ -38,8 +66,11 @@ impl Turn {
             metrics,
             route,
             begun: Instant::now(),
+            asked: None,
+            caller: None,
             agent: None,
             session: None,
+            attempts: None,
             prompt_bytes: None,
             status: None,
             aws_request_id: None,
@@ -54,6 +85,20 @@ impl Turn {
     /// Its route, as metrics name it.
     pub fn route(&self) -> &'static str {
         self.route
+    }
+
+    /// What it asks for.
+    pub fn asks(&mut self, route: &Route<'_>) {
+        self.asked = Some(Asked {
+            kind: route.kind.as_str(),
+            namespace: route.namespace.to_owned(),
+            name: route.name.to_owned(),
+        });
+    }
+
+    /// Who sent it.
+    pub fn caller(&mut self, who: Arc<Identity>) {
+        self.caller = Some(who);
     }
 
     /// Its agent is known.
@@ -80,15 +125,23 @@ impl Turn {
         }
     }
 
+    /// The gateway answers by itself.
+    pub fn said(&mut self, status: StatusCode, bytes: usize) {
+        self.status = Some(status);
+        self.bytes = bytes as u64;
+        self.ended = true;
+    }
+
     /// A WebSocket is open; its end is told like any request's.
     pub fn opened(&self) {
-        let agent = self.agent.as_deref();
+        let asked = self.asked.as_ref();
         tracing::info!(
-            target: "agentcore_operator::access",
+            target: ACCESS,
             route = self.route,
-            kind = agent.map(|agent| agent.kind.as_str()),
-            namespace = agent.map(|agent| &*agent.namespace),
-            name = agent.map(|agent| &*agent.name),
+            kind = asked.map(|asked| asked.kind),
+            namespace = asked.map(|asked| asked.namespace.as_str()),
+            name = asked.map(|asked| asked.name.as_str()),
+            caller = self.caller.as_ref().map(|who| who.user.as_str()),
             session = self.session,
             seconds = self.begun.elapsed().as_secs_f64(),
             aws_request_id = self.aws_request_id,
@@ -97,7 +150,8 @@ impl Turn {
     }
 
     /// How often it was sent.
-    pub fn attempts(&self, attempts: u32) {
+    pub fn attempts(&mut self, attempts: u32) {
+        self.attempts = Some(attempts);
         self.metrics
             .retries
             .inc_by(u64::from(attempts.saturating_sub(1)));
@@ -151,30 +205,37 @@ impl Drop for Turn {
             self.metrics
                 .took(agent, self.route, total, self.first_chunk);
         }
-        let (reason, cause) = self
-            .failure
-            .as_ref()
-            .map_or((None, None), |(reason, cause)| {
-                (Some(*reason), Some(cause.as_str()))
-            });
-        tracing::info!(
-            target: "agentcore_operator::access",
-            route = self.route,
-            kind = agent.map(|agent| agent.kind.as_str()),
-            namespace = agent.map(|agent| &*agent.namespace),
-            name = agent.map(|agent| &*agent.name),
-            endpoint = agent.map(|agent| agent.target.qualifier.as_deref().unwrap_or("DEFAULT")),
-            session = self.session,
-            status,
-            prompt_bytes = self.prompt_bytes,
-            chunks = self.chunks,
-            bytes = self.bytes,
-            first_chunk_seconds = self.first_chunk.map(|time| time.as_secs_f64()),
-            seconds = total.as_secs_f64(),
-            aws_request_id = self.aws_request_id,
-            reason,
-            cause,
-            "request"
-        );
+        let cause = self.failure.as_ref().map(|(_, cause)| cause.as_str());
+        let asked = self.asked.as_ref();
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: ACCESS,
+                    route = self.route,
+                    kind = asked.map(|asked| asked.kind),
+                    namespace = asked.map(|asked| asked.namespace.as_str()),
+                    name = asked.map(|asked| asked.name.as_str()),
+                    endpoint = agent.map(|agent| agent.target.qualifier.as_deref().unwrap_or("DEFAULT")),
+                    caller = self.caller.as_ref().map(|who| who.user.as_str()),
+                    session = self.session,
+                    status,
+                    attempts = self.attempts,
+                    prompt_bytes = self.prompt_bytes,
+                    chunks = self.chunks,
+                    bytes = self.bytes,
+                    first_chunk_seconds = self.first_chunk.map(|time| time.as_secs_f64()),
+                    seconds = total.as_secs_f64(),
+                    aws_request_id = self.aws_request_id,
+                    reason,
+                    cause,
+                    "request"
+                )
+            };
+        }
+        if reason.is_some_and(|reason| OWN_TROUBLE.contains(&reason)) {
+            tell!(warn);
+        } else {
+            tell!(info);
+        }
     }
 }

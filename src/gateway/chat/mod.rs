@@ -179,10 +179,12 @@ impl Asked<'_> {
             Ok(answer) => answer,
             Err(failed) => {
                 turn.attempts(failed.attempts);
+                self.inside.failed(&failed.error);
                 return Err(failed.into());
             }
         };
         turn.attempts(answer.attempts);
+        self.inside.reached();
         let Answer {
             status,
             headers: given,
@@ -221,6 +223,7 @@ impl Asked<'_> {
             auth,
         };
         let frames = self.gateway.pool.turn(asking, frame).await?;
+        self.inside.reached();
         turn.answered(StatusCode::OK, None);
         Ok(Spoken::Pieces(frames))
     }
@@ -234,9 +237,7 @@ fn agent_failed(error: String) -> Problem {
 async fn collect(mut body: Incoming) -> Result<Bytes, Problem> {
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            Problem::broke_off(format!("the agent's answer broke off: {error}"))
-        })?;
+        let frame = frame.map_err(|error| Problem::interrupted(&error))?;
         if let Some(bytes) = frame.data_ref() {
             if whole.len() + bytes.len() > CHAT_MAX {
                 return Err(too_long());
@@ -258,14 +259,14 @@ fn event_stream(mut body: Incoming) -> Pieces {
         let mut decoder = Some(Decoder::new(EVENT_MAX));
         let mut events: Vec<Event> = Vec::new();
         while let Some(reading) = &mut decoder {
-            let mut broken = None;
+            let mut broken: Option<Problem> = None;
             match body.frame().await {
                 Some(Ok(frame)) => {
                     let bytes = frame.data_ref().map_or(&b""[..], |bytes| bytes);
                     let fed = reading.feed(bytes, &mut events);
-                    broken = fed.err().map(|error| error.to_string());
+                    broken = fed.err().map(|error| Problem::broke_off(error.to_string()));
                 }
-                Some(Err(error)) => broken = Some(error.to_string()),
+                Some(Err(error)) => broken = Some(Problem::interrupted(&error)),
                 None => events.extend(decoder.take().and_then(Decoder::finish)),
             }
             for event in events.drain(..) {
@@ -279,8 +280,8 @@ fn event_stream(mut body: Incoming) -> Pieces {
                     Said::Done => return,
                 }
             }
-            if let Some(error) = broken {
-                yield Err(Problem::broke_off(format!("the agent's answer broke off: {error}")));
+            if let Some(problem) = broken {
+                yield Err(problem);
                 return;
             }
         }

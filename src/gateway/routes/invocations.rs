@@ -37,7 +37,7 @@ pub async fn card(
     gateway: &Arc<Gateway>,
     admitted: Admitted,
     request: &Request<Incoming>,
-    turn: Turn,
+    mut turn: Turn,
 ) -> Response<Body> {
     if admitted.agent.protocol != ServerProtocol::A2a {
         return refuse(turn, None, wrong_protocol("A2A"));
@@ -110,7 +110,7 @@ pub async fn invoke(
         let progress = Progress::default();
         let payload = match &auth {
             Auth::SigV4 => {
-                let (payload, length) = gateway.reader.whole(&head.headers, body).await?;
+                let (payload, length) = gateway.reader.whole(&head, body).await?;
                 turn.prompt(length);
                 payload
             }
@@ -142,6 +142,9 @@ pub async fn invoke(
     match answered {
         Ok(answer) => {
             turn.attempts(answer.attempts);
+            if let Some(inside) = seat.inside() {
+                inside.reached();
+            }
             relay(gateway, answer, &admitted, Some(seat), turn, stream)
         }
         Err(failed) => fail(turn, seat.inside(), &failed, progress.cut()),
@@ -235,12 +238,15 @@ fn relay(
 
 /// There was no answer.
 fn fail(
-    turn: Turn,
+    mut turn: Turn,
     inside: Option<&Inside>,
     failed: &Failed,
     cut: Option<Problem>,
 ) -> Response<Body> {
     turn.attempts(failed.attempts);
+    if let Some(inside) = inside {
+        inside.failed(&failed.error);
+    }
     refuse(
         turn,
         inside,

@@ -17,6 +17,7 @@ use crate::gateway::chat;
 use crate::gateway::context::{Admitted, Gateway};
 use crate::gateway::headers;
 use crate::gateway::path::{Action, Route};
+use crate::gateway::payload::leave;
 use crate::gateway::problem::Problem;
 use crate::gateway::sessions::Inside;
 use crate::gateway::trace;
@@ -30,15 +31,18 @@ pub async fn answer(
     let path = request.uri().path().to_owned();
     let Some(route) = Route::parse(&path) else {
         let turn = Turn::begin(gateway.metrics.clone(), "unknown");
+        leave(request.version(), request.into_body());
         return Ok(refuse(
             turn,
             None,
             Problem::not_found("there is nothing at this path"),
         ));
     };
-    let turn = Turn::begin(gateway.metrics.clone(), route.action.as_str());
+    let mut turn = Turn::begin(gateway.metrics.clone(), route.action.as_str());
+    turn.asks(&route);
     if request.method().as_str() != route.action.method() {
         let problem = Problem::method(route.action.method());
+        leave(request.version(), request.into_body());
         return Ok(refuse(turn, None, problem));
     }
     let span = trace::server(&route, request.headers_mut());
@@ -55,7 +59,10 @@ async fn routed(
 ) -> Response<Body> {
     let admitted = match gateway.admit(route, request.headers(), &mut turn).await {
         Ok(admitted) => admitted,
-        Err(problem) => return refuse(turn, None, problem),
+        Err(problem) => {
+            leave(request.version(), request.into_body());
+            return refuse(turn, None, problem);
+        }
     };
     match route.action {
         Action::Invocations => invocations::invoke(gateway, admitted, request, turn).await,
@@ -95,9 +102,7 @@ fn ping(admitted: &Admitted, turn: Turn) -> Response<Body> {
 /// The gateway's own answer.
 fn say(mut turn: Turn, status: StatusCode, body: &Value) -> Response<Body> {
     let body = body.to_string();
-    turn.answered(status, None);
-    turn.chunk(body.len());
-    turn.end();
+    turn.said(status, body.len());
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json");

@@ -83,8 +83,7 @@ pub async fn stop(
     }
     match stopped {
         Ok(()) => {
-            turn.answered(StatusCode::NO_CONTENT, None);
-            turn.end();
+            turn.said(StatusCode::NO_CONTENT, 0);
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             response

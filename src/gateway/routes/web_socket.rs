@@ -81,10 +81,12 @@ pub async fn open(
         Ok(opened) => opened,
         Err(failed) => {
             turn.attempts(failed.attempts);
+            inside.failed(&failed.error);
             return refuse(turn, Some(&inside), failed.into());
         }
     };
     turn.attempts(opened.attempts);
+    inside.reached();
     let Opened {
         socket: agent,
         request_id,

@@ -32,6 +32,8 @@ pub struct Birth {
     pub qualifier: Option<String>,
     /// Version that the endpoint served then, where it is known.
     pub version: Option<String>,
+    /// How long AgentCore lets a session rest.
+    pub idle_timeout: Duration,
     /// How long AgentCore lets a session live at most.
     pub max_lifetime: Duration,
 }
@@ -77,8 +79,9 @@ pub trait Ledger: Send + Sync {
         birth: Birth,
     ) -> BoxFuture<'a, Result<Entered, LedgerUnavailable>>;
 
-    /// A request that entered is over. Never waits.
-    fn leave(&self, owner: &Owner, conversation: &SessionId, generation: u32);
+    /// A request that entered is over; `reached` says whether it came as far as the session. A session that no request reached has not
+    /// begun. Never waits.
+    fn leave(&self, owner: &Owner, conversation: &SessionId, generation: u32, reached: bool);
 
     /// The sessions of a caller at an endpoint, oldest first.
     fn list<'a>(

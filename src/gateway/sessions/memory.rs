@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 use agentcore_invoke::SessionId;
 use futures::future::{self, BoxFuture, FutureExt as _};
@@ -17,8 +18,10 @@ const CAPACITY: usize = 100_000;
 /// A session in the ledger, or the trace of one that was stopped.
 struct Slot {
     record: Record,
-    /// Whether this generation has been used yet.
+    /// Whether a request has entered this generation.
     used: bool,
+    /// Whether one has reached it.
+    reached: bool,
 }
 
 /// Sessions in memory.
@@ -78,6 +81,7 @@ impl Slots {
                         in_flight: 0,
                     },
                     used: false,
+                    reached: false,
                 })
             }
         }
@@ -85,7 +89,7 @@ impl Slots {
 
     /// Forgets what AgentCore has ended for certain, then as many of the longest idle as it takes to be below `capacity`.
     fn make_room(&mut self, capacity: usize, now: Timestamp) {
-        self.retain(|slot| slot.record.in_flight > 0 || !is_over(&slot.record, now));
+        self.retain(|slot| !has_lived(&slot.record, now));
         if self.count < capacity {
             return;
         }
@@ -116,12 +120,22 @@ impl Slots {
     }
 }
 
-/// Whether the session's lifetime is over, which AgentCore enforces.
+/// Whether a time since an instant is over.
+fn passed(since: Timestamp, limit: Duration, now: Timestamp) -> bool {
+    SignedDuration::try_from(limit).is_ok_and(|limit| now.duration_since(since) >= limit)
+}
+
+/// Whether the session has lived its life, which AgentCore enforces.
+fn has_lived(record: &Record, now: Timestamp) -> bool {
+    record.in_flight == 0 && passed(record.started_at, record.birth.max_lifetime, now)
+}
+
+/// Whether AgentCore has ended the session: it has lived its life, or rested for too long. One that works on by itself (HealthyBusy) may
+/// be there all the same, which nobody tells the gateway; its next request reaches it under the same id.
 fn is_over(record: &Record, now: Timestamp) -> bool {
-    let Ok(lifetime) = SignedDuration::try_from(record.birth.max_lifetime) else {
-        return false;
-    };
-    now.duration_since(record.started_at) >= lifetime
+    let rested =
+        record.in_flight == 0 && passed(record.last_used_at, record.birth.idle_timeout, now);
+    rested || has_lived(record, now)
 }
 
 impl Ledger for MemoryLedger {
@@ -137,12 +151,17 @@ impl Ledger for MemoryLedger {
             slots.make_room(self.capacity, now);
         }
         let slot = slots.slot(owner, conversation, birth.clone(), now);
-        let Slot { record, used } = slot;
+        let Slot {
+            record,
+            used,
+            reached,
+        } = slot;
         // After its lifetime AgentCore gives the same id a new microVM.
-        let started = !*used || record.in_flight == 0 && is_over(record, now);
+        let started = !*used || is_over(record, now);
         if started {
             record.birth = birth;
             record.started_at = now;
+            *reached = false;
         }
         *used = true;
         record.last_used_at = now;
@@ -155,13 +174,20 @@ impl Ledger for MemoryLedger {
         .boxed()
     }
 
-    fn leave(&self, owner: &Owner, conversation: &SessionId, generation: u32) {
+    fn leave(&self, owner: &Owner, conversation: &SessionId, generation: u32, reached: bool) {
         let now = (self.now)();
-        if let Some(slot) = self.slots.lock().get_mut(owner, conversation)
-            && slot.record.generation == generation
-        {
-            slot.record.in_flight = slot.record.in_flight.saturating_sub(1);
-            slot.record.last_used_at = now;
+        let mut slots = self.slots.lock();
+        let Some(slot) = slots.get_mut(owner, conversation) else {
+            return;
+        };
+        if slot.record.generation != generation {
+            return;
+        }
+        slot.record.in_flight = slot.record.in_flight.saturating_sub(1);
+        slot.record.last_used_at = now;
+        slot.reached |= reached;
+        if !slot.reached && slot.record.in_flight == 0 {
+            slot.used = false;
         }
     }
 
@@ -177,7 +203,7 @@ impl Ledger for MemoryLedger {
             .into_iter()
             .flat_map(HashMap::values);
         let mut records: Vec<Record> = mine
-            .filter(|slot| slot.used && (slot.record.in_flight > 0 || !is_over(&slot.record, now)))
+            .filter(|slot| slot.used && !is_over(&slot.record, now))
             .map(|slot| slot.record.clone())
             .collect();
         records.sort_by_key(|record| record.started_at);
@@ -213,6 +239,7 @@ impl Ledger for MemoryLedger {
             slot.record.in_flight = 0;
             slot.record.last_used_at = now;
             slot.used = false;
+            slot.reached = false;
         }
         future::ready(Ok(())).boxed()
     }
@@ -224,7 +251,7 @@ impl Ledger for MemoryLedger {
             .by_owner
             .values()
             .flat_map(HashMap::values)
-            .filter(|slot| slot.used && (slot.record.in_flight > 0 || !is_over(&slot.record, now)))
+            .filter(|slot| slot.used && !is_over(&slot.record, now))
             .count()
     }
 }
@@ -232,8 +259,6 @@ impl Ledger for MemoryLedger {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::gateway::agents::Kind;
 
@@ -250,6 +275,7 @@ mod tests {
         Birth {
             qualifier: None,
             version: Some(version.to_owned()),
+            idle_timeout: Duration::from_mins(15),
             max_lifetime: Duration::from_hours(8),
         }
     }
@@ -279,8 +305,8 @@ mod tests {
         let seen = ledger.list(&me).await.unwrap();
         assert_eq!((seen.len(), seen[0].in_flight), (1, 2));
         assert_eq!(seen[0].birth, birth("1"));
-        ledger.leave(&me, &id(1), 0);
-        ledger.leave(&me, &id(1), 0);
+        ledger.leave(&me, &id(1), 0, true);
+        ledger.leave(&me, &id(1), 0, true);
         assert_eq!(ledger.list(&me).await.unwrap()[0].in_flight, 0);
         assert!(ledger.list(&owner("other")).await.unwrap().is_empty());
     }
@@ -294,7 +320,7 @@ mod tests {
         // Whoever asks for the same replacement a second time changes nothing.
         ledger.replace(&me, &id(1), 0).await.unwrap();
         assert_eq!(enter(&ledger, &me, 1, "2").await, (1, true));
-        ledger.leave(&me, &id(1), 0);
+        ledger.leave(&me, &id(1), 0, true);
         let seen = ledger.list(&me).await.unwrap();
         assert_eq!((seen[0].in_flight, &seen[0].birth), (1, &birth("2")));
     }
@@ -309,7 +335,7 @@ mod tests {
         for number in 0..10 {
             enter(&ledger, &me, number, "1").await;
             if number > 0 {
-                ledger.leave(&me, &id(number), 0);
+                ledger.leave(&me, &id(number), 0, true);
             }
         }
         enter(&ledger, &me, 10, "1").await;
@@ -327,9 +353,36 @@ mod tests {
             ..birth("1")
         };
         ledger.enter(&me, &id(1), short).await.unwrap();
-        ledger.leave(&me, &id(1), 0);
+        ledger.leave(&me, &id(1), 0, true);
         assert!(ledger.is_empty());
         assert_eq!(enter(&ledger, &me, 1, "2").await, (0, true));
+        assert_eq!(ledger.list(&me).await.unwrap()[0].birth, birth("2"));
+    }
+
+    #[tokio::test]
+    async fn what_rested_for_too_long_begins_again() {
+        let (ledger, me) = (MemoryLedger::default(), owner("me"));
+        let hasty = Birth {
+            idle_timeout: Duration::ZERO,
+            ..birth("1")
+        };
+        ledger.enter(&me, &id(1), hasty).await.unwrap();
+        assert_eq!(ledger.len(), 1, "what is in flight does not rest");
+        ledger.leave(&me, &id(1), 0, true);
+        assert!(ledger.is_empty());
+        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, true));
+    }
+
+    #[tokio::test]
+    async fn a_session_that_no_request_reached_has_not_begun() {
+        let (ledger, me) = (MemoryLedger::default(), owner("me"));
+        assert_eq!(enter(&ledger, &me, 1, "1").await, (0, true));
+        ledger.leave(&me, &id(1), 0, false);
+        assert!(ledger.is_empty());
+        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, true));
+        ledger.leave(&me, &id(1), 0, true);
+        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, false));
+        ledger.leave(&me, &id(1), 0, false);
         assert_eq!(ledger.list(&me).await.unwrap()[0].birth, birth("2"));
     }
 }

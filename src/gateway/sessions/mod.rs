@@ -5,8 +5,10 @@ pub mod ledger;
 pub mod memory;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use agentcore_invoke::SessionId;
+use agentcore_invoke::{Error, Phase, SessionId};
+use axum::http::StatusCode;
 
 use crate::gateway::agents::Agent;
 use crate::gateway::identity::Identity;
@@ -32,12 +34,35 @@ pub struct Inside {
     /// Whether the upstream session begins with this request.
     pub started: bool,
     generation: u32,
+    reached: AtomicBool,
+}
+
+impl Inside {
+    /// The request reached the session, which exists from now on.
+    pub fn reached(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+    }
+
+    /// The request failed. Whether it reached the session depends on how.
+    pub fn failed(&self, error: &Error) {
+        let turned_away = match error {
+            Error::Credentials(_) | Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
+            Error::Service(error) => {
+                error.status.is_client_error() && error.status != StatusCode::FAILED_DEPENDENCY
+            }
+            _ => false,
+        };
+        if !turned_away {
+            self.reached();
+        }
+    }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
+        let reached = self.reached.load(Ordering::Relaxed);
         self.ledger
-            .leave(&self.owner, &self.conversation, self.generation);
+            .leave(&self.owner, &self.conversation, self.generation, reached);
     }
 }
 
@@ -103,6 +128,7 @@ impl Sessions {
         let birth = Birth {
             qualifier: agent.target.qualifier.clone(),
             version: agent.version.clone(),
+            idle_timeout: agent.idle_timeout,
             max_lifetime: agent.max_lifetime,
         };
         let entered = self.ledger.enter(&owner, &conversation, birth).await?;
@@ -116,6 +142,7 @@ impl Sessions {
             upstream,
             started: entered.started,
             generation: entered.generation,
+            reached: AtomicBool::new(false),
         })
     }
 
