@@ -221,10 +221,12 @@ if [[ -z $once ]]; then
 
   kubectl --namespace $namespace get agentruntimes,agentendpoints --watch
   kubectl --namespace $namespace edit agentruntime support
-  curl --header "Authorization: Bearer \$(kubectl --namespace $namespace create token caller --audience agentcore-gateway)" \\
-    --data '{"prompt": "Hello"}' $agent/chat
   aws bedrock-agentcore-control list-agent-runtimes
   curl $AWS_ENDPOINT_URL/_sim/state
+
+  AGENT=$agent
+  TOKEN=\$(kubectl --namespace $namespace create token caller --audience agentcore-gateway)
+  curl --header "Authorization: Bearer \$TOKEN" --data '{"prompt": "Hello"}' \$AGENT/chat
 
 Logs are in .demo/. Ctrl-C ends everything.
 END

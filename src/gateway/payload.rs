@@ -26,10 +26,6 @@ const MEMORY_MAX: usize = 1 << 20;
 /// How long a caller may be silent in the middle of a body.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// How much of a body that is too large is read and thrown away, and for how long.
-const DRAIN_MAX: usize = 256 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(10);
-
 /// How bodies are read.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -44,20 +40,13 @@ impl Reader {
         headers: &HeaderMap,
         body: Incoming,
     ) -> Result<(Payload, u64), Problem> {
-        let announced = match announced(headers, PAYLOAD_MAX) {
-            Ok(announced) => announced,
-            Err(problem) => {
-                drain(headers, body);
-                return Err(problem);
-            }
-        };
+        let announced = announced(headers, PAYLOAD_MAX)?;
         let mut body = body;
         let mut kept = Kept::default();
         let mut length = 0_u64;
         while let Some(bytes) = next(&mut body).await? {
             length += bytes.len() as u64;
             if length > PAYLOAD_MAX {
-                drain(headers, body);
                 return Err(too_large(PAYLOAD_MAX));
             }
             kept.push(bytes, announced, &self.spool_dir)
@@ -135,28 +124,6 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
             Some(Err(_)) => return Err(broken_off()),
         }
     }
-}
-
-/// Throws away what is left of a body that is too large, within bounds: a caller that is still sending would otherwise find its connection
-/// reset before it reads why. One that asked first (`Expect: 100-continue`) sends nothing.
-fn drain(headers: &HeaderMap, mut body: Incoming) {
-    if headers.contains_key(header::EXPECT) {
-        return;
-    }
-    tokio::spawn(async move {
-        let mut left = DRAIN_MAX;
-        let read = async {
-            while let Some(Ok(frame)) = body.frame().await {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                left = left.saturating_sub(length);
-                if left == 0 {
-                    return;
-                }
-            }
-        };
-        // Whether the caller ends in time is its own affair.
-        let _ = timeout(DRAIN_TIME, read).await;
-    });
 }
 
 fn too_large(limit: u64) -> Problem {

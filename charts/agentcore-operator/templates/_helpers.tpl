@@ -41,3 +41,29 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
   resources: [events]
   verbs: [create, patch]
 {{- end }}
+
+{{- define "agentcore-operator.gateway.name" -}}
+{{ include "agentcore-operator.name" . }}-gateway
+{{- end }}
+
+{{- define "agentcore-operator.gateway.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: gateway
+{{- end }}
+
+{{- define "agentcore-operator.gateway.serviceAccount" -}}
+{{- with .Values.gateway.serviceAccount -}}
+{{- if .name }}{{ .name }}
+{{- else if .create }}{{ include "agentcore-operator.gateway.name" $ }}
+{{- else }}default
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The gateway finds agents by these and writes nothing. */ -}}
+{{- define "agentcore-operator.gateway.rules" -}}
+- apiGroups: [agentcore.dev]
+  resources: [agentruntimes, agentendpoints]
+  verbs: [get, list, watch]
+{{- end }}

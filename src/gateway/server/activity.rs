@@ -1,4 +1,4 @@
-//! What a connection is doing: how many requests are under way, and since when there is none.
+//! What a connection has to do: requests under way, and since when there are none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Activity {
         UnderWay(self.clone())
     }
 
-    /// What comes from now on is of no request.
+    /// From here on bytes may come that are of no request.
     pub(super) fn upgraded(&self) {
         self.0.lock().beyond = true;
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -14,14 +14,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Idle, UnderWay};
-use super::linger::Lingering;
+use super::stream::Guarded;
 use super::{BoxError, Held, Limits, Peer};
 
 /// Largest header of a request, in bytes.
@@ -112,16 +112,13 @@ impl Connections {
             peer,
             activity: activity.clone(),
         };
-        let stream = TokioIo::new(Guarded {
-            inner: stream,
-            cut: self.cut.clone(),
-            cutting: Box::pin(self.cut.clone().cancelled_owned()),
-            lingering: None,
-            activity: activity.clone(),
-            patience: self.limits.header,
-            header: None,
-            _held: held,
-        });
+        let stream = TokioIo::new(Guarded::new(
+            stream,
+            self.cut.clone(),
+            activity.clone(),
+            self.limits.header,
+            held,
+        ));
         let mut connection = pin!(self.http.serve_connection_with_upgrades(stream, service));
         let mut look = pin!(tokio::time::sleep(self.limits.header));
         let mut ending = false;
@@ -235,125 +232,5 @@ impl HttpBody for Counted {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A stream that can be cut from outside, whoever reads it: after an upgrade that is not the connection any more. It ends by itself when a
-/// header takes too long.
-struct Guarded<T> {
-    inner: T,
-    cut: CancellationToken,
-    cutting: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Present once nothing more is to be written.
-    lingering: Option<Lingering>,
-    activity: Arc<Activity>,
-    patience: Duration,
-    /// The header being read.
-    header: Option<Header>,
-    _held: Held,
-}
-
-/// A header of which something has come.
-struct Header {
-    /// Requests before it.
-    after: u64,
-    deadline: Pin<Box<Sleep>>,
-}
-
-impl<T> Guarded<T> {
-    /// Ready when the header being read has taken too long. `came`: something of it has come just now.
-    fn late(&mut self, cx: &mut Context<'_>, came: bool) -> Poll<()> {
-        let Some(after) = self.activity.before_header() else {
-            self.header = None;
-            return Poll::Pending;
-        };
-        if self
-            .header
-            .as_ref()
-            .is_some_and(|header| header.after != after)
-        {
-            self.header = None;
-        }
-        if came && self.header.is_none() {
-            self.header = Some(Header {
-                after,
-                deadline: Box::pin(tokio::time::sleep(self.patience)),
-            });
-        }
-        match &mut self.header {
-            Some(header) => header.deadline.as_mut().poll(cx),
-            None => Poll::Pending,
-        }
-    }
-}
-
-fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "the server has ended")
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        let came = buffer.filled().len() > before;
-        if self.late(cx, came).is_ready() {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "a request's header took too long",
-            )));
-        }
-        if read.is_ready() {
-            return read;
-        }
-        ready!(self.cutting.as_mut().poll(cx));
-        Poll::Ready(Err(cut()))
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.cut.is_cancelled() {
-            return Poll::Ready(Err(cut()));
-        }
-        Pin::new(&mut self.inner).poll_write(cx, buffer)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.cut.is_cancelled() {
-            return Poll::Ready(Err(cut()));
-        }
-        Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.lingering.is_none() {
-            ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
-        }
-        let lingering = this.lingering.get_or_insert_with(Lingering::new);
-        if lingering.poll(Pin::new(&mut this.inner), cx).is_pending() {
-            ready!(this.cutting.as_mut().poll(cx));
-        }
-        Poll::Ready(Ok(()))
     }
 }

@@ -4,7 +4,7 @@
 
 mod activity;
 mod connection;
-mod linger;
+mod stream;
 pub mod tls;
 
 use std::io;
