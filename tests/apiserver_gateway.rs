@@ -10,6 +10,7 @@ mod gateway {
     mod errors;
     mod faults;
     pub mod front;
+    mod http2;
     mod identity;
     mod input;
     mod renewals;
