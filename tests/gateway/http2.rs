@@ -22,12 +22,23 @@ async fn answers_and_refusals_arrive_whole() {
             .header("authorization", token)
             .body(Full::new(Bytes::from(body)))
             .expect("a request");
-        let answer = sender.clone().send_request(request).await.expect("an answer");
+        let answer = sender
+            .clone()
+            .send_request(request)
+            .await
+            .expect("an answer");
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.expect("a whole body");
-        (status, serde_json::from_slice(&body.to_bytes()).expect("JSON"))
+        (
+            status,
+            serde_json::from_slice(&body.to_bytes()).expect("JSON"),
+        )
     };
-    let prompt = || json!({"prompt": "a ".repeat(150_000)}).to_string().into_bytes();
+    let prompt = || {
+        json!({"prompt": "a ".repeat(150_000)})
+            .to_string()
+            .into_bytes()
+    };
     let (status, said) = ask(&good, prompt()).await;
     assert_eq!((status, said["turn"].as_u64()), (200, Some(1)), "{said}");
     // The body is larger than the window: the refusal is out before it is.
