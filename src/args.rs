@@ -144,6 +144,9 @@ pub struct GatewayArgs {
     /// Folder for request bodies beyond 1 MiB while they are signed; the system's temporary folder when absent.
     #[arg(long, env = "AGENTCORE_SPOOL_DIR", value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     pub spool_dir: PathBuf,
+    /// Most bytes in that folder, such as 500Mi or 2Gi; requests beyond it get 503.
+    #[arg(long, env = "AGENTCORE_SPOOL_LIMIT", value_name = "BYTES", default_value = "2Gi", value_parser = bytes)]
+    pub spool_limit: u64,
     /// How long an agent may take to begin its answer.
     #[arg(long, env = "AGENTCORE_UPSTREAM_TIMEOUT", value_name = "TIME", default_value = "15m", value_parser = duration)]
     pub upstream_timeout: Duration,
@@ -174,6 +177,28 @@ pub struct GatewayArgs {
 pub enum Ledger {
     /// In the process: one replica.
     Memory,
+}
+
+/// Whole bytes, or Ki, Mi or Gi of them, as in Kubernetes' quantities; at least 1Mi.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let unit: u64 = match unit {
+        "" => 1,
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        _ => return Err("the unit must be Ki, Mi or Gi".to_owned()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "must be a whole number such as 500Mi or 2Gi".to_owned())?;
+    number
+        .checked_mul(unit)
+        .filter(|bytes| (1 << 20..=1 << 50).contains(bytes))
+        .ok_or_else(|| "must be between 1Mi and 1048576Gi".to_owned())
 }
 
 /// `90s`, `15m`, `1h30m`; not nothing.

@@ -67,7 +67,7 @@ impl Relay {
     /// The answer breaks off: the last event, or an error that closes the connection.
     fn break_off(&mut self, problem: &Problem) -> Result<Frame<Bytes>, Interrupted> {
         self.upstream = None;
-        self.turn.broke_off(problem.reason, problem.detail.clone());
+        self.turn.broke_off(problem);
         let Some(tail) = self.tail else {
             return Err(Interrupted(problem.reason));
         };

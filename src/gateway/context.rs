@@ -98,9 +98,15 @@ impl Gateway {
         })
     }
 
-    /// Counts one of the caller's streams.
-    pub fn stream(&self, admitted: &Admitted) -> Result<StreamGuard, Problem> {
-        self.quotas.stream(&admitted.who).map_err(Problem::from)
+    /// How AgentCore is told who asks, and one of the caller's streams.
+    pub fn may(
+        &self,
+        admitted: &Admitted,
+        request: &HeaderMap,
+    ) -> Result<(Auth, StreamGuard), Problem> {
+        let auth = admitted.auth(request)?;
+        let stream = self.quotas.stream(&admitted.who).map_err(Problem::from)?;
+        Ok((auth, stream))
     }
 }
 

@@ -121,9 +121,7 @@ async fn serve(
             tasks: tasks.clone(),
         }),
         client,
-        reader: Reader {
-            spool_dir: args.spool_dir.clone(),
-        },
+        reader: Reader::new(args.spool_dir.clone(), args.spool_limit),
         metrics: metrics.clone(),
         upstream_timeout: args.upstream_timeout,
         recheck: args.recheck_interval,

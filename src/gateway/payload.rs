@@ -1,7 +1,8 @@
 //! Reading a caller's body. A signature needs the hash of the whole, so a body is kept until its end: small ones in memory, larger ones
 //! in a file that has no name. For agents with a JWT authorizer nothing is signed, and the body streams.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,6 +17,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, timeout};
 
 use crate::gateway::problem::Problem;
@@ -31,16 +33,72 @@ const IDLE: Duration = Duration::from_secs(30);
 const LEFT_MAX: usize = 16 << 20;
 const LEFT_TIME: Duration = Duration::from_secs(2);
 
+/// Bodies in memory of all requests together; beyond it small ones are spooled too.
+const MEMORY_OF_ALL: u64 = 64 << 20;
+/// What room is counted in.
+const UNIT: u64 = 1 << 10;
+
 /// How bodies are read.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    /// Folder of the nameless files.
-    pub spool_dir: PathBuf,
+    spool_dir: PathBuf,
+    memory: Arc<Semaphore>,
+    spool: Arc<Semaphore>,
+}
+
+/// A body and the room that it takes, which is free again when this is dropped.
+pub struct Whole {
+    /// The body.
+    pub payload: Payload,
+    /// Its bytes.
+    pub length: u64,
+    /// Its room.
+    pub room: Room,
+}
+
+/// Room in memory and in the spool.
+#[derive(Debug, Default)]
+pub struct Room {
+    memory: Option<OwnedSemaphorePermit>,
+    spool: Option<OwnedSemaphorePermit>,
+}
+
+/// As many permits as there are units in a number of bytes.
+fn units(bytes: u64) -> usize {
+    usize::try_from(bytes.div_ceil(UNIT))
+        .unwrap_or(usize::MAX)
+        .min(Semaphore::MAX_PERMITS)
+}
+
+/// Grows `held` to the room of `bytes`; false if there is not as much.
+fn grow(of: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, bytes: u64) -> bool {
+    let has = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+    let Some(missing) = units(bytes).checked_sub(has).filter(|missing| *missing > 0) else {
+        return true;
+    };
+    let more = u32::try_from(missing).ok();
+    let Some(more) = more.and_then(|more| of.clone().try_acquire_many_owned(more).ok()) else {
+        return false;
+    };
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
+    }
+    true
 }
 
 impl Reader {
+    /// Spools to files without a name in `spool_dir`, `spool_limit` bytes at most for all requests together.
+    pub fn new(spool_dir: PathBuf, spool_limit: u64) -> Self {
+        Self {
+            spool_dir,
+            memory: Arc::new(Semaphore::new(units(MEMORY_OF_ALL))),
+            spool: Arc::new(Semaphore::new(units(spool_limit))),
+        }
+    }
+
     /// Reads a body to its end.
-    pub async fn whole(&self, head: &Parts, mut body: Incoming) -> Result<(Payload, u64), Problem> {
+    pub async fn whole(&self, head: &Parts, mut body: Incoming) -> Result<Whole, Problem> {
         let read = self.read(&head.headers, &mut body).await;
         if read.is_err() {
             leave(head.version, body);
@@ -48,11 +106,7 @@ impl Reader {
         read
     }
 
-    async fn read(
-        &self,
-        headers: &HeaderMap,
-        body: &mut Incoming,
-    ) -> Result<(Payload, u64), Problem> {
+    async fn read(&self, headers: &HeaderMap, body: &mut Incoming) -> Result<Whole, Problem> {
         let announced = announced(headers, PAYLOAD_MAX)?;
         let mut kept = Kept::default();
         let mut length = 0_u64;
@@ -61,32 +115,57 @@ impl Reader {
             if length > PAYLOAD_MAX {
                 return Err(too_large(PAYLOAD_MAX));
             }
-            kept.push(bytes, announced, &self.spool_dir)
-                .await
-                .map_err(|error| {
-                    tracing::error!(%error, folder = %self.spool_dir.display(), "cannot spool a request's body (--spool-dir)");
-                    Problem::unavailable("SpoolFailed", "the request's body could not be kept")
-                })?;
+            let pushed = kept.push(self, bytes, announced, length).await;
+            pushed.map_err(|error| self.cannot_spool(&error))?;
         }
-        let payload = kept.finish(length).await.map_err(|error| {
-            tracing::error!(%error, folder = %self.spool_dir.display(), "cannot spool a request's body (--spool-dir)");
-            Problem::unavailable("SpoolFailed", "the request's body could not be kept")
-        })?;
-        Ok((payload, length))
+        let finished = kept.finish(length).await;
+        finished.map_err(|error| self.cannot_spool(&error))
+    }
+
+    fn cannot_spool(&self, error: &io::Error) -> Problem {
+        if error.kind() == io::ErrorKind::QuotaExceeded {
+            return Problem::unavailable("SpoolFull", "too many large bodies are under way");
+        }
+        tracing::error!(%error, folder = %self.spool_dir.display(), "cannot spool a request's body (--spool-dir)");
+        Problem::unavailable("SpoolFailed", "the request's body could not be kept")
     }
 
     /// Reads a body of at most `limit` bytes into memory.
-    pub async fn small(headers: &HeaderMap, body: Incoming, limit: u64) -> Result<Bytes, Problem> {
+    pub async fn small(
+        &self,
+        head: &Parts,
+        mut body: Incoming,
+        limit: u64,
+    ) -> Result<(Bytes, Room), Problem> {
+        let read = self.read_small(&head.headers, &mut body, limit).await;
+        if read.is_err() {
+            leave(head.version, body);
+        }
+        read
+    }
+
+    async fn read_small(
+        &self,
+        headers: &HeaderMap,
+        body: &mut Incoming,
+        limit: u64,
+    ) -> Result<(Bytes, Room), Problem> {
         announced(headers, limit)?;
-        let mut body = body;
-        let mut whole = BytesMut::new();
-        while let Some(bytes) = next(&mut body).await? {
-            if (whole.len() + bytes.len()) as u64 > limit {
+        let (mut whole, mut room) = (BytesMut::new(), Room::default());
+        while let Some(bytes) = next(body).await? {
+            let length = (whole.len() + bytes.len()) as u64;
+            if length > limit {
                 return Err(too_large(limit));
+            }
+            if !grow(&self.memory, &mut room.memory, length) {
+                return Err(Problem::unavailable(
+                    "SpoolFull",
+                    "too many bodies are under way",
+                ));
             }
             whole.extend_from_slice(&bytes);
         }
-        Ok(whole.freeze())
+        Ok((whole.freeze(), room))
     }
 
     /// Passes a body on as it comes. What became of it is found in `progress` afterwards.
@@ -179,6 +258,7 @@ struct Kept {
     first: Bytes,
     more: BytesMut,
     spool: Option<Spool>,
+    room: Room,
 }
 
 struct Spool {
@@ -187,57 +267,81 @@ struct Spool {
 }
 
 impl Kept {
+    /// Takes the next piece; `length` includes it.
     async fn push(
         &mut self,
+        reader: &Reader,
         bytes: Bytes,
         announced: Option<u64>,
-        dir: &Path,
-    ) -> std::io::Result<()> {
-        if let Some(spool) = &mut self.spool {
-            return spool.write(&bytes).await;
-        }
-        if self.first.is_empty() && self.more.is_empty() {
-            self.first = bytes;
-        } else {
-            if self.more.is_empty() {
-                self.more
-                    .extend_from_slice(&std::mem::take(&mut self.first));
+        length: u64,
+    ) -> io::Result<()> {
+        if self.spool.is_none() {
+            let large = length.max(announced.unwrap_or_default()) > MEMORY_MAX as u64;
+            if !large && grow(&reader.memory, &mut self.room.memory, length) {
+                self.remember(bytes);
+                return Ok(());
             }
-            self.more.extend_from_slice(&bytes);
-        }
-        let large = announced.is_some_and(|length| length > MEMORY_MAX as u64);
-        if large || self.first.len() + self.more.len() > MEMORY_MAX {
-            let dir = dir.to_owned();
+            let dir = reader.spool_dir.clone();
             let file = tokio::task::spawn_blocking(move || tempfile::tempfile_in(dir)).await??;
+            let mut file = tokio::fs::File::from_std(file);
+            file.set_max_buf_size(MEMORY_MAX / 4);
             let mut spool = Spool {
-                file: tokio::fs::File::from_std(file),
+                file,
                 hash: Sha256::new(),
             };
-            spool.file.set_max_buf_size(MEMORY_MAX / 4);
             spool.write(&std::mem::take(&mut self.first)).await?;
             spool.write(&std::mem::take(&mut self.more)).await?;
+            self.room.memory = None;
             self.spool = Some(spool);
         }
-        Ok(())
+        if !grow(&reader.spool, &mut self.room.spool, length) {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        match &mut self.spool {
+            Some(spool) => spool.write(&bytes).await,
+            None => Ok(()),
+        }
     }
 
-    async fn finish(self, length: u64) -> std::io::Result<Payload> {
-        let Self { first, more, spool } = self;
-        match spool {
-            None if more.is_empty() => Ok(Payload::Memory(first)),
-            None => Ok(Payload::Memory(more.freeze())),
+    fn remember(&mut self, bytes: Bytes) {
+        if self.first.is_empty() && self.more.is_empty() {
+            self.first = bytes;
+            return;
+        }
+        if self.more.is_empty() {
+            self.more
+                .extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.more.extend_from_slice(&bytes);
+    }
+
+    async fn finish(self, length: u64) -> io::Result<Whole> {
+        let Self {
+            first,
+            more,
+            spool,
+            room,
+        } = self;
+        let payload = match spool {
+            None if more.is_empty() => Payload::Memory(first),
+            None => Payload::Memory(more.freeze()),
             Some(Spool { mut file, hash }) => {
                 file.flush().await?;
                 let file = file.into_std().await;
                 let hash = hash.finalize().into();
-                Ok(Payload::Spooled(Spooled::new(file, length, hash)))
+                Payload::Spooled(Spooled::new(file, length, hash))
             }
-        }
+        };
+        Ok(Whole {
+            payload,
+            length,
+            room,
+        })
     }
 }
 
 impl Spool {
-    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hash.update(bytes);
         self.file.write_all(bytes).await
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agentcore_invoke::{Error, Failed, ServiceError};
+use agentcore_invoke::{Error, Failed, Phase, ServiceError};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -15,6 +15,9 @@ use crate::gateway::sessions::ledger::LedgerUnavailable;
 
 /// How long a caller is asked to wait when nobody knows better.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Longest cause in a line of the log, in characters.
+const CAUSE_MAX: usize = 512;
 
 /// A failed call.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
     /// The one method that the path takes, for 405.
     pub allow: Option<&'static str>,
+    /// Whether `detail` holds what the agent said, which is for the caller and no log.
+    pub of_agent: bool,
 }
 
 /// A problem as it is written.
@@ -70,7 +75,32 @@ impl Problem {
             aws: None,
             retry_after: None,
             allow: None,
+            of_agent: false,
         }
+    }
+
+    /// Says that `detail` is what the agent said.
+    #[must_use]
+    pub fn said_by_agent(self) -> Self {
+        Self {
+            of_agent: true,
+            ..self
+        }
+    }
+
+    /// What happened, for the log.
+    pub fn cause(&self) -> String {
+        let text = match &self.aws {
+            _ if self.of_agent => {
+                return format!("the agent said why, in {} bytes", self.detail.len());
+            }
+            Some(aws) => format!("{}: {}", aws.error, self.detail),
+            None => self.detail.clone(),
+        };
+        if text.chars().count() <= CAUSE_MAX {
+            return text;
+        }
+        text.chars().take(CAUSE_MAX).chain("...".chars()).collect()
     }
 
     /// The path names nothing that there is.
@@ -147,6 +177,7 @@ impl Problem {
             aws,
             retry_after: _,
             allow: _,
+            of_agent: _,
         } = self;
         Members {
             kind: "about:blank",
@@ -257,7 +288,10 @@ impl From<&Error> for Problem {
                     format!("{detail}: {}", text.trim()),
                 )
             }
-            Error::Connect(_) => Self::unavailable("UpstreamUnavailable", detail),
+            // Nothing was sent.
+            Error::Connect(_) | Error::Timeout(Phase::Connect) => {
+                Self::unavailable("UpstreamUnavailable", detail)
+            }
             Error::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, "UpstreamTimeout", detail),
             Error::Payload(_) => {
                 Self::unavailable("SpoolFailed", "the request's body could not be kept")

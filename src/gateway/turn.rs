@@ -167,19 +167,20 @@ impl Turn {
     /// It failed before there was an answer.
     pub fn refused(&mut self, problem: &Problem) {
         self.status = Some(problem.status);
-        let text = match &problem.aws {
-            Some(aws) => {
-                self.aws_request_id.clone_from(&aws.request_id);
-                format!("{}: {}", aws.error, problem.detail)
-            }
-            None => problem.detail.clone(),
-        };
-        self.failure = Some((problem.reason, text));
+        if let Some(aws) = &problem.aws {
+            self.aws_request_id.clone_from(&aws.request_id);
+        }
+        self.failure = Some((problem.reason, problem.cause()));
         self.ended = true;
     }
 
     /// The answer broke off.
-    pub fn broke_off(&mut self, reason: &'static str, cause: String) {
+    pub fn broke_off(&mut self, problem: &Problem) {
+        self.cut(problem.reason, problem.cause());
+    }
+
+    /// It ended before its end, which nobody is told but the log.
+    pub fn cut(&mut self, reason: &'static str, cause: String) {
         self.failure = Some((reason, cause));
         self.ended = true;
     }

@@ -75,7 +75,8 @@ impl Right {
             } else {
                 UNANSWERED_PAUSE.min(self.every)
             };
-            tokio::time::sleep(pause).await;
+            // Streams that began together do not ask together.
+            tokio::time::sleep(pause.mul_f64(0.8 + 0.4 * rand::random::<f64>())).await;
             match self.gate.still(&self.token, &self.access).await {
                 Ok(()) => unanswered = 0,
                 Err(Denied::Unavailable(_)) if unanswered < UNANSWERED => unanswered += 1,

@@ -19,6 +19,9 @@ use crate::counted::{Counted, Open};
 use crate::settings::Settings;
 use crate::setup::SetupError;
 
+/// How long a connection is silent before its peer is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
 /// The pooled client.
 pub type Http = Client<Connector, Outgoing>;
 
@@ -32,6 +35,10 @@ pub fn http(settings: &Settings, plain: bool, open: Open) -> Result<Http, SetupE
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
+    // NAT gateways forget a connection that is silent for minutes, and an agent may think for longer.
+    tcp.set_keepalive(Some(KEEPALIVE));
+    tcp.set_keepalive_interval(Some(KEEPALIVE / 3));
+    tcp.set_keepalive_retries(Some(3));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = HttpsConnectorBuilder::new();
     let tls = match builder.with_provider_and_native_roots(provider.clone()) {

@@ -5,6 +5,7 @@ pub mod pool;
 mod socket;
 mod text;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agentcore_invoke::sse::{Decoder, Event};
@@ -15,11 +16,13 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::gateway::context::{Admitted, Gateway, resend};
 use crate::gateway::headers;
-use crate::gateway::payload::Reader;
+use crate::gateway::payload::leave;
 use crate::gateway::problem::Problem;
 use crate::gateway::routes::{name_session, refuse};
 use crate::gateway::sessions::{Inside, owner};
@@ -45,29 +48,46 @@ struct Chat {
 /// A piece of the answer, or the problem that it broke off with.
 type Pieces = BoxStream<'static, Result<String, Problem>>;
 
+/// The members that say something to the gateway; the others are the agent's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Known {
+    prompt: String,
+    session_id: Option<String>,
+    transport: Option<Transport>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Transport {
+    Http,
+    Ws,
+}
+
 impl Chat {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let invalid = |detail: &str| Problem::bad_request("InvalidBody", detail);
-        let mut members: Map<String, Value> = serde_json::from_slice(body)
-            .map_err(|error| invalid(&format!("the body is no JSON object: {error}")))?;
-        let text = |value: Option<Value>, name: &str| match value {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(invalid(&format!("{name} must be a string"))),
+        // The error's own text would quote the body.
+        let invalid = |error: &serde_json::Error| {
+            let detail = format!(
+                "the body must be a JSON object with a string prompt, and may have a string sessionId and a transport of \"http\" or \
+                 \"ws\" (line {}, column {})",
+                error.line(),
+                error.column()
+            );
+            Problem::bad_request("InvalidBody", detail)
         };
-        let session_id = text(members.remove("sessionId"), "sessionId")?;
-        let web_socket = match text(members.remove("transport"), "transport")?.as_deref() {
-            None | Some("http") => false,
-            Some("ws") => true,
-            Some(_) => return Err(invalid("transport must be \"http\" or \"ws\"")),
-        };
-        let prompt = members.get("prompt").and_then(Value::as_str);
-        let prompt = prompt.ok_or_else(|| invalid("prompt is required and must be a string"))?;
+        let known: Known = serde_json::from_slice(body).map_err(|error| invalid(&error))?;
+        // Values stay as they were written: a small body of many values would fill the memory otherwise.
+        let mut members: BTreeMap<String, &RawValue> =
+            serde_json::from_slice(body).map_err(|error| invalid(&error))?;
+        members.remove("sessionId");
+        members.remove("transport");
+        let forwarded = serde_json::to_vec(&members).map_err(|error| invalid(&error))?;
         Ok(Self {
-            prompt_bytes: prompt.len() as u64,
-            forwarded: Value::Object(members).to_string().into(),
-            session_id,
-            web_socket,
+            prompt_bytes: known.prompt.len() as u64,
+            forwarded: forwarded.into(),
+            session_id: known.session_id,
+            web_socket: known.transport == Some(Transport::Ws),
         })
     }
 }
@@ -81,9 +101,14 @@ pub async fn chat(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let prepared = async {
-        let auth = admitted.auth(&parts.headers)?;
-        let stream = gateway.stream(&admitted)?;
-        let body = Reader::small(&parts.headers, body, CHAT_MAX as u64).await?;
+        let (auth, stream) = match gateway.may(&admitted, &parts.headers) {
+            Ok(may) => may,
+            Err(problem) => {
+                leave(parts.version, body);
+                return Err(problem);
+            }
+        };
+        let (body, room) = gateway.reader.small(&parts, body, CHAT_MAX as u64).await?;
         let chat = Chat::parse(&body)?;
         turn.prompt(chat.prompt_bytes);
         let header = parts.headers.get(headers::SESSION);
@@ -94,7 +119,7 @@ pub async fn chat(
             .sessions
             .enter(owner, &admitted.agent, given)
             .await?;
-        Ok((auth, stream, chat, inside))
+        Ok((auth, (stream, room), chat, inside))
     };
     let (auth, stream, chat, inside) = match prepared.await {
         Ok(prepared) => prepared,
@@ -196,17 +221,22 @@ impl Asked<'_> {
         if headers::is_event_stream(&given) && status.is_success() {
             return Ok(Spoken::Pieces(event_stream(body)));
         }
-        let whole = collect(body).await?;
         if !status.is_success() {
             let content_type = given.get(header::CONTENT_TYPE).cloned();
+            let whole = tokio::select! {
+                whole = collect(body) => whole?,
+                problem = self.admitted.watchdog() => return Err(problem),
+            };
             return Ok(Spoken::Refusal(status, content_type, whole));
         }
-        let piece = match text::answer(&whole) {
-            Said::Text(text) => Ok(text),
-            Said::Failed(error) => Err(agent_failed(error)),
-            Said::Nothing | Said::Done => Ok(String::new()),
+        let piece = async move {
+            match text::answer(&collect(body).await?) {
+                Said::Text(text) => Ok(text),
+                Said::Failed(error) => Err(agent_failed(error)),
+                Said::Nothing | Said::Done => Ok(String::new()),
+            }
         };
-        Ok(Spoken::Pieces(futures::stream::iter([piece]).boxed()))
+        Ok(Spoken::Pieces(futures::stream::once(piece).boxed()))
     }
 
     async fn over_web_socket(
@@ -230,7 +260,7 @@ impl Asked<'_> {
 }
 
 fn agent_failed(error: String) -> Problem {
-    Problem::new(StatusCode::FAILED_DEPENDENCY, "AgentFailed", error)
+    Problem::new(StatusCode::FAILED_DEPENDENCY, "AgentFailed", error).said_by_agent()
 }
 
 /// Reads an answer that is not a stream.
@@ -338,7 +368,7 @@ async fn joined(
         Some(problem) => {
             answer["partial"] = json!(true);
             answer["error"] = problem.to_json();
-            turn.broke_off(problem.reason, problem.detail);
+            turn.broke_off(&problem);
         }
         None => turn.end(),
     }
@@ -381,7 +411,7 @@ fn events(
                 }
                 Some(Err(problem)) => {
                     let data = json!({"partial": true, "sessionId": id, "error": problem.to_json()});
-                    turn.broke_off(problem.reason, problem.detail);
+                    turn.broke_off(&problem);
                     yield Ok::<_, std::convert::Infallible>(Bytes::from(format!("event: error\ndata: {data}\n\n")));
                     return;
                 }
@@ -392,4 +422,42 @@ fn events(
     let mut response = Response::new(Body::from_stream(events));
     *response.headers_mut() = headers;
     response
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_gets_what_is_not_the_gateways_as_it_was_written() {
+        let body = br#"{"transport": "ws", "n": 1.50, "prompt": "hi", "sessionId": null, "list": [ 1,2 ]}"#;
+        let chat = Chat::parse(body).unwrap();
+        assert_eq!(
+            chat.forwarded,
+            br#"{"list":[ 1,2 ],"n":1.50,"prompt":"hi"}"#[..]
+        );
+        assert_eq!(
+            (chat.web_socket, chat.session_id, chat.prompt_bytes),
+            (true, None, 2)
+        );
+    }
+
+    #[test]
+    fn a_refusal_does_not_repeat_what_it_refuses() {
+        for body in [
+            r#""secret prompt""#,
+            r#"{"prompt": ["secret prompt"]}"#,
+            r#"{"prompt": "a", "transport": "secret prompt"}"#,
+            r#"{"prompt": "secret prompt", "prompt""#,
+        ] {
+            let Err(problem) = Chat::parse(body.as_bytes()) else {
+                panic!("{body} is taken");
+            };
+            assert_eq!(problem.reason, "InvalidBody");
+            assert!(!problem.detail.contains("secret"), "{}", problem.detail);
+        }
+        let problem = agent_failed("secret answer".to_owned());
+        assert!(!problem.cause().contains("secret") && problem.detail.contains("secret"));
+    }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use parking_lot::Mutex;
 use prometheus::IntGauge;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -60,13 +61,22 @@ pub struct Pool {
 /// A session's place in the pool.
 struct Slot {
     /// Whoever holds it opens the socket; the others wait for that.
-    socket: tokio::sync::Mutex<Option<mpsc::Sender<Ask>>>,
+    socket: tokio::sync::Mutex<Option<Opened>>,
     turns: AtomicU32,
-    /// Whether there is a socket.
-    open: AtomicBool,
+    /// How many sockets there are: while one closes, the next may be open.
+    open: AtomicU32,
     used: Mutex<Instant>,
     /// The session is over, or the place is needed.
     closed: CancellationToken,
+    /// The session is over.
+    stopped: AtomicBool,
+}
+
+/// A socket that is open, and what it was opened with.
+struct Opened {
+    turns: mpsc::Sender<Ask>,
+    /// Hash of who asked, and of the headers: AgentCore and the agent saw those once, at the handshake.
+    with: [u8; 32],
 }
 
 /// A turn, as the pool needs to know it.
@@ -81,6 +91,33 @@ pub struct Asking<'a> {
     pub headers: HeaderMap,
     /// Who asks.
     pub auth: Auth,
+}
+
+impl Asking<'_> {
+    /// What a socket has to be opened with to be good for this turn. A trace and a time belong to one turn alone.
+    fn fingerprint(&self) -> [u8; 32] {
+        const OF_A_TURN: [&str; 4] = ["traceparent", "tracestate", "baggage", "x-amzn-trace-id"];
+        let mut hash = Sha256::new();
+        let mut put = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
+        };
+        if let Auth::Bearer(value) = &self.auth {
+            put(value.as_bytes());
+        }
+        let mut headers: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(name, _)| !OF_A_TURN.contains(&name.as_str()))
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        headers.sort_unstable();
+        for (name, value) in headers {
+            put(name.as_bytes());
+            put(value);
+        }
+        hash.finalize().into()
+    }
 }
 
 /// A slot in use by a turn.
@@ -114,6 +151,10 @@ impl Pool {
         frame: Bytes,
     ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
         for _ in 0..OPENINGS {
+            if self.keeping.stop.is_cancelled() {
+                let detail = "the gateway stops; nothing was sent";
+                return Err(Problem::unavailable("GatewayStopping", detail));
+            }
             let using = self.slot(asking.session)?;
             let turns = self.socket(&using.slot, &asking).await?;
             let (pieces, said) = mpsc::channel(PIECES);
@@ -125,6 +166,10 @@ impl Pool {
             };
             // A socket that closed before it took the turn has not sent anything: another one can.
             if turns.send(ask).await.is_err() || taken.await.is_err() {
+                if using.slot.stopped.load(Ordering::Relaxed) {
+                    let detail = "the session was stopped; nothing was sent";
+                    return Err(Problem::unavailable("SessionStopped", detail));
+                }
                 continue;
             }
             let said = stream::unfold((said, using), async |(mut said, using)| {
@@ -140,6 +185,7 @@ impl Pool {
     /// The session is over: its socket closes, in the middle of a turn too.
     pub fn close(&self, session: &SessionId) {
         if let Some(slot) = self.slots.lock().remove(session) {
+            slot.stopped.store(true, Ordering::Relaxed);
             slot.closed.cancel();
         }
     }
@@ -165,9 +211,10 @@ impl Pool {
         let slot = Arc::new(Slot {
             socket: tokio::sync::Mutex::default(),
             turns: AtomicU32::new(0),
-            open: AtomicBool::new(false),
+            open: AtomicU32::new(0),
             used: Mutex::new(Instant::now()),
             closed: CancellationToken::new(),
+            stopped: AtomicBool::new(false),
         });
         slots.insert(session.clone(), slot.clone());
         Ok(self.using(session, slot))
@@ -189,9 +236,15 @@ impl Pool {
         asking: &Asking<'_>,
     ) -> Result<mpsc::Sender<Ask>, Problem> {
         let mut socket = slot.socket.lock().await;
-        if let Some(turns) = socket.as_ref().filter(|turns| !turns.is_closed()) {
-            return Ok(turns.clone());
+        let with = asking.fingerprint();
+        if let Some(opened) = socket
+            .as_ref()
+            .filter(|opened| opened.with == with && !opened.turns.is_closed())
+        {
+            return Ok(opened.turns.clone());
         }
+        // A socket that somebody else opened closes when nobody holds it.
+        *socket = None;
         let upgrade = Upgrade {
             target: asking.target,
             headers: asking.headers.clone(),
@@ -200,8 +253,11 @@ impl Pool {
         };
         let opened = self.keeping.client.web_socket(upgrade).await?;
         let (turns, asks) = mpsc::channel(TURNS);
-        *socket = Some(turns.clone());
-        slot.open.store(true, Ordering::Relaxed);
+        *socket = Some(Opened {
+            turns: turns.clone(),
+            with,
+        });
+        slot.open.fetch_add(1, Ordering::Relaxed);
         let (pool, slot, session) = (self.clone(), slot.clone(), asking.session.clone());
         let shown = asking.shown.to_owned();
         tracing::info!(
@@ -218,7 +274,7 @@ impl Pool {
             };
             socket::run(opened.socket, asks, limits, &slot.closed, &keeping.stop).await;
             tracing::info!(session = shown, "upstream web socket closed");
-            slot.open.store(false, Ordering::Relaxed);
+            slot.open.fetch_sub(1, Ordering::Relaxed);
             pool.forget(&session, &slot);
         });
         Ok(turns)
@@ -230,7 +286,7 @@ impl Pool {
         let here = slots
             .get(session)
             .is_some_and(|found| Arc::ptr_eq(found, slot));
-        let used = slot.open.load(Ordering::Relaxed) || slot.turns.load(Ordering::Relaxed) > 0;
+        let used = slot.open.load(Ordering::Relaxed) > 0 || slot.turns.load(Ordering::Relaxed) > 0;
         if here && !used {
             slots.remove(session);
         }

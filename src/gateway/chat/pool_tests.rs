@@ -12,6 +12,8 @@ const DEADLINE: Duration = Duration::from_mins(1);
 
 struct Stage {
     pool: Pool,
+    /// How often a socket was opened.
+    opened: Arc<AtomicU32>,
     gauge: IntGauge,
     target: Target,
 }
@@ -20,8 +22,11 @@ impl Stage {
     async fn new(limit: usize, idle: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("address"));
+        let opened = Arc::new(AtomicU32::new(0));
+        let counted = opened.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(agent(stream));
             }
         });
@@ -45,6 +50,7 @@ impl Stage {
         };
         Self {
             pool,
+            opened,
             gauge,
             target,
         }
@@ -55,13 +61,22 @@ impl Stage {
         session: usize,
         text: &'static str,
     ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
+        self.turn_as(session, text, Auth::SigV4).await
+    }
+
+    async fn turn_as(
+        &self,
+        session: usize,
+        text: &'static str,
+        auth: Auth,
+    ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
         let session: SessionId = format!("session-{session:040}").parse().expect("an id");
         let asking = Asking {
             target: &self.target,
             session: &session,
             shown: "shown",
             headers: HeaderMap::new(),
-            auth: Auth::SigV4,
+            auth,
         };
         self.pool
             .turn(asking, Bytes::from_static(text.as_bytes()))
@@ -90,9 +105,20 @@ async fn agent(stream: tokio::net::TcpStream) {
     let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else {
         return;
     };
-    while let Some(Ok(message)) = socket.next().await {
-        let Message::Text(text) = message else {
-            continue;
+    // As servers do, more often: a ping is no use of the socket.
+    let mut pings = tokio::time::interval(Duration::from_millis(5));
+    loop {
+        let message = tokio::select! {
+            _ = pings.tick() => {
+                let _ = socket.send(Message::Ping(Bytes::new())).await;
+                continue;
+            }
+            message = socket.next() => message,
+        };
+        let text = match message {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(_)) => continue,
+            _ => return,
         };
         let _ = socket.send(Message::Text(text.clone())).await;
         if text != "hold" {
@@ -143,4 +169,36 @@ async fn a_socket_is_used_again_until_it_was_idle_for_long_or_its_session_ends()
         .pool
         .close(&format!("session-{:040}", 1).parse().expect("an id"));
     stage.until_open(0).await;
+}
+
+#[tokio::test]
+async fn a_socket_is_for_the_token_that_opened_it() {
+    let stage = Stage::new(2, DEADLINE).await;
+    let bearer = |token| Auth::Bearer(axum::http::HeaderValue::from_static(token));
+    for (token, sockets) in [
+        ("Bearer a", 1),
+        ("Bearer a", 1),
+        ("Bearer b", 2),
+        ("Bearer a", 3),
+    ] {
+        let pieces = stage
+            .turn_as(1, "hello", bearer(token))
+            .await
+            .expect("a turn");
+        assert_eq!(pieces.count().await, 1);
+        assert_eq!(stage.opened.load(Ordering::Relaxed), sockets, "{token}");
+    }
+    // The former ones close.
+    stage.until_open(1).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_stops_says_so_and_sends_nothing() {
+    let stage = Stage::new(2, DEADLINE).await;
+    assert_eq!(stage.said(1, "one").await, "one");
+    stage.pool.keeping.stop.cancel();
+    let Err(refused) = stage.turn(1, "two").await else {
+        panic!("it is taken");
+    };
+    assert_eq!(refused.reason, "GatewayStopping");
 }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -47,6 +47,8 @@ pub async fn run(
     closed: &CancellationToken,
     stop: &CancellationToken,
 ) {
+    // A ping is no use of the socket.
+    let mut idle_at = Instant::now() + limits.idle;
     let code = loop {
         tokio::select! {
             biased;
@@ -59,11 +61,12 @@ pub async fn run(
             },
             ask = asks.recv() => match ask {
                 None => break Some(CloseCode::Normal),
-                Some(ask) => if let Ended::Over(code) = turn(&mut socket, ask, &limits, closed).await {
-                    break code;
+                Some(ask) => match turn(&mut socket, ask, &limits, closed).await {
+                    Ended::Over(code) => break code,
+                    Ended::Usable => idle_at = Instant::now() + limits.idle,
                 },
             },
-            () = tokio::time::sleep(limits.idle) => break Some(CloseCode::Normal),
+            () = sleep_until(idle_at) => break Some(CloseCode::Normal),
         }
     };
     // Turns that came too late learn that theirs did not begin.
@@ -115,7 +118,7 @@ async fn turn(
         let _ = pieces.send(Err(broke_off(&error))).await;
         return Ended::Over(None);
     }
-    let mut patience = Some(limits.first_frame);
+    let mut patience = Some(Instant::now() + limits.first_frame);
     loop {
         let message = tokio::select! {
             // What is left of the answer would be taken for the next turn's.
@@ -134,8 +137,8 @@ async fn turn(
             message = socket.next() => message,
         };
         let (said, over) = match message {
-            Some(Ok(Message::Text(data))) => (text::piece(&data), None),
-            Some(Ok(Message::Binary(data))) => (text::piece(&String::from_utf8_lossy(&data)), None),
+            Some(Ok(Message::Text(data))) => (text::frame(&data), None),
+            Some(Ok(Message::Binary(data))) => (text::frame(&String::from_utf8_lossy(&data)), None),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
             Some(Ok(Message::Close(frame))) => match frame {
                 Some(frame) if frame.code != CloseCode::Normal => {
@@ -143,7 +146,7 @@ async fn turn(
                     let _ = pieces.send(Err(Problem::broke_off(detail))).await;
                     return Ended::Over(None);
                 }
-                _ => (Said::Done, Some(Ended::Over(None))),
+                _ => (vec![Said::Done], Some(Ended::Over(None))),
             },
             Some(Err(error)) => {
                 let _ = pieces.send(Err(broke_off(&error))).await;
@@ -156,24 +159,26 @@ async fn turn(
             }
         };
         patience = None;
-        match said {
-            Said::Text(text) => {
-                let _ = pieces.send(Ok(text)).await;
+        for said in said {
+            match said {
+                Said::Text(text) => {
+                    let _ = pieces.send(Ok(text)).await;
+                }
+                Said::Failed(error) => {
+                    let _ = pieces.send(Err(agent_failed(error))).await;
+                    // Whether more follows is not known.
+                    return Ended::Over(Some(CloseCode::Normal));
+                }
+                Said::Nothing => {}
+                Said::Done => return over.unwrap_or(Ended::Usable),
             }
-            Said::Failed(error) => {
-                let _ = pieces.send(Err(agent_failed(error))).await;
-                // Whether more follows is not known.
-                return Ended::Over(Some(CloseCode::Normal));
-            }
-            Said::Nothing => {}
-            Said::Done => return over.unwrap_or(Ended::Usable),
         }
     }
 }
 
-async fn first_frame(patience: Option<Duration>) {
-    match patience {
-        Some(patience) => tokio::time::sleep(patience).await,
+async fn first_frame(by: Option<Instant>) {
+    match by {
+        Some(by) => sleep_until(by).await,
         None => std::future::pending().await,
     }
 }

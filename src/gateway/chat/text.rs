@@ -1,5 +1,6 @@
 //! What an agent says, in its own form, and the text in it.
 
+use agentcore_invoke::sse::Decoder;
 use serde_json::Value;
 
 /// Members that hold an agent's text, the first that is there (design of the chat path; AG-UI's `delta` among them).
@@ -37,17 +38,24 @@ pub fn answer(body: &[u8]) -> Said {
 
 /// Reads one event's data, or a frame.
 pub fn piece(data: &str) -> Said {
-    // Some frames hold an event as it stands in a stream.
-    let data = match data.strip_prefix("data:") {
-        Some(data) => data.trim(),
-        None => data,
-    };
     if data.trim() == DONE {
         return Said::Done;
     }
     match serde_json::from_str(data) {
         Ok(value) => of_json(&value, Whole::Piece, || data.to_owned()),
         Err(_) => Said::Text(data.to_owned()),
+    }
+}
+
+/// Reads a frame. Some hold events as they stand in a stream.
+pub fn frame(data: &str) -> Vec<Said> {
+    if !(data.starts_with("data:") && data.ends_with("\n\n")) {
+        return vec![piece(data)];
+    }
+    let mut events = Vec::new();
+    match Decoder::new(data.len()).feed(data.as_bytes(), &mut events) {
+        Ok(()) => events.iter().map(|event| piece(&event.data)).collect(),
+        Err(_) => vec![piece(data)],
     }
 }
 
@@ -121,11 +129,16 @@ mod tests {
     #[test]
     fn pieces_know_ends_failures_and_protocol_events() {
         assert_eq!(piece("[DONE]"), Said::Done);
-        assert_eq!(piece("data: [DONE]\n\n"), Said::Done);
+        assert_eq!(frame("data: [DONE]\n\n"), [Said::Done]);
+        assert_eq!(piece("data: kept"), text("data: kept"));
+        assert_eq!(
+            frame("data:   two\ndata: lines\n\n"),
+            [text("  two\nlines")]
+        );
         assert_eq!(piece(r#"{"type":"done","turn":1}"#), Said::Done);
         assert_eq!(
-            piece("data: {\"type\":\"TEXT_MESSAGE_CONTENT\",\"delta\":\"hi\"}\n\n"),
-            text("hi")
+            frame("data: {\"type\":\"TEXT_MESSAGE_CONTENT\",\"delta\":\"hi\"}\n\n"),
+            [text("hi")]
         );
         assert_eq!(
             piece(r#"{"type":"RUN_STARTED","runId":"1"}"#),

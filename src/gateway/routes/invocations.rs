@@ -12,7 +12,7 @@ use super::{name_session, refuse};
 use crate::gateway::answer::Relay;
 use crate::gateway::context::{Admitted, Gateway, resend};
 use crate::gateway::headers;
-use crate::gateway::payload::{Progress, Reader};
+use crate::gateway::payload::{Progress, Reader, Room, leave};
 use crate::gateway::problem::Problem;
 use crate::gateway::sessions::{Inside, owner};
 use crate::gateway::trace;
@@ -28,6 +28,7 @@ pub async fn mcp(
     if admitted.agent.protocol == ServerProtocol::Mcp {
         invoke(gateway, admitted, request, turn).await
     } else {
+        leave(request.version(), request.into_body());
         refuse(turn, None, wrong_protocol("MCP"))
     }
 }
@@ -42,13 +43,8 @@ pub async fn card(
     if admitted.agent.protocol != ServerProtocol::A2a {
         return refuse(turn, None, wrong_protocol("A2A"));
     }
-    let prepared = async {
-        let auth = admitted.auth(request.headers())?;
-        let stream = gateway.stream(&admitted)?;
-        Ok((auth, stream))
-    };
-    let (auth, stream) = match prepared.await {
-        Ok(prepared) => prepared,
+    let (auth, stream) = match gateway.may(&admitted, request.headers()) {
+        Ok(may) => may,
         Err(problem) => return refuse(turn, None, problem),
     };
     let mut outgoing = headers::upstream(request.headers(), &admitted.agent.allowlist);
@@ -105,21 +101,29 @@ pub async fn invoke(
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let prepared = async {
-        let auth = admitted.auth(&head.headers)?;
-        let stream = gateway.stream(&admitted)?;
-        let progress = Progress::default();
-        let payload = match &auth {
-            Auth::SigV4 => {
-                let (payload, length) = gateway.reader.whole(&head, body).await?;
-                turn.prompt(length);
-                payload
+        let (auth, stream) = match gateway.may(&admitted, &head.headers) {
+            Ok(may) => may,
+            Err(problem) => {
+                leave(head.version, body);
+                return Err(problem);
             }
-            Auth::Bearer(_) => Reader::streamed(&head.headers, body, &progress)?,
+        };
+        let progress = Progress::default();
+        let (payload, room) = match &auth {
+            Auth::SigV4 => {
+                let whole = gateway.reader.whole(&head, body).await?;
+                turn.prompt(whole.length);
+                (whole.payload, whole.room)
+            }
+            Auth::Bearer(_) => {
+                let payload = Reader::streamed(&head.headers, body, &progress)?;
+                (payload, Room::default())
+            }
         };
         let seat = seat(gateway, &admitted, &head.headers).await?;
-        Ok((auth, stream, progress, payload, seat))
+        Ok((auth, stream, progress, payload, room, seat))
     };
-    let (auth, stream, progress, payload, seat) = match prepared.await {
+    let (auth, stream, progress, payload, room, seat) = match prepared.await {
         Ok(prepared) => prepared,
         Err(problem) => return refuse(turn, None, problem),
     };
@@ -136,6 +140,8 @@ pub async fn invoke(
         resend: resend(&head.headers),
     };
     let answered = gateway.client.invoke(call).await;
+    // Sent, or given up.
+    drop(room);
     if streamed {
         turn.prompt(progress.bytes());
     }

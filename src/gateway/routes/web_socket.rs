@@ -49,8 +49,7 @@ pub async fn open(
 ) -> Response<Body> {
     let prepared = async {
         let key = upgrade_key(request.headers())?;
-        let auth = admitted.auth(request.headers())?;
-        let stream = gateway.stream(&admitted)?;
+        let (auth, stream) = gateway.may(&admitted, request.headers())?;
         let owner = owner(&admitted.who, &admitted.agent);
         let given = request.headers().get(headers::SESSION);
         let given = given.and_then(|value| value.to_str().ok());
@@ -117,7 +116,7 @@ pub async fn open(
                 let caller = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
                 join(caller, agent, turn, watchdog, stop).await;
             }
-            Err(error) => turn.broke_off("CallerGone", format!("the upgrade failed: {error}")),
+            Err(error) => turn.cut("CallerGone", format!("the upgrade failed: {error}")),
         }
     });
     response
@@ -191,7 +190,7 @@ async fn join(
         }
     };
     match parting.failure {
-        Some((reason, cause)) => turn.broke_off(reason, cause),
+        Some((reason, cause)) => turn.cut(reason, cause),
         None => turn.end(),
     }
     tokio::join!(
