@@ -157,7 +157,8 @@ pub async fn closed(target: &Target, body: &Bytes, until: Until, talk: Conversat
 
 /// So many requests a second for a time, whether answers come or not; how long each took from when it was due.
 pub async fn open(target: &Target, body: &Bytes, rate: u32, time: Duration) -> Vec<Duration> {
-    let count = (time.as_secs_f64() * f64::from(rate)).round() as u32;
+    let count =
+        u32::try_from(time.as_millis() * u128::from(rate) / 1_000).expect("a bench is short");
     let pause = Duration::from_secs(1) / rate;
     let (free, mut idle) = mpsc::unbounded_channel();
     for caller in 0..CALLERS {

@@ -32,7 +32,7 @@ pub async fn throughput(stage: &Stage, table: &mut Table) {
             let before = processor_time(processes[which]);
             rates[which] = saturate(target, ROUND).await;
             if number > 0 {
-                used[which] += processor_time(processes[which]) - before;
+                used[which] += processor_time(processes[which]).saturating_sub(before);
             }
         }
         if number > 0 {

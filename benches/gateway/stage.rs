@@ -36,9 +36,7 @@ impl Stage {
 
     /// A gateway in front of the bench's agent, warm: it has asked who calls, and has a connection. It logs as in production, to a file.
     pub async fn gateway(&self) -> Gateway {
-        let url = format!("http://{}", self.agent.address);
-        let environment = [("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", url.as_str())];
-        let gateway = Gateway::start_in(&self.front.rig, &[], &environment).await;
+        let gateway = self.new_gateway().await;
         let target = self.through(&gateway);
         alone(async move || {
             closed(
@@ -51,6 +49,13 @@ impl Stage {
         })
         .await;
         gateway
+    }
+
+    /// A gateway that has not been called yet.
+    pub async fn new_gateway(&self) -> Gateway {
+        let url = format!("http://{}", self.agent.address);
+        let environment = [("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", url.as_str())];
+        Gateway::start_in(&self.front.rig, &[], &environment).await
     }
 
     /// The agent itself.

@@ -32,6 +32,7 @@ impl Table {
     }
 
     /// A figure that explains others.
+    #[allow(clippy::unused_self)] // it is a line of the table
     pub fn told(&mut self, what: &str, measured: impl AsRef<str>) {
         line(what, "", measured.as_ref(), "");
     }

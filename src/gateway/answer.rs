@@ -30,6 +30,10 @@ pub struct Relay {
     /// For streams of events.
     tail: Option<Tail>,
     turn: Turn,
+    /// Whether it was asked for a piece before.
+    begun: bool,
+    /// Why it breaks off, while what came before is on its way.
+    broken: Option<&'static str>,
     watchdog: Watchdog,
     /// Dropped with the relay: the session and the caller's quota.
     _held: Box<dyn Send>,
@@ -52,6 +56,8 @@ impl Relay {
             upstream: Some(upstream),
             tail: events.then_some(Tail::Clean),
             turn,
+            begun: false,
+            broken: None,
             watchdog,
             _held: Box::new(held),
         })
@@ -65,11 +71,18 @@ impl Relay {
     }
 
     /// The answer breaks off: the last event, or an error that closes the connection.
-    fn break_off(&mut self, problem: &Problem) -> Result<Frame<Bytes>, Interrupted> {
+    fn break_off(
+        &mut self,
+        problem: &Problem,
+        context: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
         self.upstream = None;
         self.turn.broke_off(problem);
         let Some(tail) = self.tail else {
-            return Err(Interrupted(problem.reason));
+            // An error drops what hyper has not written yet, the head included; it writes whenever a body has nothing to give.
+            self.broken = Some(problem.reason);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         };
         let mut event = BytesMut::from(match tail {
             Tail::Clean => &b""[..],
@@ -79,7 +92,7 @@ impl Relay {
         event.extend_from_slice(b"event: error\ndata: ");
         event.extend_from_slice(problem.to_text().as_bytes());
         event.extend_from_slice(b"\n\n");
-        Ok(Frame::data(event.freeze()))
+        Poll::Ready(Some(Ok(Frame::data(event.freeze()))))
     }
 }
 
@@ -111,13 +124,26 @@ impl Body for Relay {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
         let this = &mut *self;
+        if let Some(reason) = this.broken.take() {
+            return Poll::Ready(Some(Err(Interrupted(reason))));
+        }
         let Some(upstream) = &mut this.upstream else {
             return Poll::Ready(None);
         };
-        if let Poll::Ready(problem) = this.watchdog.poll(context) {
-            return Poll::Ready(Some(this.break_off(&problem)));
-        }
-        match ready!(Pin::new(upstream).poll_frame(context)) {
+        // What came with the answer's head goes out at once. Most answers are whole then, and need no watch.
+        let early = if std::mem::replace(&mut this.begun, true) {
+            Poll::Pending
+        } else {
+            Pin::new(&mut *upstream).poll_frame(context)
+        };
+        let frame = match early {
+            Poll::Ready(_) => early,
+            Poll::Pending => match this.watchdog.poll(context) {
+                Poll::Ready(problem) => return this.break_off(&problem, context),
+                Poll::Pending => Pin::new(upstream).poll_frame(context),
+            },
+        };
+        match ready!(frame) {
             Some(Ok(frame)) => {
                 if let Some(bytes) = frame.data_ref() {
                     let bytes = bytes.clone();
@@ -130,7 +156,7 @@ impl Body for Relay {
             }
             Some(Err(error)) => {
                 let problem = Problem::interrupted(&error);
-                Poll::Ready(Some(this.break_off(&problem)))
+                this.break_off(&problem, context)
             }
             None => {
                 this.upstream = None;
@@ -141,7 +167,7 @@ impl Body for Relay {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.upstream.as_ref().is_none_or(Body::is_end_stream)
+        self.broken.is_none() && self.upstream.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -149,6 +175,7 @@ impl Body for Relay {
             (Some(upstream), None) => upstream.size_hint(),
             // An event may be added.
             (Some(_), Some(_)) => SizeHint::default(),
+            (None, _) if self.broken.is_some() => SizeHint::default(),
             (None, _) => SizeHint::with_exact(0),
         }
     }

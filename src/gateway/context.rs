@@ -58,7 +58,7 @@ pub struct Admitted {
     /// The agent.
     pub agent: Arc<Agent>,
     /// The right that it was let through by.
-    right: Right,
+    right: Arc<Right>,
     /// As [`Gateway::over`].
     over: CancellationToken,
 }
@@ -84,12 +84,12 @@ impl Gateway {
             .resolve(route.kind, route.namespace, route.name)
             .map_err(|unresolved| Problem::unresolved(route, unresolved))?;
         turn.agent(agent.clone());
-        let right = Right {
+        let right = Arc::new(Right {
             gate: self.gate.clone(),
             token,
             access,
             every: self.recheck,
-        };
+        });
         Ok(Admitted {
             who,
             agent,

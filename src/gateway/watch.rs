@@ -19,11 +19,15 @@ const UNANSWERED: u32 = 3;
 /// How long it gets between those.
 const UNANSWERED_PAUSE: Duration = Duration::from_secs(10);
 
-/// Ends a stream in time.
-pub struct Watchdog(BoxFuture<'static, Problem>);
+/// Ends a stream in time. It costs next to nothing until it is polled: most answers are over before.
+pub enum Watchdog {
+    /// Not polled yet.
+    Asleep(Arc<Right>, CancellationToken),
+    /// Watching.
+    Awake(BoxFuture<'static, Problem>),
+}
 
 /// Whose stream it is, and how often that is asked.
-#[derive(Clone)]
 pub struct Right {
     /// Whom to ask.
     pub gate: Arc<Gate>,
@@ -36,24 +40,33 @@ pub struct Right {
 }
 
 impl Watchdog {
-    /// Begins to watch a stream. `over` is cancelled when a gateway that stops has waited long enough.
-    pub fn new(right: Right, over: CancellationToken) -> Self {
-        Self(Box::pin(async move {
-            tokio::select! {
-                () = tokio::time::sleep(STREAM_MAX) => Problem::new(
-                    StatusCode::GATEWAY_TIMEOUT,
-                    "StreamTooLong",
-                    format!("a stream may last {} minutes", STREAM_MAX.as_secs() / 60),
-                ),
-                denied = right.lost() => Problem::from(denied),
-                () = over.cancelled() => Problem::unavailable("GatewayStopping", "the gateway stops"),
-            }
-        }))
+    /// Of a stream that begins now. `over` is cancelled when a gateway that stops has waited long enough.
+    pub fn new(right: Arc<Right>, over: CancellationToken) -> Self {
+        Self::Asleep(right, over)
     }
 
     /// Ready when the stream has to end.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Problem> {
-        self.0.as_mut().poll(context)
+        if let Self::Asleep(right, over) = self {
+            *self = Self::Awake(Box::pin(watch(right.clone(), over.clone())));
+        }
+        match self {
+            Self::Asleep(..) => Poll::Pending,
+            Self::Awake(watching) => watching.as_mut().poll(context),
+        }
+    }
+}
+
+/// Waits until a stream has to end.
+async fn watch(right: Arc<Right>, over: CancellationToken) -> Problem {
+    tokio::select! {
+        () = tokio::time::sleep(STREAM_MAX) => Problem::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "StreamTooLong",
+            format!("a stream may last {} minutes", STREAM_MAX.as_secs() / 60),
+        ),
+        denied = right.lost() => Problem::from(denied),
+        () = over.cancelled() => Problem::unavailable("GatewayStopping", "the gateway stops"),
     }
 }
 
@@ -61,13 +74,13 @@ impl Future for Watchdog {
     type Output = Problem;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Problem> {
-        self.0.as_mut().poll(context)
+        Self::poll(&mut self, context)
     }
 }
 
 impl Right {
     /// Waits until the caller has lost the right. An API server that is away for a moment takes nobody's right; one that stays away does.
-    async fn lost(self) -> Denied {
+    async fn lost(&self) -> Denied {
         let mut unanswered = 0;
         loop {
             let pause = if unanswered == 0 {

@@ -1,11 +1,12 @@
 //! POST chat: a prompt in, a response out, whatever form the agent speaks. Pieces are joined, or handed on as events; an answer that
 //! breaks off yields what came of it and says that it is partial.
 
+mod answers;
 pub mod pool;
+mod request;
 mod socket;
 mod text;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agentcore_invoke::sse::{Decoder, Event};
@@ -16,19 +17,17 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde::Deserialize;
-use serde_json::json;
-use serde_json::value::RawValue;
 
 use crate::gateway::context::{Admitted, Gateway, resend};
 use crate::gateway::headers;
 use crate::gateway::payload::leave;
 use crate::gateway::problem::Problem;
-use crate::gateway::routes::{name_session, refuse};
+use crate::gateway::routes::refuse;
 use crate::gateway::sessions::{Inside, owner};
 use crate::gateway::trace;
 use crate::gateway::turn::Turn;
-use crate::gateway::watch::Watchdog;
+use answers::{agents_own, events, joined};
+use request::Chat;
 use text::Said;
 
 /// Largest chat request, and largest answer that is kept to be joined, in bytes.
@@ -36,61 +35,8 @@ const CHAT_MAX: usize = 10_000_000;
 /// Largest event of an agent, in bytes (AgentCore's limit on a chunk).
 const EVENT_MAX: usize = 10_000_000;
 
-/// A chat request.
-struct Chat {
-    /// What the agent gets: the caller's object without the two members below.
-    forwarded: Bytes,
-    session_id: Option<String>,
-    web_socket: bool,
-    prompt_bytes: u64,
-}
-
 /// A piece of the answer, or the problem that it broke off with.
 type Pieces = BoxStream<'static, Result<String, Problem>>;
-
-/// The members that say something to the gateway; the others are the agent's.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Known {
-    prompt: String,
-    session_id: Option<String>,
-    transport: Option<Transport>,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Transport {
-    Http,
-    Ws,
-}
-
-impl Chat {
-    fn parse(body: &[u8]) -> Result<Self, Problem> {
-        // The error's own text would quote the body.
-        let invalid = |error: &serde_json::Error| {
-            let detail = format!(
-                "the body must be a JSON object with a string prompt, and may have a string sessionId and a transport of \"http\" or \
-                 \"ws\" (line {}, column {})",
-                error.line(),
-                error.column()
-            );
-            Problem::bad_request("InvalidBody", detail)
-        };
-        let known: Known = serde_json::from_slice(body).map_err(|error| invalid(&error))?;
-        // Values stay as they were written: a small body of many values would fill the memory otherwise.
-        let mut members: BTreeMap<String, &RawValue> =
-            serde_json::from_slice(body).map_err(|error| invalid(&error))?;
-        members.remove("sessionId");
-        members.remove("transport");
-        let forwarded = serde_json::to_vec(&members).map_err(|error| invalid(&error))?;
-        Ok(Self {
-            prompt_bytes: known.prompt.len() as u64,
-            forwarded: forwarded.into(),
-            session_id: known.session_id,
-            web_socket: known.transport == Some(Transport::Ws),
-        })
-    }
-}
 
 /// Answers a chat request.
 pub async fn chat(
@@ -319,144 +265,12 @@ fn event_stream(mut body: Incoming) -> Pieces {
     .boxed()
 }
 
-/// The agent's own error, as it is.
-fn agents_own(
-    mut turn: Turn,
-    inside: &Inside,
-    status: StatusCode,
-    content_type: Option<HeaderValue>,
-    body: Bytes,
-) -> Response<Body> {
-    turn.chunk(body.len());
-    turn.end();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    if let Some(value) = content_type {
-        response.headers_mut().insert(header::CONTENT_TYPE, value);
-    }
-    name_session(response.headers_mut(), inside);
-    response
-}
-
-/// The whole answer as one JSON document.
-async fn joined(
-    mut turn: Turn,
-    inside: &Inside,
-    mut pieces: Pieces,
-    mut watchdog: Watchdog,
-) -> Response<Body> {
-    let mut response = String::new();
-    let broken = loop {
-        let piece = tokio::select! {
-            piece = pieces.next() => piece,
-            problem = &mut watchdog => Some(Err(problem)),
-        };
-        match piece {
-            None => break None,
-            Some(Err(problem)) => break Some(problem),
-            Some(Ok(_)) if response.len() > CHAT_MAX => break Some(too_long()),
-            Some(Ok(piece)) => {
-                turn.chunk(piece.len());
-                response.push_str(&piece);
-            }
-        }
-    };
-    let mut answer = json!({"response": response, "sessionId": inside.conversation.as_str()});
-    match broken {
-        // There is nothing that could be partial.
-        Some(problem) if response.is_empty() => return refuse(turn, Some(inside), problem),
-        Some(problem) => {
-            answer["partial"] = json!(true);
-            answer["error"] = problem.to_json();
-            turn.broke_off(&problem);
-        }
-        None => turn.end(),
-    }
-    let mut response = Response::new(Body::from(answer.to_string()));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    name_session(response.headers_mut(), inside);
-    response
-}
-
-/// The answer as a stream of events, each as soon as the agent says it.
-fn events(
-    mut turn: Turn,
-    inside: Inside,
-    mut pieces: Pieces,
-    mut watchdog: Watchdog,
-    held: impl Send + 'static,
-) -> Response<Body> {
-    let mut headers = HeaderMap::new();
-    let stream = HeaderValue::from_static("text/event-stream; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, stream);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    name_session(&mut headers, &inside);
-    let events = async_stream::stream! {
-        let _held = held;
-        let id = inside.conversation.as_str();
-        loop {
-            let piece = tokio::select! {
-                piece = pieces.next() => piece,
-                problem = &mut watchdog => Some(Err(problem)),
-            };
-            let event = match piece {
-                None => {
-                    turn.end();
-                    return;
-                }
-                Some(Ok(text)) => {
-                    turn.chunk(text.len());
-                    format!("data: {}\n\n", json!({"response": text, "sessionId": id}))
-                }
-                Some(Err(problem)) => {
-                    let data = json!({"partial": true, "sessionId": id, "error": problem.to_json()});
-                    turn.broke_off(&problem);
-                    yield Ok::<_, std::convert::Infallible>(Bytes::from(format!("event: error\ndata: {data}\n\n")));
-                    return;
-                }
-            };
-            yield Ok(Bytes::from(event));
-        }
-    };
-    let mut response = Response::new(Body::from_stream(events));
-    *response.headers_mut() = headers;
-    response
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
 
     #[test]
-    fn the_agent_gets_what_is_not_the_gateways_as_it_was_written() {
-        let body = br#"{"transport": "ws", "n": 1.50, "prompt": "hi", "sessionId": null, "list": [ 1,2 ]}"#;
-        let chat = Chat::parse(body).unwrap();
-        assert_eq!(
-            chat.forwarded,
-            br#"{"list":[ 1,2 ],"n":1.50,"prompt":"hi"}"#[..]
-        );
-        assert_eq!(
-            (chat.web_socket, chat.session_id, chat.prompt_bytes),
-            (true, None, 2)
-        );
-    }
-
-    #[test]
-    fn a_refusal_does_not_repeat_what_it_refuses() {
-        for body in [
-            r#""secret prompt""#,
-            r#"{"prompt": ["secret prompt"]}"#,
-            r#"{"prompt": "a", "transport": "secret prompt"}"#,
-            r#"{"prompt": "secret prompt", "prompt""#,
-        ] {
-            let Err(problem) = Chat::parse(body.as_bytes()) else {
-                panic!("{body} is taken");
-            };
-            assert_eq!(problem.reason, "InvalidBody");
-            assert!(!problem.detail.contains("secret"), "{}", problem.detail);
-        }
+    fn an_agents_own_words_stay_out_of_the_log() {
         let problem = agent_failed("secret answer".to_owned());
         assert!(!problem.cause().contains("secret") && problem.detail.contains("secret"));
     }

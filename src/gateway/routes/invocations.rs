@@ -12,7 +12,7 @@ use super::{name_session, refuse};
 use crate::gateway::answer::Relay;
 use crate::gateway::context::{Admitted, Gateway, resend};
 use crate::gateway::headers;
-use crate::gateway::payload::{Progress, Reader, Room, leave};
+use crate::gateway::payload::{Progress, Room, leave, streamed};
 use crate::gateway::problem::Problem;
 use crate::gateway::sessions::{Inside, owner};
 use crate::gateway::trace;
@@ -116,7 +116,7 @@ pub async fn invoke(
                 (whole.payload, whole.room)
             }
             Auth::Bearer(_) => {
-                let payload = Reader::streamed(&head.headers, body, &progress)?;
+                let payload = streamed(&head.headers, body, &progress)?;
                 (payload, Room::default())
             }
         };

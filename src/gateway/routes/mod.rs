@@ -46,7 +46,8 @@ pub async fn answer(
         return Ok(refuse(turn, None, problem));
     }
     let span = trace::server(&route, request.headers_mut());
-    Ok(routed(&gateway, &route, request, turn)
+    // It is large, as it holds every handler's state: made once where it stays, it is not moved again.
+    Ok(Box::pin(routed(&gateway, &route, request, turn))
         .instrument(span)
         .await)
 }

@@ -1,12 +1,11 @@
 //! Reading a caller's body. A signature needs the hash of the whole, so a body is kept until its end: small ones in memory, larger ones
 //! in a file that has no name. For agents with a JWT authorizer nothing is signed, and the body streams.
 
+mod streamed;
+
 use std::io;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_invoke::{Payload, Spooled};
@@ -14,13 +13,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Version, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, timeout};
+use tokio::time::timeout;
 
 use crate::gateway::problem::Problem;
+pub use streamed::{Progress, streamed};
 
 /// Largest payload, in bytes (AgentCore API).
 pub const PAYLOAD_MAX: u64 = 100_000_000;
@@ -167,24 +167,6 @@ impl Reader {
         }
         Ok((whole.freeze(), room))
     }
-
-    /// Passes a body on as it comes. What became of it is found in `progress` afterwards.
-    pub fn streamed(
-        headers: &HeaderMap,
-        body: Incoming,
-        progress: &Progress,
-    ) -> Result<Payload, Problem> {
-        let length = announced(headers, PAYLOAD_MAX)?;
-        Ok(Payload::Stream {
-            body: Guarded {
-                inner: body,
-                idle: Box::pin(tokio::time::sleep(IDLE)),
-                progress: progress.clone(),
-            }
-            .boxed_unsync(),
-            length,
-        })
-    }
 }
 
 /// Gives up a body that nobody reads to its end. On HTTP/1 the connection sees to what is left of it; an HTTP/2 stream that is dropped before
@@ -217,7 +199,8 @@ fn announced(headers: &HeaderMap, limit: u64) -> Result<Option<u64>, Problem> {
 
 /// The next bytes of a body; `None` at its end.
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
-    loop {
+    // A body of a known length is over with its last byte: waiting for its end would cost a timer.
+    while !body.is_end_stream() {
         let Ok(frame) = timeout(IDLE, body.frame()).await else {
             return Err(too_slow());
         };
@@ -232,6 +215,7 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
             Some(Err(_)) => return Err(broken_off()),
         }
     }
+    Ok(None)
 }
 
 fn too_large(limit: u64) -> Problem {
@@ -344,79 +328,5 @@ impl Spool {
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hash.update(bytes);
         self.file.write_all(bytes).await
-    }
-}
-
-/// What becomes of a streamed body.
-#[derive(Debug, Clone, Default)]
-pub struct Progress(Arc<Streamed>);
-
-#[derive(Debug, Default)]
-struct Streamed {
-    bytes: AtomicU64,
-    cut: OnceLock<Problem>,
-}
-
-impl Progress {
-    /// Why it was cut short, if it was.
-    pub fn cut(&self) -> Option<Problem> {
-        self.0.cut.get().cloned()
-    }
-
-    /// How much has passed.
-    pub fn bytes(&self) -> u64 {
-        self.0.bytes.load(Ordering::Relaxed)
-    }
-}
-
-/// A streamed body that keeps to the limits.
-struct Guarded {
-    inner: Incoming,
-    idle: Pin<Box<Sleep>>,
-    progress: Progress,
-}
-
-impl Guarded {
-    fn cut(
-        &self,
-        problem: Problem,
-    ) -> Poll<Option<Result<Frame<Bytes>, agentcore_invoke::BoxError>>> {
-        let error = problem.detail.clone().into();
-        let _ = self.progress.0.cut.set(problem);
-        Poll::Ready(Some(Err(error)))
-    }
-}
-
-impl Body for Guarded {
-    type Data = Bytes;
-    type Error = agentcore_invoke::BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match Pin::new(&mut self.inner).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => {
-                let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
-                let before = self.progress.0.bytes.fetch_add(length, Ordering::Relaxed);
-                if before + length > PAYLOAD_MAX {
-                    return self.cut(too_large(PAYLOAD_MAX));
-                }
-                self.idle.as_mut().reset(Instant::now() + IDLE);
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(Some(Err(_))) => self.cut(broken_off()),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending if self.idle.as_mut().poll(context).is_ready() => self.cut(too_slow()),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
