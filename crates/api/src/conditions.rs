@@ -4,5 +4,9 @@
 pub const READY: &str = "Ready";
 /// The operator is working towards the wish.
 pub const RECONCILING: &str = "Reconciling";
+/// Known sessions all run the version that serves. It says nothing of Ready.
+pub const SESSIONS_CURRENT: &str = "SessionsCurrent";
+/// The image or the code of the spec was found, and what AWS gets cannot change behind its name.
+pub const IMAGE_RESOLVED: &str = "ImageResolved";
 /// Nothing will happen without a change, in the manifest or outside it.
 pub const STALLED: &str = "Stalled";

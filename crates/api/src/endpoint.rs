@@ -11,6 +11,7 @@ use crate::common::{DeletionPolicy, LocalReference, Pending, Retry};
 use crate::limits::{ENDPOINT_VERSION_PATTERN, NAME_MAX, NAME_PATTERN};
 use crate::rules;
 use crate::runtime::Phase;
+use crate::sessions::{Sessions, SessionsStatus};
 
 /// An endpoint of an AgentCore runtime: a name that callers use, and the version behind it.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -69,6 +70,9 @@ pub struct AgentEndpointSpec {
     /// What deletion of this object does in AWS; absent: `Delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+    /// Sessions that still run another version after a roll; absent: drained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
     /// Stops every mutation but deletion; absent: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
@@ -144,6 +148,9 @@ pub struct AgentEndpointStatus {
     /// Last value of the annotation `agentcore.dev/requested-at` that was acted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,
+    /// What is known of sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionsStatus>,
     /// Conditions: Ready always; Reconciling and Stalled only when True.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

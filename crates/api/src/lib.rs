@@ -12,6 +12,7 @@ pub mod names;
 pub mod reasons;
 mod rules;
 pub mod runtime;
+pub mod sessions;
 pub mod values;
 
 pub use common::{DeletionPolicy, LocalReference};

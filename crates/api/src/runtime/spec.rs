@@ -16,6 +16,7 @@ use crate::limits::{
     PORT_MIN, REGION_PATTERN, ROLE_ARN_MAX, ROLE_ARN_PATTERN, RUNTIME_ID_PATTERN,
 };
 use crate::rules;
+use crate::sessions::Sessions;
 
 /// An AgentCore runtime: an agent's program, how it is run and who may call it.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -126,6 +127,9 @@ pub struct AgentRuntimeSpec {
     /// Takes over a runtime that exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<Adopt>,
+    /// Sessions that still run another version after a roll; absent: drained, for callers of DEFAULT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
     /// Stops every mutation but deletion; absent: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,

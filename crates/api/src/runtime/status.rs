@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ServerProtocol;
 use crate::common::{Pending, Retry};
+use crate::sessions::SessionsStatus;
 
 /// What was last seen of a runtime, and what it means.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
@@ -83,6 +84,9 @@ pub struct AgentRuntimeStatus {
     /// Last value of the annotation `agentcore.dev/requested-at` that was acted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,
+    /// What is known of sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionsStatus>,
     /// Conditions: Ready always; Reconciling and Stalled only when True.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

@@ -253,6 +253,7 @@ fn config(spec: &AgentRuntimeSpec) -> Result<RuntimeConfig, Refusal> {
         region: _,
         deletion_policy: _,
         adopt: _,
+        sessions: _,
         suspend: _,
     } = spec.clone();
     let protocol = protocol.unwrap_or(Protocol {

@@ -121,6 +121,7 @@ pub fn runtime_object(uid: u32) -> AgentRuntime {
         region: None,
         deletion_policy: None,
         adopt: None,
+        sessions: None,
         suspend: None,
     };
     let mut object = AgentRuntime::new("support", spec);
@@ -140,6 +141,7 @@ pub fn endpoint_object(uid: u32) -> AgentEndpoint {
         description: Some("one".into()),
         tags: None,
         deletion_policy: None,
+        sessions: None,
         suspend: None,
     };
     let mut object = AgentEndpoint::new("live", spec);
