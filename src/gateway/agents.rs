@@ -5,7 +5,7 @@ use std::future::ready;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use agentcore_api::runtime::ServerProtocol;
+use agentcore_api::runtime::{InboundAuth, ServerProtocol};
 use agentcore_api::values::parse_duration;
 use agentcore_api::{AgentEndpoint, AgentRuntime, conditions, reasons};
 use agentcore_invoke::{ArnError, Target};
@@ -339,7 +339,12 @@ fn make<K: Resource>(
         text.and_then(|text| parse_duration(text).ok())
             .map_or(default, |seconds| Duration::from_secs(seconds.into()))
     };
-    let headers = spec.request_headers.iter().flat_map(|one| &one.allowlist);
+    let jwt = effective.and_then(|effective| effective.inbound_auth);
+    let wished = spec.request_headers.iter().flat_map(|one| &one.allowlist);
+    let headers: Vec<&String> = match (effective, jwt) {
+        (Some(effective), Some(_)) => effective.request_headers.iter().collect(),
+        _ => wished.collect(),
+    };
     Ok(Agent {
         kind,
         namespace: object.namespace().unwrap_or_default().into(),
@@ -353,9 +358,12 @@ fn make<K: Resource>(
         ),
         max_lifetime: time(effective.map(|one| &one.max_lifetime), MAX_LIFETIME),
         protocol,
-        jwt: spec.authorizer.is_some(),
+        jwt: jwt.map_or(spec.authorizer.is_some(), |auth| auth == InboundAuth::JWT),
         // The schema's pattern lets only header names in.
-        allowlist: headers.filter_map(|name| name.parse().ok()).collect(),
+        allowlist: headers
+            .into_iter()
+            .filter_map(|name| name.parse().ok())
+            .collect(),
         ready,
     })
 }
