@@ -9,6 +9,8 @@ mod authorizer;
 mod endpoint;
 #[path = "fixtures/admission/limits.rs"]
 mod limits;
+#[path = "fixtures/admission/rolls.rs"]
+mod rolls;
 #[path = "fixtures/admission/runtime.rs"]
 mod runtime;
 #[path = "fixtures/admission/surroundings.rs"]
