@@ -138,7 +138,7 @@ async fn the_api_server_takes_the_chart_without_a_warning_and_a_second_apply_cha
     )?;
     assert_eq!(
         served,
-        "agentendpoints.agentcore.dev\nagentruntimes.agentcore.dev\n"
+        "agentendpoints.agentcore.dev\nagentruntimes.agentcore.dev\nagentsessions.agentcore.dev\n"
     );
     cluster.stop().await
 }
