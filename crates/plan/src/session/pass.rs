@@ -66,7 +66,7 @@ impl<'a> Pass<'a> {
         }
         self.status.last_handled_request = request;
         self.status.retry_at = None;
-        for next in &mut self.status.next {
+        if let Some(next) = &mut self.status.next {
             next.retry_at = None;
         }
         for previous in &mut self.status.previous {

@@ -249,6 +249,8 @@ fn keepalive_at(pass: &Pass<'_>, target: &Target) -> Option<Timestamp> {
 pub(super) fn settle(mut pass: Pass<'_>, target: &Target) -> Decision {
     say(&mut pass, target);
     let next = pass.status.next.as_ref();
+    let wants =
+        next.is_none() && wanted(&pass, target).is_some() && too_slow(&pass, target).is_none();
     let next = next.map(|next| {
         next.retry_at
             .as_deref()
@@ -260,6 +262,7 @@ pub(super) fn settle(mut pass: Pass<'_>, target: &Target) -> Decision {
         replace_at(&pass).filter(|at| *at > pass.now),
         pass.stop_at(),
         next,
+        wants.then_some(pass.now),
     ];
     let first = times.into_iter().flatten().min();
     pass.rest_until(first)
