@@ -191,7 +191,7 @@ impl<'a> Pass<'a> {
         if let (Some(session_id), Some(qualifier), Some(runtime_arn)) =
             (status.session_id, status.qualifier, status.runtime_arn)
         {
-            self.to_stop(PreviousSession {
+            self.retire(PreviousSession {
                 session_id,
                 version: status.version.unwrap_or_default(),
                 qualifier,
@@ -208,7 +208,7 @@ impl<'a> Pass<'a> {
         let Some(next) = self.status.next.take() else {
             return;
         };
-        self.to_stop(PreviousSession {
+        self.retire(PreviousSession {
             session_id: next.session_id,
             version: next.version,
             qualifier: next.qualifier,
@@ -219,7 +219,7 @@ impl<'a> Pass<'a> {
         });
     }
 
-    fn to_stop(&mut self, session: PreviousSession) {
+    fn retire(&mut self, session: PreviousSession) {
         if self.status.previous.len() >= PREVIOUS_MAX {
             let oldest = self.status.previous.remove(0);
             let text = format!(
