@@ -273,8 +273,8 @@ fn custom_resource_definitions_can_be_left_out_and_are_kept_unless_told_otherwis
     let rendered = |more: &[&str]| helm([&["--set", "clusterId=a"], more].concat()).unwrap();
     let keep = "helm.sh/resource-policy: keep";
     let kind = "kind: CustomResourceDefinition";
-    assert_eq!(rendered(&[]).matches(kind).count(), 2);
-    assert_eq!(rendered(&[]).matches(keep).count(), 2);
+    assert_eq!(rendered(&[]).matches(kind).count(), 3);
+    assert_eq!(rendered(&[]).matches(keep).count(), 3);
     assert_eq!(
         rendered(&["--set", "crds.keep=false"])
             .matches(keep)
