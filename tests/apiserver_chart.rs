@@ -168,6 +168,14 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<
             "--namespace",
             "team-a",
         ],
+        &["watch", "agentsessions.agentcore.dev", "--all-namespaces"],
+        &[
+            "patch",
+            "agentsessions.agentcore.dev",
+            "--subresource=status",
+            "--namespace",
+            "team-a",
+        ],
         &["create", "events.events.k8s.io", "--namespace", "team-a"],
         &[
             "create",
