@@ -20,7 +20,7 @@ pub struct Args {
 /// The programs in this binary.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Reconciles AgentRuntime and AgentEndpoint objects with AgentCore.
+    /// Reconciles AgentRuntime, AgentEndpoint and AgentSession objects with AgentCore.
     Controller(Box<ControllerArgs>),
     /// Lets programs in the cluster call agents by their Kubernetes names.
     Gateway(Box<GatewayArgs>),

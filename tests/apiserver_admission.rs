@@ -13,6 +13,8 @@ mod limits;
 mod rolls;
 #[path = "fixtures/admission/runtime.rs"]
 mod runtime;
+#[path = "fixtures/admission/session.rs"]
+mod session;
 #[path = "fixtures/admission/surroundings.rs"]
 mod surroundings;
 #[path = "fixtures/admission/table.rs"]
@@ -135,7 +137,12 @@ async fn every_limit_is_kept_and_named() -> anyhow::Result<()> {
     let maps: Vec<_> = wanted.iter().filter_map(ends_as_map).collect();
 
     let mut wrong = Vec::new();
-    let tables = [runtime::cases(), authorizer::cases(), endpoint::cases()];
+    let tables = [
+        runtime::cases(),
+        authorizer::cases(),
+        endpoint::cases(),
+        session::cases(),
+    ];
     for case in tables.iter().flatten() {
         let causes = causes(send(&client, &case.object, false, true).await)
             .with_context(|| case.title.clone())?;
@@ -223,18 +230,23 @@ async fn what_is_fixed_at_creation_is_neither_changed_nor_removed_nor_added() ->
             wrong.extend(case.judge(&causes(send(&client, &case.object, true, true).await)?));
         }
     }
-    let mut stored = send(&client, &endpoint::minimal(), false, false).await?;
-    set(&mut stored, "/spec/runtimeRef/name", json!("other"));
-    let says = vec![
-        "spec.runtimeRef: ".into(),
-        "spec.runtimeRef is fixed at creation: it cannot be changed later".into(),
-    ];
-    let case = Case {
-        title: "runtimeRef".into(),
-        object: stored,
-        refused: Some(says),
-    };
-    wrong.extend(case.judge(&causes(send(&client, &case.object, true, true).await)?));
+    for (minimal, field, removed) in [
+        (endpoint::minimal(), "runtimeRef", ""),
+        (session::minimal(), "endpointRef", ", removed or added"),
+    ] {
+        let mut stored = send(&client, &minimal, false, false).await?;
+        set(&mut stored, &format!("/spec/{field}/name"), json!("other"));
+        let says = vec![
+            format!("spec.{field}: "),
+            format!("spec.{field} is fixed at creation: it cannot be changed{removed} later"),
+        ];
+        let case = Case {
+            title: field.into(),
+            object: stored,
+            refused: Some(says),
+        };
+        wrong.extend(case.judge(&causes(send(&client, &case.object, true, true).await)?));
+    }
     cluster.stop().await?;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())

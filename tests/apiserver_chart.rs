@@ -138,7 +138,7 @@ async fn the_api_server_takes_the_chart_without_a_warning_and_a_second_apply_cha
     )?;
     assert_eq!(
         served,
-        "agentendpoints.agentcore.dev\nagentruntimes.agentcore.dev\n"
+        "agentendpoints.agentcore.dev\nagentruntimes.agentcore.dev\nagentsessions.agentcore.dev\n"
     );
     cluster.stop().await
 }
@@ -164,6 +164,14 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<
         &[
             "patch",
             "agentruntimes.agentcore.dev",
+            "--subresource=status",
+            "--namespace",
+            "team-a",
+        ],
+        &["watch", "agentsessions.agentcore.dev", "--all-namespaces"],
+        &[
+            "patch",
+            "agentsessions.agentcore.dev",
             "--subresource=status",
             "--namespace",
             "team-a",
@@ -273,8 +281,8 @@ fn custom_resource_definitions_can_be_left_out_and_are_kept_unless_told_otherwis
     let rendered = |more: &[&str]| helm([&["--set", "clusterId=a"], more].concat()).unwrap();
     let keep = "helm.sh/resource-policy: keep";
     let kind = "kind: CustomResourceDefinition";
-    assert_eq!(rendered(&[]).matches(kind).count(), 2);
-    assert_eq!(rendered(&[]).matches(keep).count(), 2);
+    assert_eq!(rendered(&[]).matches(kind).count(), 3);
+    assert_eq!(rendered(&[]).matches(keep).count(), 3);
     assert_eq!(
         rendered(&["--set", "crds.keep=false"])
             .matches(keep)

@@ -6,6 +6,7 @@ mod rig;
 
 mod gateway {
     mod calls;
+    mod declared;
     mod ends;
     mod errors;
     mod faults;

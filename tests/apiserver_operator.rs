@@ -2,6 +2,7 @@
 //! a namespace, a simulator and operators of its own.
 
 mod apiserver {
+    mod agent;
     mod by_hand;
     #[allow(dead_code)] // the gateway's tests use more of it
     mod rig;
@@ -14,4 +15,5 @@ mod apiserver {
     mod lifecycle;
     mod ownership;
     mod refusals;
+    mod sessions;
 }

@@ -86,7 +86,7 @@ pub fn unsendable(problem: &str) -> Fault {
 }
 
 /// AWS's refusal: an error name, a status and a text.
-fn refused(code: &str, status: u16, message: &str) -> Fault {
+pub(super) fn refused(code: &str, status: u16, message: &str) -> Fault {
     // `com.amazonaws#Name:http://...` is a legal spelling of `Name`.
     let code = code.rsplit('#').next().unwrap_or(code);
     let code = code.split(':').next().unwrap_or(code);
@@ -237,7 +237,8 @@ fn reason_of(class: Class) -> &'static str {
     }
 }
 
-fn fault(class: Class, reason: &'static str, code: &str, message: &str) -> Fault {
+/// A fault in the form that statuses and metrics can take.
+pub(super) fn fault(class: Class, reason: &'static str, code: &str, message: &str) -> Fault {
     // The name becomes a metric label: nothing but a name may come through, whoever answered.
     let code: String = code
         .chars()

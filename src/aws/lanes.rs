@@ -22,6 +22,9 @@ use super::operation::Operation;
 /// lists, and what is assumed for the operations whose quota is not documented.
 pub const DEFAULT_RATE: f64 = 5.0;
 
+/// Calls per second of InvokeAgentRuntime where nothing else is said: AgentCore's documented quota of one endpoint.
+pub const INVOKE_RATE: f64 = 25.0;
+
 /// Rates that can be asked for, in calls per second.
 pub const RATE_RANGE: RangeInclusive<f64> = 0.01..=10_000.0;
 
@@ -91,7 +94,12 @@ impl Rates {
 
     /// Calls per second of this operation.
     pub fn of(&self, operation: Operation) -> f64 {
-        self.0.get(&operation).copied().unwrap_or(DEFAULT_RATE)
+        let default = if operation == Operation::InvokeAgentRuntime {
+            INVOKE_RATE
+        } else {
+            DEFAULT_RATE
+        };
+        self.0.get(&operation).copied().unwrap_or(default)
     }
 }
 

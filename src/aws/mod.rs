@@ -8,21 +8,24 @@
 mod classify;
 mod control;
 mod convert;
+mod data_plane;
 pub mod inventory;
 pub mod lanes;
 pub mod observe;
 mod operation;
 
 pub use control::{Control, EndpointWish};
+pub use data_plane::DataPlane;
 pub use inventory::{Inventory, Wake, pace};
 pub use lanes::{DEFAULT_RATE, Lane, RateError, Rates};
 pub use observe::{Call, CallObserver, Unobserved};
 pub use operation::Operation;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use agentcore_invoke::{Client, SetupError};
 use agentcore_plan::fault::Fault;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_types::retry::RetryConfig;
@@ -66,6 +69,8 @@ pub struct Aws {
     rates: Rates,
     observer: Observer,
     callers: Mutex<HashMap<String, Arc<Caller>>>,
+    /// Made with the first data plane.
+    invoke: OnceLock<Client>,
 }
 
 /// The observer, in a shape that can be printed.
@@ -112,6 +117,7 @@ impl Aws {
             rates,
             observer: Observer(observer),
             callers: Mutex::default(),
+            invoke: OnceLock::new(),
         })
     }
 
@@ -128,6 +134,21 @@ impl Aws {
     /// AgentCore's control plane in `region`. Calls of one region share their rates, however often this is asked.
     pub fn control(&self, region: &str) -> Control {
         Control::new(self.caller(region))
+    }
+
+    /// AgentCore's data plane in `region`, at the address that the environment or the profile names. It shares the rates of
+    /// [`Aws::control`].
+    ///
+    /// # Errors
+    /// [`SetupError`]: an address that is none, or no root certificates.
+    pub fn data_plane(&self, region: &str) -> Result<DataPlane, SetupError> {
+        let client = if let Some(client) = self.invoke.get() {
+            client.clone()
+        } else {
+            let made = Client::from_config(&self.config, data_plane::settings())?;
+            self.invoke.get_or_init(|| made).clone()
+        };
+        Ok(DataPlane::new(self.caller(region), client))
     }
 
     fn caller(&self, region: &str) -> Arc<Caller> {

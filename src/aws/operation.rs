@@ -44,6 +44,8 @@ operations! {
     PutResourcePolicy,
     DeleteResourcePolicy,
     GetCallerIdentity,
+    InvokeAgentRuntime,
+    StopRuntimeSession,
 }
 
 impl Operation {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentcore_api::{AgentEndpointStatus, AgentRuntimeStatus};
+use agentcore_api::{AgentEndpointStatus, AgentRuntimeStatus, AgentSessionStatus};
 use agentcore_plan::policy::Policy;
 use agentcore_plan::step::Event;
+use anyhow::Context as _;
 use kube::Client;
 use kube::runtime::events::{Event as KubeEvent, EventType, Recorder, Reporter};
 use kube::{Resource, ResourceExt};
@@ -34,6 +35,8 @@ pub struct Context {
     pub runtimes: Memories<AgentRuntimeStatus>,
     /// Memory of AgentEndpoints.
     pub endpoints: Memories<AgentEndpointStatus>,
+    /// Memory of AgentSessions.
+    pub sessions: Memories<AgentSessionStatus>,
     reporter: Reporter,
 }
 
@@ -54,6 +57,9 @@ impl Context {
         };
         let identity = who_are_we(&aws).await;
         let region = aws.region().to_owned();
+        // What would fail here is found out at the start, not with the first AgentSession.
+        aws.data_plane(&region)
+            .context("cannot make a client of AgentCore's data plane")?;
         tracing::info!(account = %identity.account, arn = %identity.arn, %region, %cluster_id, "connected");
         let policy = Policy {
             cluster_id,
@@ -78,6 +84,7 @@ impl Context {
             metrics,
             runtimes: Memories::default(),
             endpoints: Memories::default(),
+            sessions: Memories::default(),
         }))
     }
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::aws::{Aws, Control, Inventory, Wake};
+use crate::aws::{Aws, Control, DataPlane, Inventory, Wake};
 
 /// How long the first object of a region waits for the first list before it goes on without.
 const FIRST_LIST: Duration = Duration::from_secs(10);
@@ -66,6 +66,11 @@ impl Regions {
         })
         .await
         .clone()
+    }
+
+    /// The data plane of a region, which needs no inventory.
+    pub fn data_plane(&self, name: &str) -> Result<DataPlane, agentcore_invoke::SetupError> {
+        self.aws.data_plane(name)
     }
 
     /// Stops watching for an object in transition, in whatever region it was.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_api::names::FINALIZER;
-use agentcore_api::{AgentEndpoint, AgentRuntime};
+use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
 use futures::StreamExt;
 use futures::future::{join_all, select_all};
 use kube::runtime::Controller;
@@ -17,7 +17,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::{endpoint, runtime, sweep};
+use super::{endpoint, runtime, session, sweep};
 use crate::aws::Wake;
 use crate::cluster::store::Watch;
 
@@ -32,6 +32,8 @@ pub struct Shard {
     pub runtimes: Store<AgentRuntime>,
     /// AgentEndpoints of the namespace.
     pub endpoints: Store<AgentEndpoint>,
+    /// AgentSessions of the namespace.
+    pub sessions: session::Declared,
     filled: [watch::Receiver<bool>; 2],
     wake_runtime: mpsc::UnboundedSender<ObjectRef<AgentRuntime>>,
     wake_endpoint: mpsc::UnboundedSender<ObjectRef<AgentEndpoint>>,
@@ -176,12 +178,15 @@ fn build(
 ) -> (Arc<Shard>, Running) {
     let runtimes = Watch::<AgentRuntime>::new();
     let endpoints = Watch::<AgentEndpoint>::new();
+    let sessions = Watch::<AgentSession>::new();
+    let (declared, session_wakes) = session::Declared::new(&sessions);
     let (wake_runtime, runtime_wakes) = mpsc::unbounded_channel();
     let (wake_endpoint, endpoint_wakes) = mpsc::unbounded_channel();
     let shard = Arc::new(Shard {
         context: context.clone(),
         runtimes: runtimes.store.clone(),
         endpoints: endpoints.store.clone(),
+        sessions: declared,
         filled: [runtimes.filled(), endpoints.filled()],
         wake_runtime,
         wake_endpoint,
@@ -189,6 +194,13 @@ fn build(
     context
         .metrics
         .observe_objects(runtimes.store.clone(), endpoints.store.clone());
+    context.metrics.observe_sessions(sessions.store.clone());
+    let session_controller = session::controller(
+        &shard,
+        (&sessions, &runtimes, &endpoints),
+        session_wakes,
+        stop,
+    );
 
     let (of_runtime, of_endpoint) = (shard.clone(), context.clone());
     let endpoint_controller =
@@ -237,10 +249,11 @@ fn build(
             })
             .for_each(|()| ready(()))
             .boxed_future(),
+        session::drive_watch(&shard, sessions, api(&context.kube, namespace)).boxed_future(),
     ]);
     let running = async move {
         tokio::select! {
-            ((), ()) = async { tokio::join!(runtime_controller, endpoint_controller) } => {}
+            ((), (), ()) = async { tokio::join!(runtime_controller, endpoint_controller, session_controller) } => {}
             _ = watches => {}
         }
     };
@@ -253,6 +266,7 @@ fn gone_runtime(shard: &Shard, object: &AgentRuntime) {
     shard.context.regions.settle(&runtime::key(object));
     shard.context.runtimes.forget(object);
     shard.wake_referrers(&namespace, &name);
+    shard.sessions.wake_of_runtime(shard, &namespace, &name);
     for other in runtime::over_the_limit(shard, &namespace) {
         shard.wake_runtime(&namespace, &other);
     }
@@ -262,6 +276,8 @@ fn gone_runtime(shard: &Shard, object: &AgentRuntime) {
 fn gone_endpoint(shard: &Shard, object: &AgentEndpoint) {
     let namespace = object.namespace().unwrap_or_default();
     shard.context.endpoints.forget(object);
+    let sessions = &shard.sessions;
+    sessions.wake_of_endpoint(&shard.context, &namespace, &object.name_any());
     shard.wake_runtime(&namespace, &object.spec.runtime_ref.name);
     shard.wake_referrers(&namespace, &object.spec.runtime_ref.name);
 }

@@ -1,5 +1,7 @@
 //! Which agents there are and where they are: from one watch, never from a call for each request.
 
+mod session;
+
 use std::collections::{BTreeMap, HashMap};
 use std::future::ready;
 use std::sync::{Arc, Weak};
@@ -8,7 +10,7 @@ use std::time::Duration;
 use agentcore_api::runtime::{InboundAuth, ServerProtocol};
 use agentcore_api::values::parse_duration;
 use agentcore_api::{AgentEndpoint, AgentRuntime, conditions, reasons};
-use agentcore_invoke::{ArnError, Target};
+use agentcore_invoke::{ArnError, SessionId, Target};
 use axum::http::HeaderName;
 use futures::StreamExt;
 use futures::future::{BoxFuture, select_all};
@@ -42,6 +44,8 @@ pub struct Agent {
     pub uid: String,
     /// Where calls go.
     pub target: Target,
+    /// The session that all calls go to, where it is a declared one.
+    pub session: Option<SessionId>,
     /// Version that serves.
     pub version: Option<String>,
     /// How long AgentCore lets one of its sessions rest.
@@ -99,6 +103,7 @@ pub struct Agents {
 struct Shard {
     runtimes: Store<AgentRuntime>,
     endpoints: Store<AgentEndpoint>,
+    declared: session::Declared,
     filled: [watch::Receiver<bool>; 2],
     made_runtimes: Arc<Made<AgentRuntime>>,
     made_endpoints: Arc<Made<AgentEndpoint>>,
@@ -118,7 +123,9 @@ impl Agents {
         for name in names {
             shards.entry(name.clone()).or_insert_with(|| {
                 let (runtimes, endpoints) = (Watch::new(), Watch::new());
-                let shard = Shard::new(&runtimes, &endpoints);
+                let (declared, running) = session::Declared::watch(client, name);
+                drives.push(running);
+                let shard = Shard::new(&runtimes, &endpoints, declared);
                 drives.push(drive(runtimes, client, name, &shard.made_runtimes));
                 drives.push(drive(endpoints, client, name, &shard.made_endpoints));
                 shard
@@ -162,16 +169,21 @@ impl Agents {
         match kind {
             Kind::AgentRuntime => shard.runtime(namespace, name),
             Kind::AgentEndpoint => shard.endpoint(namespace, name),
-            Kind::AgentSession => Err(Unresolved::NotFound),
+            Kind::AgentSession => shard.session(namespace, name),
         }
     }
 }
 
 impl Shard {
-    fn new(runtimes: &Watch<AgentRuntime>, endpoints: &Watch<AgentEndpoint>) -> Self {
+    fn new(
+        runtimes: &Watch<AgentRuntime>,
+        endpoints: &Watch<AgentEndpoint>,
+        declared: session::Declared,
+    ) -> Self {
         Self {
             runtimes: runtimes.store.clone(),
             endpoints: endpoints.store.clone(),
+            declared,
             filled: [runtimes.filled(), endpoints.filled()],
             made_runtimes: Arc::default(),
             made_endpoints: Arc::default(),
@@ -351,6 +363,7 @@ fn make<K: Resource>(
         name: object.name_any().into(),
         uid: object.uid().unwrap_or_default(),
         target: Target { arn, qualifier },
+        session: None,
         version,
         idle_timeout: time(
             effective.map(|one| &one.idle_runtime_session_timeout),

@@ -33,6 +33,20 @@ fn endpoint(status: &Value) -> AgentEndpoint {
     .expect("an AgentEndpoint")
 }
 
+fn declared(status: &Value) -> Value {
+    let mut whole = json!({
+        "sessionId": "s".repeat(64), "runtimeArn": ARN, "qualifier": "prod", "version": "2",
+        "conditions": ready("True", "Ready"),
+    });
+    let fields = whole.as_object_mut().expect("an object");
+    fields.extend(status.as_object().expect("an object").clone());
+    json!({
+        "apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentSession",
+        "metadata": { "namespace": "shop", "name": "bridge", "uid": "u-3", "resourceVersion": "1" },
+        "spec": { "endpointRef": { "name": "prod" } }, "status": whole,
+    })
+}
+
 fn ready(status: &str, reason: &str) -> Value {
     json!([{ "type": "Ready", "status": status, "reason": reason, "message": "because",
              "lastTransitionTime": "2026-11-01T00:00:00Z" }])
@@ -47,6 +61,7 @@ async fn agents(runtimes: Vec<AgentRuntime>, endpoints: Vec<AgentEndpoint>) -> A
     let lists = Arc::new([
         ("agentruntimes", json!(runtimes)),
         ("agentendpoints", json!(endpoints)),
+        ("agentsessions", json!([declared(&json!({}))])),
     ]);
     let answer = move |request: Request<Body>| {
         let lists = lists.clone();
@@ -61,7 +76,7 @@ async fn agents(runtimes: Vec<AgentRuntime>, endpoints: Vec<AgentEndpoint>) -> A
             let (_, items) = lists
                 .iter()
                 .find(|(kind, _)| path.ends_with(kind))
-                .expect("one of the two kinds");
+                .expect("one of the three kinds");
             let list = json!({ "apiVersion": "agentcore.dev/v1alpha1", "kind": "List",
                                "metadata": { "resourceVersion": "1" }, "items": items });
             Ok::<_, std::convert::Infallible>(Response::new(Body::from(
@@ -97,6 +112,7 @@ async fn a_runtime_leads_to_its_arn_and_what_a_request_needs() {
             arn: ARN.parse().expect("an ARN"),
             qualifier: None,
         },
+        session: None,
         version: Some("3".to_owned()),
         idle_timeout: Duration::from_mins(15),
         max_lifetime: Duration::from_hours(8),
@@ -273,4 +289,28 @@ fn objects_whose_end_was_never_told_are_forgotten_in_time() {
     }
     let left = made.0.read().len();
     assert!(left < 100, "{left} are remembered");
+}
+
+#[tokio::test]
+async fn a_declared_session_leads_to_its_one_session_on_the_version_that_it_was_born_on() {
+    let status = json!({ "arn": "x", "runtimeArn": ARN, "name": "prod", "liveVersion": "3", "conditions": ready("True", "Ready") });
+    let agents = agents(vec![runtime(&json!({}), &live())], vec![endpoint(&status)]).await;
+    // Its list is not waited for.
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    let agent = loop {
+        match agents.resolve(Kind::AgentSession, "shop", "bridge") {
+            Ok(agent) => break agent,
+            Err(Unresolved::NotReady { .. }) if tokio::time::Instant::now() < deadline => {
+                tokio::task::yield_now().await;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(agent.session, "s".repeat(64).parse().ok());
+    assert_eq!(agent.target.qualifier.as_deref(), Some("prod"));
+    assert_eq!(agent.version.as_deref(), Some("2"));
+    assert_eq!(
+        agents.resolve(Kind::AgentSession, "shop", "other"),
+        Err(Unresolved::NotFound)
+    );
 }

@@ -4,7 +4,7 @@ mod objects;
 
 use std::time::Instant;
 
-use agentcore_api::{AgentEndpoint, AgentRuntime, conditions};
+use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, conditions};
 use agentcore_plan::fault::Class;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::reflector::Store;
@@ -39,6 +39,7 @@ pub struct Metrics {
     aws_throttles: IntCounterVec,
     aws_wait_seconds: HistogramVec,
     objects: Mutex<Vec<(Store<AgentRuntime>, Store<AgentEndpoint>)>>,
+    sessions: Mutex<Vec<Store<AgentSession>>>,
 }
 
 impl Metrics {
@@ -93,6 +94,7 @@ impl Metrics {
                 WAIT_BUCKETS,
             )?,
             objects: Mutex::default(),
+            sessions: Mutex::default(),
             registry,
         };
         let Self {
@@ -107,6 +109,7 @@ impl Metrics {
             aws_throttles,
             aws_wait_seconds,
             objects: _,
+            sessions: _,
         } = &metrics;
         registry.register(Box::new(leader.clone()))?;
         registry.register(Box::new(queue.clone()))?;
@@ -155,10 +158,15 @@ impl Metrics {
         self.objects.lock().push((runtimes, endpoints));
     }
 
+    /// AgentSessions whose conditions are exported from now on.
+    pub fn observe_sessions(&self, sessions: Store<AgentSession>) {
+        self.sessions.lock().push(sessions);
+    }
+
     /// The text format.
     pub fn encode(&self) -> Vec<u8> {
         let mut families = self.registry.gather();
-        match objects::families(&self.objects.lock()) {
+        match objects::families(&self.objects.lock(), &self.sessions.lock()) {
             Ok(more) => families.extend(more),
             Err(error) => tracing::error!(%error, "object metrics not exported"),
         }

@@ -1,6 +1,6 @@
 //! Metrics of the objects themselves, made from the caches at each scrape: nothing to keep, nothing to forget.
 
-use agentcore_api::{AgentEndpoint, AgentRuntime};
+use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
@@ -10,6 +10,7 @@ use prometheus::{IntGaugeVec, Opts, Registry};
 /// Metric families of all objects.
 pub fn families(
     stores: &[(Store<AgentRuntime>, Store<AgentEndpoint>)],
+    sessions: &[Store<AgentSession>],
 ) -> prometheus::Result<Vec<MetricFamily>> {
     let registry = Registry::new_custom(Some("agentcore".to_owned()), None)?;
     let gauge = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
@@ -90,6 +91,18 @@ pub fn families(
             export(
                 &conditions,
                 "AgentEndpoint",
+                &namespace,
+                &name,
+                &status.conditions,
+            );
+        }
+    }
+    for object in sessions.iter().flat_map(Store::state) {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        if let Some(status) = &object.status {
+            export(
+                &conditions,
+                "AgentSession",
                 &namespace,
                 &name,
                 &status.conditions,

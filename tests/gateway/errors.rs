@@ -151,8 +151,8 @@ async fn what_the_gateway_refuses_itself_says_why_and_never_reaches_aws() {
         ),
         (
             front.post_to("agentsessions", "support", "invocations", &token, &prompt),
-            403,
-            "Forbidden",
+            404,
+            "NotFound",
         ),
         (
             front.request(Method::POST, "commands", &token),

@@ -1,9 +1,11 @@
 //! A gateway with an agent behind it, and callers in front of it.
 
+#[path = "../apiserver/agent.rs"]
+mod agent;
+
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -17,6 +19,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::rig::{DEADLINE, Operator, Rig};
+pub use agent::agent_program;
 
 /// A namespace with a Ready agent `support`, the operator that made it, and a gateway.
 pub struct Front {
@@ -73,7 +76,7 @@ impl Front {
             "metadata": {"name": account},
             "rules": [{
                 "apiGroups": ["agentcore.dev"],
-                "resources": ["agentruntimes/invocations", "agentendpoints/invocations", "agentruntimes/sessions", "agentendpoints/sessions"],
+                "resources": ["agentruntimes/invocations", "agentendpoints/invocations", "agentsessions/invocations", "agentruntimes/sessions", "agentendpoints/sessions", "agentsessions/sessions"],
                 "verbs": verbs,
             }],
         }))
@@ -296,36 +299,6 @@ impl Gateway {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-}
-
-/// The reference agent's program: built, unless it is there and up to date.
-pub fn agent_program() -> &'static Path {
-    static AGENT: OnceLock<PathBuf> = OnceLock::new();
-    AGENT.get_or_init(|| {
-        let beside = Path::new(env!("CARGO_BIN_EXE_agentcore-operator"));
-        let folder = beside.parent().expect("a folder of programs");
-        let target = folder.parent().expect("a target folder");
-        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build
-            .args([
-                "build",
-                "--locked",
-                "--quiet",
-                "-p",
-                "agentcore-agent",
-                "--target-dir",
-            ])
-            .arg(target)
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(
-            build.status().expect("cargo runs").success(),
-            "the agent does not build"
-        );
-        folder.join("agentcore-agent")
-    })
 }
 
 static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);

@@ -7,4 +7,5 @@ mod full_config;
 mod inventory;
 mod lists;
 mod round_trip;
+mod sessions;
 mod support;

@@ -32,10 +32,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- /* What the operator does with its own objects and nothing more: specs are read, finalizers and status are patched. */ -}}
 {{- define "agentcore-operator.rules" -}}
 - apiGroups: [agentcore.dev]
-  resources: [agentruntimes, agentendpoints]
+  resources: [agentruntimes, agentendpoints, agentsessions]
   verbs: [get, list, watch, patch] # patch: the finalizer
 - apiGroups: [agentcore.dev]
-  resources: [agentruntimes/status, agentendpoints/status]
+  resources: [agentruntimes/status, agentendpoints/status, agentsessions/status]
   verbs: [patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
@@ -64,6 +64,6 @@ app.kubernetes.io/component: gateway
 {{- /* The gateway finds agents by these and writes nothing. */ -}}
 {{- define "agentcore-operator.gateway.rules" -}}
 - apiGroups: [agentcore.dev]
-  resources: [agentruntimes, agentendpoints]
+  resources: [agentruntimes, agentendpoints, agentsessions]
   verbs: [get, list, watch]
 {{- end }}

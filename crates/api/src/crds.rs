@@ -6,14 +6,18 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use crate::{AgentEndpoint, AgentRuntime};
+use crate::{AgentEndpoint, AgentRuntime, AgentSession};
 
 /// Every CustomResourceDefinition of this project, in the order of their names.
 ///
 /// Install these rather than `AgentRuntime::crd()`: `.status` defaults to `{observedGeneration: -1}` here, so that tools
 /// which judge by kstatus see a new object as unobserved; and a field given as `null` counts as not given.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut all = vec![AgentEndpoint::crd(), AgentRuntime::crd()];
+    let mut all = vec![
+        AgentEndpoint::crd(),
+        AgentRuntime::crd(),
+        AgentSession::crd(),
+    ];
     for crd in &mut all {
         for version in &mut crd.spec.versions {
             let Some(root) = version

@@ -12,6 +12,7 @@ pub mod names;
 pub mod reasons;
 mod rules;
 pub mod runtime;
+pub mod session;
 pub mod sessions;
 pub mod values;
 
@@ -19,6 +20,7 @@ pub use common::{DeletionPolicy, LocalReference};
 pub use crds::crds;
 pub use endpoint::{AgentEndpoint, AgentEndpointSpec, AgentEndpointStatus};
 pub use runtime::{AgentRuntime, AgentRuntimeSpec, AgentRuntimeStatus};
+pub use session::{AgentSession, AgentSessionSpec, AgentSessionStatus};
 
 /// API group of every kind of this project.
 pub const GROUP: &str = "agentcore.dev";

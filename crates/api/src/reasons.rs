@@ -98,4 +98,28 @@ reasons! {
     RETAINED = "Retained";
     /// All subnets are in one place: AgentCore recommends two availability zones.
     SINGLE_SUBNET = "SingleSubnet";
+    /// The AgentEndpoint is not there.
+    ENDPOINT_NOT_FOUND = "EndpointNotFound";
+    /// The AgentEndpoint serves no version yet.
+    ENDPOINT_NOT_READY = "EndpointNotReady";
+    /// A session was begun and has not answered yet.
+    STARTING = "Starting";
+    /// A new session was begun; the one before it serves until the new one has answered.
+    REPLACING = "Replacing";
+    /// The new session does not answer; the one before it goes on serving.
+    REPLACEMENT_FAILED = "ReplacementFailed";
+    /// The agent did not answer a keepalive, or failed.
+    AGENT_FAILED = "AgentFailed";
+    /// The agent answered a keepalive with a 4xx status: it does not take the payload.
+    KEEP_ALIVE_REFUSED = "KeepAliveRefused";
+    /// Keepalives are not more frequent than the runtime's idle time-out.
+    KEEP_ALIVE_TOO_SLOW = "KeepAliveTooSlow";
+    /// The runtime has a JWT authorizer, and so refuses the operator's signature.
+    JWT_AUTHORIZER = "JwtAuthorizer";
+    /// A session answered for the first time, and serves.
+    SESSION_STARTED = "SessionStarted";
+    /// A new session serves in place of the one before it.
+    SESSION_REPLACED = "SessionReplaced";
+    /// A session that does not serve any more was stopped.
+    SESSION_STOPPED = "SessionStopped";
 }

@@ -42,15 +42,7 @@ impl Caller {
         E: ProvideErrorMetadata + StdError + 'static,
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let waited = self.lanes.token(operation, lane).await;
-        let mut attempt = Attempt {
-            caller: self,
-            operation,
-            lane,
-            waited,
-            began: Instant::now(),
-            open: true,
-        };
+        let mut attempt = self.attempt(operation, lane).await;
         let error = match Box::pin(request()).await {
             Ok(answer) => {
                 attempt.end("OK", None);
@@ -74,6 +66,19 @@ impl Caller {
             tracing::warn!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
         }
         Err(fault)
+    }
+
+    /// Waits for a token; what is returned is told when the call ends.
+    pub(in crate::aws) async fn attempt(&self, operation: Operation, lane: Lane) -> Attempt<'_> {
+        let waited = self.lanes.token(operation, lane).await;
+        Attempt {
+            caller: self,
+            operation,
+            lane,
+            waited,
+            began: Instant::now(),
+            open: true,
+        }
     }
 
     /// STS GetCallerIdentity.
@@ -104,7 +109,7 @@ impl Caller {
 }
 
 /// An attempt under way. One that its caller drops is told as `Cancelled`.
-struct Attempt<'a> {
+pub(in crate::aws) struct Attempt<'a> {
     caller: &'a Caller,
     operation: Operation,
     lane: Lane,
@@ -114,7 +119,8 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn end(&mut self, code: &str, class: Option<Class>) {
+    /// It ended: with `OK` or AWS's error name, and the class of the fault.
+    pub(in crate::aws) fn end(&mut self, code: &str, class: Option<Class>) {
         self.open = false;
         self.caller.observer.0.observe(&Call {
             operation: self.operation,

@@ -165,6 +165,10 @@ async fn seat(
 ) -> Result<Seat, Problem> {
     let owner = owner(&admitted.who, &admitted.agent);
     let given = request.get(headers::SESSION);
+    if admitted.agent.session.is_some() {
+        let inside = gateway.sessions.enter(owner, &admitted.agent, None).await;
+        return inside.map(Seat::Session).map_err(Problem::from);
+    }
     if let Some(sealed) = request.get(headers::MCP_SESSION) {
         let mcp_session = sealed
             .to_str()

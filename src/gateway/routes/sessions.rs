@@ -13,7 +13,17 @@ use crate::gateway::turn::Turn;
 
 /// GET sessions: those of this caller at this agent, as far as this gateway knows.
 pub async fn list(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Response<Body> {
-    let owner = owner(&admitted.who, &admitted.agent);
+    let agent = &admitted.agent;
+    if let Some(session) = &agent.session {
+        let declared = json!({
+            "sessionId": session.as_str(),
+            "upstreamSessionId": session.as_str(),
+            "endpoint": agent.target.qualifier.as_deref().unwrap_or("DEFAULT"),
+            "version": agent.version,
+        });
+        return say(turn, StatusCode::OK, &json!({ "sessions": [declared] }));
+    }
+    let owner = owner(&admitted.who, agent);
     let sessions = match gateway.sessions.list(&owner).await {
         Ok(sessions) => sessions,
         Err(unavailable) => return refuse(turn, None, unavailable.into()),
@@ -43,6 +53,11 @@ pub async fn stop(
     id: &str,
     mut turn: Turn,
 ) -> Response<Body> {
+    if admitted.agent.session.is_some() {
+        let detail = "a declared session ends with its AgentSession";
+        let problem = Problem::new(StatusCode::CONFLICT, "DeclaredSession", detail);
+        return refuse(turn, None, problem);
+    }
     let Ok(conversation) = id.parse::<SessionId>() else {
         let detail = "a session id has 33 to 256 letters, digits, hyphens and underscores";
         return refuse(turn, None, Problem::bad_request("InvalidSessionId", detail));

@@ -33,6 +33,8 @@ pub struct Inside {
     pub upstream: SessionId,
     /// Whether the upstream session begins with this request.
     pub started: bool,
+    /// Whether it is a declared session, which the ledger does not have.
+    declared: bool,
     generation: u32,
     reached: AtomicBool,
 }
@@ -60,6 +62,9 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
+        if self.declared {
+            return;
+        }
         let reached = self.reached.load(Ordering::Relaxed);
         self.ledger
             .leave(&self.owner, &self.conversation, self.generation, reached);
@@ -124,6 +129,9 @@ impl Sessions {
         agent: &Agent,
         given: Option<&str>,
     ) -> Result<Inside, LedgerUnavailable> {
+        if let Some(session) = &agent.session {
+            return Ok(self.enter_declared(owner, session));
+        }
         let (conversation, _) = id::conversation(given);
         let birth = Birth {
             qualifier: agent.target.qualifier.clone(),
@@ -141,9 +149,24 @@ impl Sessions {
             conversation,
             upstream,
             started: entered.started,
+            declared: false,
             generation: entered.generation,
             reached: AtomicBool::new(false),
         })
+    }
+
+    /// Enters a declared session: its id is the controller's, whoever calls and whatever id they give.
+    fn enter_declared(&self, owner: Owner, session: &SessionId) -> Inside {
+        Inside {
+            ledger: self.ledger.clone(),
+            owner,
+            conversation: session.clone(),
+            upstream: session.clone(),
+            started: false,
+            declared: true,
+            generation: 0,
+            reached: AtomicBool::new(false),
+        }
     }
 
     /// The sessions of a caller at an agent, oldest first.

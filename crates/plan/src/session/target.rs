@@ -1,0 +1,102 @@
+//! Where a session runs: what its reference leads to, or why it leads nowhere.
+
+use agentcore_api::limits::{DEFAULT_IDLE_SECONDS, DEFAULT_MAX_LIFETIME_SECONDS};
+use agentcore_api::values::parse_duration;
+use agentcore_api::{AgentEndpoint, AgentRuntime, reasons};
+use jiff::SignedDuration;
+
+use super::View;
+use crate::conditions::Verdict;
+
+/// Name of the endpoint of those who name a runtime.
+const DEFAULT: &str = "DEFAULT";
+
+/// What serves behind the reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// ARN of the runtime.
+    pub runtime_arn: String,
+    /// Name of the endpoint.
+    pub qualifier: String,
+    /// Version that is live there.
+    pub version: String,
+    /// How long AgentCore lets a session rest.
+    pub idle: SignedDuration,
+    /// How long AgentCore lets a session live.
+    pub lifetime: SignedDuration,
+}
+
+/// Follows the reference.
+pub(super) fn target(view: &View<'_>) -> Result<Target, Verdict> {
+    let spec = &view.object.spec;
+    let Some(reference) = &spec.endpoint_ref else {
+        let name = spec.runtime_ref.as_ref().map_or("", |one| &one.name);
+        let runtime = runtime(view.runtime, name)?;
+        let status = runtime.status.clone().unwrap_or_default();
+        let live = status.default_endpoint.and_then(|one| one.live_version);
+        let place = status.arn.zip(live);
+        return make(runtime, place, DEFAULT.to_owned(), || {
+            not_ready("AgentRuntime", name, reasons::RUNTIME_NOT_READY)
+        });
+    };
+    let name = &reference.name;
+    let endpoint = view.endpoint.ok_or_else(|| {
+        let text = format!("there is no AgentEndpoint {name} in this namespace");
+        Verdict::waiting(reasons::ENDPOINT_NOT_FOUND, text)
+    })?;
+    let runtime = runtime(view.runtime, &endpoint.spec.runtime_ref.name)?;
+    let none = || not_ready("AgentEndpoint", name, reasons::ENDPOINT_NOT_READY);
+    let (place, qualifier) = place_of(endpoint).ok_or_else(none)?;
+    make(runtime, Some(place), qualifier, none)
+}
+
+fn place_of(endpoint: &AgentEndpoint) -> Option<((String, String), String)> {
+    if endpoint.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let status = endpoint.status.clone()?;
+    let arn = status.arn.and(status.runtime_arn)?;
+    Some(((arn, status.live_version?), status.name?))
+}
+
+fn runtime<'a>(runtime: Option<&'a AgentRuntime>, name: &str) -> Result<&'a AgentRuntime, Verdict> {
+    runtime.ok_or_else(|| {
+        let text = format!("there is no AgentRuntime {name} in this namespace");
+        Verdict::waiting(reasons::RUNTIME_NOT_FOUND, text)
+    })
+}
+
+fn not_ready(kind: &str, name: &str, reason: &'static str) -> Verdict {
+    Verdict::working(reason, format!("{kind} {name} serves no version"))
+}
+
+fn make(
+    runtime: &AgentRuntime,
+    place: Option<(String, String)>,
+    qualifier: String,
+    none: impl FnOnce() -> Verdict,
+) -> Result<Target, Verdict> {
+    if runtime.spec.authorizer.is_some() {
+        let text = "the runtime has a JWT authorizer and refuses the operator's signature; declared sessions need IAM";
+        return Err(Verdict::stalled(reasons::JWT_AUTHORIZER, text));
+    }
+    let going = runtime.metadata.deletion_timestamp.is_some();
+    let (runtime_arn, version) = place.filter(|_| !going).ok_or_else(none)?;
+    let status = runtime.status.as_ref();
+    let effective = status.and_then(|status| status.effective.as_ref());
+    let time = |text: Option<&String>, default: u32| {
+        let seconds = text.and_then(|text| parse_duration(text).ok());
+        SignedDuration::from_secs(seconds.unwrap_or(default).into())
+    };
+    let idle = effective.map(|one| &one.idle_runtime_session_timeout);
+    Ok(Target {
+        runtime_arn,
+        qualifier,
+        version,
+        idle: time(idle, DEFAULT_IDLE_SECONDS),
+        lifetime: time(
+            effective.map(|one| &one.max_lifetime),
+            DEFAULT_MAX_LIFETIME_SECONDS,
+        ),
+    })
+}

@@ -1,0 +1,64 @@
+//! What a pass knows: the object, and what it refers to. There is nothing to read: AgentCore tells nobody of its sessions.
+
+use std::sync::Arc;
+
+use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
+use agentcore_plan::session::{Outcome, View};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::controllers::shard::Shard;
+
+/// One pass over one AgentSession.
+pub struct SessionPass<'a> {
+    pub(super) shard: &'a Shard,
+    pub(super) object: AgentSession,
+    pub(super) outcome: Option<Outcome>,
+    endpoint: Option<Arc<AgentEndpoint>>,
+    runtime: Option<Arc<AgentRuntime>>,
+}
+
+impl<'a> SessionPass<'a> {
+    /// Gathers what costs no call.
+    pub fn gather(object: &AgentSession, shard: &'a Shard) -> Self {
+        let sessions = &shard.context.sessions;
+        let namespace = object.namespace().unwrap_or_default();
+        let reference = object.spec.endpoint_ref.as_ref();
+        let endpoint = reference.and_then(|one| {
+            shard
+                .endpoints
+                .get(&ObjectRef::new(&one.name).within(&namespace))
+        });
+        let runtime = match &endpoint {
+            Some(endpoint) => Some(&endpoint.spec.runtime_ref),
+            None => object.spec.runtime_ref.as_ref(),
+        };
+        let runtime = runtime.and_then(|one| {
+            shard
+                .runtimes
+                .get(&ObjectRef::new(&one.name).within(&namespace))
+        });
+        let mut object = object.clone();
+        object.status = sessions.newest_status(&object, object.status.clone());
+        sessions.take_due(&object, Timestamp::now());
+        Self {
+            shard,
+            object,
+            outcome: None,
+            endpoint,
+            runtime,
+        }
+    }
+
+    /// The planner's input.
+    pub fn view(&self) -> View<'_> {
+        View {
+            object: &self.object,
+            policy: &self.shard.context.policy,
+            endpoint: self.endpoint.as_deref(),
+            runtime: self.runtime.as_deref(),
+            outcome: self.outcome.clone(),
+        }
+    }
+}
