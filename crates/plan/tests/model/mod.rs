@@ -52,6 +52,7 @@ pub struct Rt {
     pub default_live: u32,
     pub default_since: Timestamp,
     pub endpoints: Vec<Ep>,
+    pub versions: BTreeMap<u32, ServiceStatus>,
 }
 
 #[derive(Clone, Debug)]
@@ -179,14 +180,18 @@ impl Aws {
                         if let (true, false, Some((version, config))) =
                             (update, makes, rt.good.clone())
                         {
+                            rt.versions.remove(&rt.version);
                             rt.version = version;
                             rt.config = config;
+                        } else {
+                            rt.versions.insert(rt.version, rt.status);
                         }
                     }
                     ServiceStatus::Creating | ServiceStatus::Updating => {
                         rt.status = ServiceStatus::Ready;
                         rt.reason = None;
                         rt.updated = rt.until;
+                        rt.versions.insert(rt.version, rt.status);
                         rt.good = Some((rt.version, rt.config.clone()));
                         rt.default_since = rt.until;
                     }
