@@ -17,8 +17,9 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::{endpoint, runtime, sweep};
+use super::{config, endpoint, runtime, sweep};
 use crate::aws::Wake;
+use crate::cluster::revisions::Revisions;
 use crate::cluster::store::Watch;
 
 /// Longest wait for the first list before the log says so.
@@ -32,6 +33,8 @@ pub struct Shard {
     pub runtimes: Store<AgentRuntime>,
     /// AgentEndpoints of the namespace.
     pub endpoints: Store<AgentEndpoint>,
+    /// History of the AgentRuntimes.
+    pub revisions: Revisions,
     filled: [watch::Receiver<bool>; 2],
     wake_runtime: mpsc::UnboundedSender<ObjectRef<AgentRuntime>>,
     wake_endpoint: mpsc::UnboundedSender<ObjectRef<AgentEndpoint>>,
@@ -153,6 +156,11 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
                 }
             },
             sweep::run(&shards),
+            async {
+                if let Some(changes) = context.configs.changes() {
+                    config::dispatch(&shards, changes).await;
+                }
+            },
         );
     };
     tokio::select! {
@@ -182,6 +190,7 @@ fn build(
         context: context.clone(),
         runtimes: runtimes.store.clone(),
         endpoints: endpoints.store.clone(),
+        revisions: Revisions::default(),
         filled: [runtimes.filled(), endpoints.filled()],
         wake_runtime,
         wake_endpoint,
@@ -224,6 +233,8 @@ fn build(
             .for_each(|_| ready(()));
 
     let (runtimes_of, endpoints_of) = (shard.clone(), shard.clone());
+    let history_of = shard.clone();
+    let history = api(&context.kube, namespace);
     let watches = select_all([
         runtimes
             .drive(api(&context.kube, namespace), move |object| {
@@ -237,6 +248,7 @@ fn build(
             })
             .for_each(|()| ready(()))
             .boxed_future(),
+        async move { history_of.revisions.watch(history).await }.boxed_future(),
     ]);
     let running = async move {
         tokio::select! {
@@ -252,6 +264,7 @@ fn gone_runtime(shard: &Shard, object: &AgentRuntime) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     shard.context.regions.settle(&runtime::key(object));
     shard.context.runtimes.forget(object);
+    config::released(shard, &namespace);
     shard.wake_referrers(&namespace, &name);
     for other in runtime::over_the_limit(shard, &namespace) {
         shard.wake_runtime(&namespace, &other);

@@ -20,7 +20,7 @@ mod view;
 mod wish;
 
 pub use diff::differing;
-pub use history::{Revision, revision, surplus};
+pub use history::{Revision, name as revision_name, revision, surplus};
 pub use plan::plan;
 pub use prune::wanted as prune_wanted;
 pub use view::*;
