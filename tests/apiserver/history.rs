@@ -63,6 +63,9 @@ async fn each_version_leaves_what_it_is_made_of_and_why() {
     let object = rig.described("one", env.clone()).await;
     rig.described("two", env.clone()).await;
     rig.update_by_hand(&id(&object), "changed by hand").await;
+    // Somebody asks for a look, which the next list would cause within a minute.
+    rig.annotate_runtime("support", "agentcore.dev/requested-at", "now")
+        .await;
     let object = rig
         .runtime_until("support", "set back", |object| {
             let status = object.status.as_ref();
@@ -107,7 +110,7 @@ async fn each_version_leaves_what_it_is_made_of_and_why() {
     }
 
     // What is lost while nobody looks is written again.
-    operator.kill();
+    operator.stop().await;
     let last = items.iter().find(|one| one.revision == 4).expect("4");
     let name = last.metadata.name.clone().expect("name");
     rig.revisions()
