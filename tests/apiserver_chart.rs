@@ -215,12 +215,7 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<
         &["get", "configmaps", "--namespace", "team-a"],
         &["create", "secrets", "--namespace", "team-a"],
         &["list", "secrets", "--namespace", NAMESPACE],
-        &[
-            "patch",
-            "controllerrevisions.apps",
-            "--namespace",
-            "team-a",
-        ],
+        &["patch", "controllerrevisions.apps", "--namespace", "team-a"],
         &["list", "namespaces"],
         &[
             "patch",

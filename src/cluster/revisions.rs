@@ -11,8 +11,8 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use kube::api::{DeleteParams, PostParams};
 use kube::core::{ObjectMeta, PartialObjectMeta};
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -175,7 +175,12 @@ impl Revisions {
     }
 
     /// Deletes a revision.
-    pub async fn delete(&self, kube: &Client, object: &AgentRuntime, name: &str) -> kube::Result<()> {
+    pub async fn delete(
+        &self,
+        kube: &Client,
+        object: &AgentRuntime,
+        name: &str,
+    ) -> kube::Result<()> {
         let namespace = object.namespace().unwrap_or_default();
         let api = Api::<ControllerRevision>::namespaced(kube.clone(), &namespace);
         delete(&api, name).await?;
@@ -202,7 +207,10 @@ async fn actor(kube: &Client, object: &AgentRuntime) -> Option<String> {
     let api = Api::<AgentRuntime>::namespaced(kube.clone(), &namespace);
     let metadata = api.get_metadata(&object.name_any()).await.ok()?;
     let writers = metadata.managed_fields().iter().filter(|entry| {
-        let spec = entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some());
+        let spec = entry
+            .fields_v1
+            .as_ref()
+            .is_some_and(|fields| fields.0.get("f:spec").is_some());
         let manager = entry.manager.as_deref().unwrap_or_default();
         spec && entry.subresource.is_none() && !manager.starts_with(OPERATOR)
     });

@@ -39,7 +39,11 @@ pub async fn keep(shard: &Shard, view: &View<'_>) -> bool {
         return true;
     };
     let name = revision.name.clone();
-    match shard.revisions.write(&shard.context.kube, object, revision).await {
+    match shard
+        .revisions
+        .write(&shard.context.kube, object, revision)
+        .await
+    {
         Ok(()) => true,
         Err(error) => {
             tracing::warn!(%name, %error, "history not written; it is tried again");

@@ -126,7 +126,10 @@ fn export(gauge: &IntGaugeVec, kind: &str, namespace: &str, name: &str, conditio
 /// Versions were counted for the newest one, or there cannot be more than its number.
 fn versions_used(status: &AgentRuntimeStatus) -> Option<i64> {
     let newest = number(status.latest_version.as_ref())?;
-    let counted = status.versions.as_ref().map(|versions| i64::from(versions.used));
+    let counted = status
+        .versions
+        .as_ref()
+        .map(|versions| i64::from(versions.used));
     Some(counted.filter(|count| *count > 0).unwrap_or(newest))
 }
 

@@ -180,7 +180,9 @@ async fn what_is_missing_or_too_long_is_named_and_healed_without_an_edit() {
     let missing = rig.with_reason("ConfigMissing").await;
     let status = missing.status.clone().expect("status");
     assert_eq!(
-        condition(&status.conditions, "Ready").expect("Ready").status,
+        condition(&status.conditions, "Ready")
+            .expect("Ready")
+            .status,
         "False"
     );
     assert_eq!(rig.mutations().await, 0, "nothing is made");
@@ -228,7 +230,11 @@ async fn without_the_right_it_is_forbidden_until_a_role_is_bound() {
         "{}",
         message(&refused)
     );
-    assert_eq!(rig.aws_runtimes().await.len(), 1, "only the plain one is made");
+    assert_eq!(
+        rig.aws_runtimes().await.len(),
+        1,
+        "only the plain one is made"
+    );
     rig.allow_config().await;
     rig.on_version("1").await;
     rig.secret("support", json!({"api-key": SECOND})).await;
@@ -253,7 +259,7 @@ async fn revisions(rig: &Rig, object: &AgentRuntime) -> Vec<ControllerRevision> 
 async fn no_value_is_told_anywhere_but_to_agentcore() {
     let rig = Rig::start("config-secrecy").await;
     rig.secret("support", json!({"api-key": FIRST})).await;
-    let operator = rig.operator_as(Rig::kubeconfig(), "debug", &[]);
+    let operator = rig.operator_as(Rig::kubeconfig(), "trace", &[]);
     rig.apply_runtime(
         "support",
         rig.spec_with(json!({
@@ -304,8 +310,14 @@ async fn no_value_is_told_anywhere_but_to_agentcore() {
     let events = events.list(&ListParams::default()).await.expect("events");
     let told = [
         ("the status", serde_json::to_string(&object).expect("JSON")),
-        ("the events", serde_json::to_string(&events.items).expect("JSON")),
-        ("the history", serde_json::to_string(&history).expect("JSON")),
+        (
+            "the events",
+            serde_json::to_string(&events.items).expect("JSON"),
+        ),
+        (
+            "the history",
+            serde_json::to_string(&history).expect("JSON"),
+        ),
         ("the log", first_log),
         ("the second log", second.text()),
         ("the metrics", metrics),
@@ -317,10 +329,16 @@ async fn no_value_is_told_anywhere_but_to_agentcore() {
             let encoded = serde_json::to_string(&k8s_openapi::ByteString(value.into()));
             let encoded = encoded.expect("JSON");
             assert!(!text.contains(value), "{what} has a value");
-            assert!(!text.contains(encoded.trim_matches('"')), "{what} has a value");
+            assert!(
+                !text.contains(encoded.trim_matches('"')),
+                "{what} has a value"
+            );
             let hash = <sha2::Sha256 as sha2::Digest>::digest(value);
             let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-            assert!(!text.contains(&hash[..32]), "{what} has a plain hash of a value");
+            assert!(
+                !text.contains(&hash[..32]),
+                "{what} has a plain hash of a value"
+            );
         }
     }
 }
@@ -336,7 +354,10 @@ async fn metrics(log: &str) -> String {
         .nth(1)
         .and_then(|rest| rest.split_whitespace().next())
         .expect("an address");
-    let http = reqwest::Client::builder().no_proxy().build().expect("client");
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("client");
     http.get(format!("http://{address}/metrics"))
         .send()
         .await

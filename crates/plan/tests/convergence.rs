@@ -206,7 +206,11 @@ fn assert_pruned(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, th
     let limit = stored.now.spec.revision_history_limit.unwrap_or(10);
     let used = world.used_versions();
     let free = |version: &u32| *version != there.version && !used.contains(&version.to_string());
-    let spare: Vec<_> = there.versions.keys().filter(|version| free(version)).collect();
+    let spare: Vec<_> = there
+        .versions
+        .keys()
+        .filter(|version| free(version))
+        .collect();
     assert!(
         spare.len() <= usize::try_from(limit).unwrap(),
         "{spare:?} are kept:\n{}",
@@ -268,11 +272,12 @@ fn assert_endpoint(world: &World) {
     } else {
         Some("1".into())
     };
-    let known = |version: &String| {
-        world.aws.runtimes.iter().any(|rt| {
-            rt.name == "support" && rt.versions.contains_key(&version.parse().unwrap())
-        })
-    };
+    let known =
+        |version: &String| {
+            world.aws.runtimes.iter().any(|rt| {
+                rt.name == "support" && rt.versions.contains_key(&version.parse().unwrap())
+            })
+        };
     if !wanted.as_ref().is_some_and(known) {
         // It was pinned to a version after that had been deleted.
         return;

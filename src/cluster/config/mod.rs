@@ -108,14 +108,22 @@ impl Configs {
                 };
             }
         };
-        let place = self.namespaces.lock().entry(namespace.to_owned()).or_default().clone();
+        let place = self
+            .namespaces
+            .lock()
+            .entry(namespace.to_owned())
+            .or_default()
+            .clone();
         let (mut found, mut asks_again) = (BTreeMap::new(), false);
         for source in wanted {
             let (one, watched) = self.source(namespace, &place, &source).await;
             asks_again |= !watched || matches!(one, Found::Forbidden | Found::Unavailable);
             found.insert(source, one);
         }
-        place.read.lock().retain(|_, read| read.used.elapsed() < KEPT);
+        place
+            .read
+            .lock()
+            .retain(|_, read| read.used.elapsed() < KEPT);
         Reading {
             input: ConfigInput::Given { key, found },
             asks_again,

@@ -220,7 +220,10 @@ fn referring(object: &AgentRuntime, shard: &Shard) -> Vec<Arc<AgentEndpoint>> {
 /// Versions that have known sessions, and those that AgentEndpoints name or serve.
 fn used_versions(object: &AgentRuntime, endpoints: &[Arc<AgentEndpoint>]) -> BTreeSet<String> {
     let own = object.status.as_ref();
-    let mut sessions: Vec<_> = own.and_then(|status| status.sessions.as_ref()).into_iter().collect();
+    let mut sessions: Vec<_> = own
+        .and_then(|status| status.sessions.as_ref())
+        .into_iter()
+        .collect();
     let mut used = BTreeSet::new();
     for endpoint in endpoints {
         used.insert(endpoint.spec.version.clone());
@@ -231,7 +234,11 @@ fn used_versions(object: &AgentRuntime, endpoints: &[Arc<AgentEndpoint>]) -> BTr
         }
     }
     let counted = sessions.iter().flat_map(|sessions| &sessions.by_version);
-    used.extend(counted.filter(|(_, count)| **count > 0).map(|(version, _)| version.clone()));
+    used.extend(
+        counted
+            .filter(|(_, count)| **count > 0)
+            .map(|(version, _)| version.clone()),
+    );
     used
 }
 

@@ -16,8 +16,8 @@ use kube::runtime::controller::Action as Requeue;
 use tracing::Instrument;
 
 use super::pass::{self, Error, Pass, drive};
-use super::{config, history};
 use super::shard::Shard;
+use super::{config, history};
 use gather::RuntimePass;
 
 pub use gather::{aws_name, key, over_the_limit};

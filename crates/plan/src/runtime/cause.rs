@@ -100,10 +100,7 @@ impl Pass<'_> {
             return plain(CauseType::Drift, &text);
         }
         if wish.config.artifact != there.config.artifact {
-            let (from, to) = (
-                image(&there.config.artifact),
-                image(&wish.config.artifact),
-            );
+            let (from, to) = (image(&there.config.artifact), image(&wish.config.artifact));
             return Cause {
                 from,
                 to,

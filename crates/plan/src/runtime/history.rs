@@ -40,7 +40,8 @@ pub fn revision(view: &View<'_>) -> Option<Revision> {
     let status = object.status.as_ref()?;
     let (id, version) = (status.id.as_deref()?, status.latest_version.as_deref()?);
     let cause = status.causes.iter().find(|one| one.version == version)?;
-    if object.metadata.deletion_timestamp.is_some() || matches!(view.facts.listed, Listed::Absent { .. })
+    if object.metadata.deletion_timestamp.is_some()
+        || matches!(view.facts.listed, Listed::Absent { .. })
     {
         return None;
     }
@@ -87,7 +88,12 @@ pub fn revision(view: &View<'_>) -> Option<Revision> {
         (labels::VERSION.to_owned(), version.to_owned()),
     ]);
     Some(Revision {
-        name: name(object.metadata.name.as_deref().unwrap_or_default(), uid, id, version),
+        name: name(
+            object.metadata.name.as_deref().unwrap_or_default(),
+            uid,
+            id,
+            version,
+        ),
         labels,
         number: version.parse().unwrap_or_default(),
         time: time.clone(),
@@ -177,7 +183,9 @@ fn env_of_aws(view: &View<'_>, uid: &str, config: &RuntimeConfig) -> Value {
 /// Names of the revisions that are kept no longer. `kept`: all that there are of an object, newest first, with the name that each
 /// version of today's runtime would have in `listed`.
 pub fn surplus<'a>(kept: &[&'a str], listed: &[String], limit: u32) -> Vec<&'a str> {
-    let places = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+    let places = usize::try_from(limit)
+        .unwrap_or(usize::MAX)
+        .saturating_add(1);
     let beyond = kept.iter().skip(places);
     beyond
         .filter(|name| !listed.iter().any(|one| one == *name))

@@ -63,7 +63,8 @@ pub(super) fn plan(pass: Pass<'_>, rest: Rest) -> Decision {
         .as_ref()
         .is_some_and(|versions| versions.checked.is_empty());
     let many = newest > limit(pass.view.object).saturating_add(1) || under_way;
-    if !swept && !(many && unchecked(&pass.desk.status)) {
+    let due = swept || (many && unchecked(&pass.desk.status));
+    if !due {
         return pass.desk.rest(rest);
     }
     // That the wish is live is said first: what comes now may wait long for its turn.
@@ -178,7 +179,12 @@ fn given_up(mut pass: Pass<'_>, fault: &Fault, rest: Rest) -> Decision {
         said(fault)
     );
     pass.desk.event(true, reasons::PRUNE_FAILED, text);
-    let used = pass.desk.status.versions.as_ref().map_or(0, |versions| versions.used);
+    let used = pass
+        .desk
+        .status
+        .versions
+        .as_ref()
+        .map_or(0, |versions| versions.used);
     let checked = pass.desk.status.ready_version.clone().unwrap_or_default();
     pass.desk.status.versions = Some(VersionsStatus { used, checked });
     pass.desk.rest(rest)

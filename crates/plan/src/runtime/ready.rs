@@ -97,7 +97,9 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
                 .event(false, reasons::DRIFT_CORRECTED, text.clone());
             text
         } else {
-            format!("{named} is another by now; a new version is made, and the last good one serves")
+            format!(
+                "{named} is another by now; a new version is made, and the last good one serves"
+            )
         };
         pass.desk
             .verdict(Verdict::ready(reasons::ROLLOUT_ACTIVE, text));

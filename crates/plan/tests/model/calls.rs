@@ -1,7 +1,8 @@
 //! The calls of the modelled control plane, but the list.
 
 use agentcore_plan::aws::{
-    Endpoint, EndpointAccepted, ListedVersion, Runtime, RuntimeAccepted, RuntimeConfig, ServiceStatus, Tags,
+    Endpoint, EndpointAccepted, ListedVersion, Runtime, RuntimeAccepted, RuntimeConfig,
+    ServiceStatus, Tags,
 };
 use agentcore_plan::fault::Class;
 
@@ -223,9 +224,10 @@ impl Aws {
         self.call("DeleteAgentRuntime", |aws| {
             let number: u32 = version.parse().unwrap();
             let rt = aws.rt(id)?;
-            let used = rt.endpoints.iter().any(|ep| {
-                ep.target == version || ep.live.as_deref() == Some(version)
-            });
+            let used = rt
+                .endpoints
+                .iter()
+                .any(|ep| ep.target == version || ep.live.as_deref() == Some(version));
             assert!(
                 !used && rt.default_live != number && rt.version != number,
                 "version {version} is in use"
@@ -233,7 +235,10 @@ impl Aws {
             if rt.status.in_transition() {
                 return Err(fault(Class::Conflict, "it is busy"));
             }
-            rt.versions.remove(&number).map(drop).ok_or(fault(Class::Gone, "version was not found"))
+            rt.versions
+                .remove(&number)
+                .map(drop)
+                .ok_or(fault(Class::Gone, "version was not found"))
         })
     }
 

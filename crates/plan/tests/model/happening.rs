@@ -206,15 +206,12 @@ pub fn happen(world: &mut World, what: &Happening) {
         }
         H::Refer(on) => world.edit(|spec| spec.env = on.then(|| vec![token_variable()])),
         H::Secret(which) => {
-            world.secret = match which {
+            world.set_secret(match which {
                 0 => Secret::Missing,
                 1 => Secret::Forbidden,
                 2 => Secret::Unavailable,
                 which => Secret::Value(*which),
-            };
-            if let Some(stored) = &mut world.runtime {
-                stored.dirty = true;
-            }
+            });
         }
         H::Limit(which) => world.edit(|spec| {
             spec.revision_history_limit = which.checked_sub(1).map(u32::from);

@@ -29,6 +29,14 @@ pub fn token_variable() -> EnvVar {
 }
 
 impl World {
+    /// Changes the Secret, which wakes the runtime.
+    pub fn set_secret(&mut self, secret: Secret) {
+        self.secret = secret;
+        if let Some(stored) = &mut self.runtime {
+            stored.dirty = true;
+        }
+    }
+
     /// What a pass is given of the Secret.
     pub fn config(&self) -> ConfigInput {
         let Some(stored) = &self.runtime else {
@@ -48,7 +56,7 @@ impl World {
             }
         };
         ConfigInput::Given {
-            key: HashKey::new(vec![7; 32]).expect("long enough"),
+            key: HashKey::new(vec![self.hash_key; 32]).expect("long enough"),
             found: wanted
                 .into_iter()
                 .map(|source| (source, found.clone()))

@@ -92,6 +92,8 @@ pub struct World {
     pub trace: Vec<String>,
     /// The value in the Secret that the spec may refer to.
     pub secret: Secret,
+    /// Every byte of the operator's key.
+    pub hash_key: u8,
     pub revisions: BTreeMap<String, rt::Revision>,
 }
 
@@ -187,6 +189,7 @@ impl World {
             uid: 0,
             trace: Vec::new(),
             secret: Secret::Value(0),
+            hash_key: 7,
             revisions: BTreeMap::new(),
         }
     }
