@@ -290,6 +290,7 @@ fn a_rotated_value_makes_one_version_of_cause_config_and_a_rotated_key_none() {
     let text = &status.causes[0].cause.message;
     assert!(text.contains("TOKEN (Secret support, key token)"), "{text}");
     assert_eq!(status.causes[1].cause.r#type, CauseType::Spec);
+    assert_eq!(status.causes[1].cause.message, "created");
     let reached = |world: &World| world.aws.calls["UpdateAgentRuntime"];
     assert_eq!(reached(&world), 1);
     world.hash_key = 8;

@@ -22,7 +22,7 @@ use metadata::{Known, MetadataWatch};
 /// How long a read without a watch stays good: passes that follow each other ask once.
 const FRESH: Duration = Duration::from_secs(20);
 /// Values that nobody asked for during this time are dropped from memory.
-const KEPT: Duration = Duration::from_mins(60);
+const KEPT: Duration = Duration::from_hours(1);
 
 /// A Secret or ConfigMap is not as it was.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub struct Configs {
     kube: Client,
     key: KeyKeeper,
     namespaces: Mutex<HashMap<String, Arc<Namespace>>>,
-    changed: mpsc::UnboundedSender<Changed>,
+    tells: mpsc::UnboundedSender<Changed>,
     changes: Mutex<Option<mpsc::UnboundedReceiver<Changed>>>,
 }
 
@@ -69,12 +69,12 @@ struct Read {
 impl Configs {
     /// Nothing is read yet. The operator's key is kept in `own_namespace`.
     pub fn new(kube: Client, own_namespace: &str) -> Self {
-        let (changed, changes) = mpsc::unbounded_channel();
+        let (tells, changes) = mpsc::unbounded_channel();
         Self {
             key: KeyKeeper::new(kube.clone(), own_namespace),
             kube,
             namespaces: Mutex::default(),
-            changed,
+            tells,
             changes: Mutex::new(Some(changes)),
         }
     }
@@ -166,7 +166,7 @@ impl Configs {
     }
 
     fn watch(&self, namespace: &str, kind: SourceKind) -> Arc<MetadataWatch> {
-        let (kube, told) = (self.kube.clone(), self.changed.clone());
+        let (kube, told) = (self.kube.clone(), self.tells.clone());
         let of = namespace.to_owned();
         let tell = move |name: &str| {
             let source = Source {

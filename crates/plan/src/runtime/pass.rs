@@ -162,6 +162,8 @@ impl<'a> Pass<'a> {
             attempt: old.attempt,
             pending: old.pending,
             retry: old.retry,
+            // What was asked for may be what is found next.
+            next_cause: old.next_cause,
             last_handled_request: old.last_handled_request,
             conditions: old.conditions,
             ..AgentRuntimeStatus::default()

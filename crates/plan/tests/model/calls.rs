@@ -223,6 +223,9 @@ impl Aws {
     pub fn delete_version(&mut self, id: &str, version: &str) -> Done<()> {
         self.call("DeleteAgentRuntime", |aws| {
             let number: u32 = version.parse().unwrap();
+            if aws.delete_refused {
+                return Err(fault(Class::Denied, "not authorized"));
+            }
             let rt = aws.rt(id)?;
             let used = rt
                 .endpoints

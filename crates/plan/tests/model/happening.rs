@@ -148,14 +148,7 @@ pub fn happen(world: &mut World, what: &Happening) {
             world.annotate("agentcore.dev/requested-at", &value.to_string());
             world.annotate_endpoint("agentcore.dev/requested-at", &value.to_string());
         }
-        H::Fault(class, after) => {
-            if let Some(class) = CLASSES.get(usize::from(*class)) {
-                world.aws.faults.push_back(Planned {
-                    class: *class,
-                    after: *after,
-                });
-            }
-        }
+        H::Fault(class, after) => plan_fault(world, *class, *after),
         H::RuntimePass(which, stale, poll) => {
             let disturb = Disturb {
                 crash: crash(*which),
@@ -205,18 +198,27 @@ pub fn happen(world: &mut World, what: &Happening) {
             world.edit_endpoint(|spec| spec.suspend = on.then_some(true));
         }
         H::Refer(on) => world.edit(|spec| spec.env = on.then(|| vec![token_variable()])),
-        H::Secret(which) => {
-            world.set_secret(match which {
-                0 => Secret::Missing,
-                1 => Secret::Forbidden,
-                2 => Secret::Unavailable,
-                which => Secret::Value(*which),
-            });
-        }
+        H::Secret(which) => world.set_secret(secret(*which)),
         H::Limit(which) => world.edit(|spec| {
             spec.revision_history_limit = which.checked_sub(1).map(u32::from);
         }),
         H::Heal(healed) => world.aws.healed = *healed,
+    }
+}
+
+fn plan_fault(world: &mut World, class: u8, after: bool) {
+    if let Some(class) = CLASSES.get(usize::from(class)) {
+        let class = *class;
+        world.aws.faults.push_back(Planned { class, after });
+    }
+}
+
+fn secret(which: u8) -> Secret {
+    match which {
+        0 => Secret::Missing,
+        1 => Secret::Forbidden,
+        2 => Secret::Unavailable,
+        which => Secret::Value(which),
     }
 }
 

@@ -89,6 +89,8 @@ pub struct Aws {
     pub healed: bool,
     /// What updates name besides the runtime is not there.
     pub update_gone: bool,
+    /// Versions may not be deleted.
+    pub delete_refused: bool,
     pub work: SignedDuration,
     pub default_lag: SignedDuration,
     next: u32,
@@ -134,6 +136,7 @@ impl Aws {
             faults: VecDeque::new(),
             healed: true,
             update_gone: false,
+            delete_refused: false,
             work: SignedDuration::from_secs(8),
             default_lag: SignedDuration::from_secs(0),
             next: 0,

@@ -67,7 +67,7 @@ impl World {
     /// Versions that the endpoint's object names.
     pub fn used_versions(&self) -> BTreeSet<String> {
         let Some(endpoint) = &self.endpoint else {
-            return BTreeSet::new();
+            return self.sessions.clone();
         };
         let status = endpoint.now.status.clone().unwrap_or_default();
         [
@@ -77,6 +77,7 @@ impl World {
         ]
         .into_iter()
         .flatten()
+        .chain(self.sessions.clone())
         .collect()
     }
 

@@ -5,7 +5,7 @@ mod endpoint;
 mod runtime;
 mod time;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use agentcore_api::endpoint::AgentEndpointSpec;
 use agentcore_api::runtime::{
@@ -92,6 +92,8 @@ pub struct World {
     pub trace: Vec<String>,
     /// The value in the Secret that the spec may refer to.
     pub secret: Secret,
+    /// Versions with known sessions.
+    pub sessions: BTreeSet<String>,
     /// Every byte of the operator's key.
     pub hash_key: u8,
     pub revisions: BTreeMap<String, rt::Revision>,
@@ -189,6 +191,7 @@ impl World {
             uid: 0,
             trace: Vec::new(),
             secret: Secret::Value(0),
+            sessions: BTreeSet::new(),
             hash_key: 7,
             revisions: BTreeMap::new(),
         }
