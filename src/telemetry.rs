@@ -9,6 +9,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -65,10 +66,17 @@ pub fn init(format: LogFormat, service: &'static str) -> anyhow::Result<Telemetr
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
     tracing_subscriber::registry()
         .with(filter)
+        .with(filter_fn(tells_no_bodies))
         .with(logs)
         .with(spans)
         .init();
     Ok(Telemetry(provider))
+}
+
+/// Below `debug` the libraries log what they send and receive, values of Secrets among it: whatever RUST_LOG says, only this program's
+/// own lines of that level pass.
+fn tells_no_bodies(line: &tracing::Metadata<'_>) -> bool {
+    *line.level() != tracing::Level::TRACE || line.target().starts_with("agentcore")
 }
 
 /// The exporter, where the environment names a collector: OTLP over HTTP with protobuf.

@@ -179,6 +179,19 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<
         &["create", "events.events.k8s.io", "--namespace", "team-a"],
         &[
             "create",
+            "controllerrevisions.apps",
+            "--namespace",
+            "team-a",
+        ],
+        &["create", "secrets", "--namespace", NAMESPACE],
+        &[
+            "get",
+            "secrets/agentcore-operator-hash-key",
+            "--namespace",
+            NAMESPACE,
+        ],
+        &[
+            "create",
             "leases.coordination.k8s.io",
             "--namespace",
             NAMESPACE,
@@ -208,6 +221,9 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<
         &["get", "secrets", "--namespace", "team-a"],
         &["get", "secrets", "--namespace", NAMESPACE],
         &["get", "configmaps", "--namespace", "team-a"],
+        &["create", "secrets", "--namespace", "team-a"],
+        &["list", "secrets", "--namespace", NAMESPACE],
+        &["patch", "controllerrevisions.apps", "--namespace", "team-a"],
         &["list", "namespaces"],
         &[
             "patch",
@@ -244,6 +260,12 @@ async fn with_namespaces_named_the_operator_has_no_rights_elsewhere() -> anyhow:
                 "--namespace",
                 namespace,
             ];
+            assert_eq!(kubectl.can("operator", &question)?, wanted, "{question:?}");
+        }
+    }
+    for (namespace, wanted) in [("team-a", true), ("team-b", false)] {
+        for question in [["get", "secrets"], ["watch", "configmaps"]] {
+            let question = [question[0], question[1], "--namespace", namespace];
             assert_eq!(kubectl.can("operator", &question)?, wanted, "{question:?}");
         }
     }

@@ -6,10 +6,13 @@ mod apiserver {
     mod by_hand;
     #[allow(dead_code)] // the gateway's tests use more of it
     mod rig;
+    mod rights;
 
+    mod configuration;
     mod deletion;
     mod endpoints;
     mod faults;
+    mod history;
     mod kills;
     mod leases;
     mod lifecycle;

@@ -32,6 +32,7 @@ operations! {
     UpdateAgentRuntime,
     DeleteAgentRuntime,
     ListAgentRuntimes,
+    ListAgentRuntimeVersions,
     CreateAgentRuntimeEndpoint,
     GetAgentRuntimeEndpoint,
     UpdateAgentRuntimeEndpoint,
@@ -55,6 +56,7 @@ impl Operation {
             self,
             Self::GetAgentRuntime
                 | Self::ListAgentRuntimes
+                | Self::ListAgentRuntimeVersions
                 | Self::GetAgentRuntimeEndpoint
                 | Self::ListAgentRuntimeEndpoints
                 | Self::ListTagsForResource

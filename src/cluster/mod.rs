@@ -1,7 +1,12 @@
 //! Everything that talks to the Kubernetes API server.
 
 pub mod client;
+pub mod config;
 pub mod crds;
 pub mod finalizer;
+pub mod revisions;
 pub mod status;
 pub mod store;
+
+/// Label, and its value, of objects that the operator makes for itself.
+pub const MANAGED_BY: [&str; 2] = ["app.kubernetes.io/managed-by", "agentcore-operator"];

@@ -17,6 +17,7 @@ use super::regions::Regions;
 use crate::args::ControllerArgs;
 use crate::aws::Aws;
 use crate::cluster::client;
+use crate::cluster::config::Configs;
 use crate::metrics::Metrics;
 
 /// Shared by all controllers of the process.
@@ -29,6 +30,8 @@ pub struct Context {
     pub policy: Policy,
     /// AWS by region.
     pub regions: Regions,
+    /// Secrets and ConfigMaps that specs refer to.
+    pub configs: Configs,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Memory of AgentRuntimes.
@@ -75,7 +78,10 @@ impl Context {
             controller: "agentcore-operator".into(),
             instance: None,
         };
+        let own_namespace = args.lease_namespace.clone();
+        let own_namespace = own_namespace.unwrap_or_else(client::own_namespace);
         Ok(Arc::new(Self {
+            configs: Configs::new(kube.clone(), &own_namespace),
             reporter,
             kube,
             namespaces: args.watch_namespaces.clone(),

@@ -1,7 +1,9 @@
 //! The controllers: from start to a clean stop. What they share is in the files here; each kind has a folder of the same five files.
 
+mod config;
 mod context;
 mod endpoint;
+mod history;
 mod memory;
 mod pass;
 mod regions;

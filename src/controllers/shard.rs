@@ -17,8 +17,9 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::{endpoint, runtime, session, sweep};
+use super::{config, endpoint, runtime, session, sweep};
 use crate::aws::Wake;
+use crate::cluster::revisions::Revisions;
 use crate::cluster::store::Watch;
 
 /// Longest wait for the first list before the log says so.
@@ -34,6 +35,8 @@ pub struct Shard {
     pub endpoints: Store<AgentEndpoint>,
     /// AgentSessions of the namespace.
     pub sessions: session::Declared,
+    /// History of the AgentRuntimes.
+    pub revisions: Revisions,
     filled: [watch::Receiver<bool>; 2],
     wake_runtime: mpsc::UnboundedSender<ObjectRef<AgentRuntime>>,
     wake_endpoint: mpsc::UnboundedSender<ObjectRef<AgentEndpoint>>,
@@ -155,6 +158,11 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
                 }
             },
             sweep::run(&shards),
+            async {
+                if let Some(changes) = context.configs.changes() {
+                    config::dispatch(&shards, changes).await;
+                }
+            },
         );
     };
     tokio::select! {
@@ -187,6 +195,7 @@ fn build(
         runtimes: runtimes.store.clone(),
         endpoints: endpoints.store.clone(),
         sessions: declared,
+        revisions: Revisions::default(),
         filled: [runtimes.filled(), endpoints.filled()],
         wake_runtime,
         wake_endpoint,
@@ -236,6 +245,8 @@ fn build(
             .for_each(|_| ready(()));
 
     let (runtimes_of, endpoints_of) = (shard.clone(), shard.clone());
+    let history_of = shard.clone();
+    let history = api(&context.kube, namespace);
     let watches = select_all([
         runtimes
             .drive(api(&context.kube, namespace), move |object| {
@@ -250,6 +261,7 @@ fn build(
             .for_each(|()| ready(()))
             .boxed_future(),
         session::drive_watch(&shard, sessions, api(&context.kube, namespace)).boxed_future(),
+        async move { history_of.revisions.watch(history).await }.boxed_future(),
     ]);
     let running = async move {
         tokio::select! {
@@ -265,6 +277,7 @@ fn gone_runtime(shard: &Shard, object: &AgentRuntime) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     shard.context.regions.settle(&runtime::key(object));
     shard.context.runtimes.forget(object);
+    config::released(shard, &namespace);
     shard.wake_referrers(&namespace, &name);
     shard.sessions.wake_of_runtime(shard, &namespace, &name);
     for other in runtime::over_the_limit(shard, &namespace) {

@@ -75,7 +75,12 @@ pub async fn run(shards: &[Arc<Shard>]) {
 /// cut short by a restart does not always see the same objects only.
 fn all_checks(shards: &[Arc<Shard>]) -> VecDeque<Check> {
     let mut round = VecDeque::new();
-    for sweep in [Sweep::Tags, Sweep::Endpoint, Sweep::ResourcePolicy] {
+    for sweep in [
+        Sweep::Tags,
+        Sweep::Endpoint,
+        Sweep::ResourcePolicy,
+        Sweep::Versions,
+    ] {
         for (index, shard) in shards.iter().enumerate() {
             for object in shard.runtimes.state() {
                 if object
@@ -87,7 +92,7 @@ fn all_checks(shards: &[Arc<Shard>]) -> VecDeque<Check> {
                     round.push_back(check(index, Kind::Runtime, &*object, sweep));
                 }
             }
-            if sweep == Sweep::ResourcePolicy {
+            if matches!(sweep, Sweep::ResourcePolicy | Sweep::Versions) {
                 continue;
             }
             for object in shard.endpoints.state() {
@@ -104,9 +109,13 @@ fn all_checks(shards: &[Arc<Shard>]) -> VecDeque<Check> {
     round
 }
 
-/// Policies are looked at only where the spec has one: without one they are not managed.
+/// Policies are looked at only where the spec has one: without one they are not managed. Versions only where some may go.
 fn wanted(sweep: Sweep, runtime: &agentcore_api::AgentRuntime) -> bool {
-    sweep != Sweep::ResourcePolicy || runtime.spec.resource_policy.is_some()
+    match sweep {
+        Sweep::ResourcePolicy => runtime.spec.resource_policy.is_some(),
+        Sweep::Versions => agentcore_plan::runtime::prune_wanted(runtime),
+        Sweep::Tags | Sweep::Endpoint => true,
+    }
 }
 
 fn check<K: ResourceExt>(shard: usize, kind: Kind, object: &K, sweep: Sweep) -> Check {

@@ -1,6 +1,7 @@
 //! Metrics of the objects themselves, made from the caches at each scrape: nothing to keep, nothing to forget.
 
-use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
+use agentcore_api::limits::VERSIONS_QUOTA;
+use agentcore_api::{AgentEndpoint, AgentRuntime, AgentRuntimeStatus, AgentSession};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
@@ -28,6 +29,18 @@ pub fn families(
         "Version of an endpoint by role.",
         &["namespace", "runtime", "endpoint", "role"],
     )?;
+    let used = gauge(
+        "versions_used",
+        "Versions of a runtime, as last counted; before that the number of the newest.",
+        &["namespace", "name"],
+    )?;
+    gauge(
+        "versions_quota",
+        "Versions of a runtime that AgentCore takes.",
+        &[],
+    )?
+    .with_label_values::<&str>(&[])
+    .set(VERSIONS_QUOTA.into());
     let conditions = gauge(
         "condition",
         "1 for the status that a condition has.",
@@ -58,6 +71,9 @@ pub fn families(
                 versions
                     .with_label_values(&[namespace.as_str(), &name, "DEFAULT", "live"])
                     .set(version);
+            }
+            if let Some(count) = versions_used(status) {
+                used.with_label_values(&[&namespace, &name]).set(count);
             }
             if let Some(version) = number(status.latest_version.as_ref()) {
                 versions
@@ -118,6 +134,16 @@ fn export(gauge: &IntGaugeVec, kind: &str, namespace: &str, name: &str, conditio
             .with_label_values(&[kind, namespace, name, &condition.type_, &condition.status])
             .set(1);
     }
+}
+
+/// Versions were counted for the newest one, or there cannot be more than its number.
+fn versions_used(status: &AgentRuntimeStatus) -> Option<i64> {
+    let newest = number(status.latest_version.as_ref())?;
+    let counted = status
+        .versions
+        .as_ref()
+        .map(|versions| i64::from(versions.used));
+    Some(counted.filter(|count| *count > 0).unwrap_or(newest))
 }
 
 fn number(version: Option<&String>) -> Option<i64> {

@@ -109,6 +109,23 @@ impl Rig {
         .await;
     }
 
+    /// Numbers of all versions of a runtime, oldest first.
+    pub async fn versions_by_hand(&self, id: &str) -> Vec<u32> {
+        let answer = client(self)
+            .await
+            .list_agent_runtime_versions()
+            .agent_runtime_id(id)
+            .send()
+            .await
+            .expect("versions");
+        let versions = answer.agent_runtimes().iter();
+        let mut versions: Vec<u32> = versions
+            .map(|one| one.agent_runtime_version().parse().expect("a number"))
+            .collect();
+        versions.sort_unstable();
+        versions
+    }
+
     /// Creates an endpoint that no AgentEndpoint owns.
     pub async fn endpoint_by_hand(&self, id: &str, name: &str) {
         client(self)

@@ -213,6 +213,12 @@ impl Rig {
             .await
     }
 
+    /// The client tokens that AWS was given.
+    pub async fn client_tokens(&self) -> String {
+        let tokens = self.http.get(format!("{}/_sim/tokens", self.sim.url()));
+        self.send(tokens).await.to_string()
+    }
+
     /// The runtimes in the simulated AWS.
     pub async fn aws_runtimes(&self) -> Vec<Value> {
         self.aws().await["runtimes"]
@@ -461,6 +467,15 @@ impl Rig {
 
     /// Starts an operator with the rates that AgentCore documents.
     pub fn operator_at_default_rates(&self, flags: &[&str]) -> Operator {
+        self.operator_as(
+            cluster().kubeconfig(),
+            "info,agentcore_operator=debug",
+            flags,
+        )
+    }
+
+    /// Starts an operator with somebody's rights and a log filter.
+    pub fn operator_as(&self, kubeconfig: &Path, filter: &str, flags: &[&str]) -> Operator {
         let number = self.operators.fetch_add(1, Ordering::Relaxed);
         let log = self.dir.path().join(format!("operator-{number}.log"));
         let file = File::create(&log).expect("log file");
@@ -478,8 +493,8 @@ impl Rig {
             .args(flags)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("RUST_LOG", "info,agentcore_operator=debug")
-            .env("KUBECONFIG", cluster().kubeconfig())
+            .env("RUST_LOG", filter)
+            .env("KUBECONFIG", kubeconfig)
             .env("AWS_ENDPOINT_URL", self.sim.url())
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "test")

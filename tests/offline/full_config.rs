@@ -11,6 +11,7 @@ use agentcore_api::runtime::{
     SessionStorage, Vpc,
 };
 use agentcore_plan::aws::{ProtocolConfig, RuntimeConfig};
+use agentcore_plan::config::EnvValue;
 
 fn strings(items: &[&str]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
@@ -56,8 +57,8 @@ pub fn full() -> RuntimeConfig {
         idle_timeout_seconds: 600,
         max_lifetime_seconds: 7200,
         env: BTreeMap::from([
-            ("EMPTY".to_owned(), String::new()),
-            ("LOG_LEVEL".to_owned(), "info".to_owned()),
+            ("EMPTY".to_owned(), EnvValue::literal("")),
+            ("LOG_LEVEL".to_owned(), EnvValue::literal("info")),
         ]),
         filesystems: filesystems(),
         require_mmdsv2: true,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use agentcore_operator::aws::{Lane, Operation, Rates};
+use agentcore_operator::aws::{EndpointWish, Lane, Operation, Rates};
+use agentcore_plan::aws::ServiceStatus;
+use agentcore_plan::fault::Class;
 use agentcore_sim::Settings;
 use serde_json::json;
 
@@ -104,4 +106,60 @@ async fn urgent_calls_overtake_a_sweep_that_is_under_way() {
     let taken = tokio::time::timeout(Duration::from_secs(20), urgent).await;
     sweep.abort();
     taken.expect("urgent calls went first");
+}
+
+#[tokio::test]
+async fn versions_are_listed_and_deleted_one_by_one_but_the_newest_and_those_in_use() {
+    let world = World::start(quick()).await;
+    let id = world.create("agent").await.id;
+    let control = world.control();
+    let there = world.until_status(&id, ServiceStatus::Ready).await;
+    for number in 2..5 {
+        let mut config = there.config.clone();
+        config.description = Some(format!("text {number}"));
+        let token = token(&format!("update-{number}"));
+        control
+            .update_runtime(Lane::Urgent, &id, &config, &token)
+            .await
+            .expect("accepted");
+        world.until_status(&id, ServiceStatus::Ready).await;
+    }
+    let wish = EndpointWish {
+        name: "pinned",
+        version: "2",
+        description: None,
+    };
+    control
+        .create_endpoint(Lane::Urgent, &id, wish, &tags(), &token("pinned"))
+        .await
+        .expect("accepted");
+    let delete = async |version: &str| {
+        let token = token(&format!("delete-{version}"));
+        let deletion = control.delete_version(Lane::Sweep, &id, version, &token);
+        deletion.await.map_err(|fault| fault.class)
+    };
+    assert_eq!(delete("1").await, Ok(()));
+    assert_eq!(delete("1").await, Ok(()), "the same token");
+    assert_eq!(
+        delete("2").await,
+        Err(Class::Conflict),
+        "an endpoint uses it"
+    );
+    assert_eq!(delete("4").await, Err(Class::Conflict), "it is the newest");
+    assert_eq!(delete("9").await, Err(Class::Gone));
+    let mut versions: Vec<_> = control
+        .list_versions(Lane::Sweep, &id)
+        .await
+        .expect("a list")
+        .expect("there")
+        .into_iter()
+        .map(|one| (one.version, one.status))
+        .collect();
+    versions.sort_by(|one, other| one.0.cmp(&other.0));
+    let ready = |version: &str| (version.to_owned(), ServiceStatus::Ready);
+    assert_eq!(versions, ["2", "3", "4"].map(ready));
+    let nobody = control
+        .list_versions(Lane::Sweep, "nobody-abcdefghij")
+        .await;
+    assert_eq!(nobody, Ok(None));
 }

@@ -40,6 +40,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [get, list, watch, create, delete] # the history of AgentRuntimes
 {{- end }}
 
 {{- define "agentcore-operator.gateway.name" -}}

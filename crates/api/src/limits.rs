@@ -76,3 +76,17 @@ pub const CLAIM_VALUE_PATTERN: &str = "^[A-Za-z0-9_.-]+$";
 pub const LATTICE_PATTERN: &str = r"^((rcfg-[0-9a-z]{17})|(arn:[a-z0-9\-]+:vpc-lattice:[a-zA-Z0-9\-]+:\d{12}:resourceconfiguration/rcfg-[0-9a-z]{17}))$";
 /// Name of a workload identity (AgentCore API: `WorkloadIdentityNameType`).
 pub const WORKLOAD_IDENTITY_PATTERN: &str = "^[A-Za-z0-9_.-]+$";
+/// Key of a Secret's or ConfigMap's data (Kubernetes).
+pub const CONFIG_KEY_PATTERN: &str = "^[-._a-zA-Z0-9]+$";
+/// Most environment variables of a runtime (AgentCore API: `EnvironmentVariablesMap`).
+pub const ENV_MAX: usize = 50;
+/// Most characters of an environment variable's name (AgentCore API: `EnvironmentVariableKey`).
+pub const ENV_NAME_MAX: usize = 100;
+/// Most characters of an environment variable's value (AgentCore API: `EnvironmentVariableValue`).
+pub const ENV_VALUE_MAX: usize = 5000;
+/// Most versions that can be asked to be kept.
+pub const REVISION_HISTORY_LIMIT_MAX: u32 = 100;
+/// Versions that are kept besides the newest when the spec says nothing.
+pub const DEFAULT_REVISION_HISTORY_LIMIT: u32 = 10;
+/// Versions of a runtime that AgentCore takes (AgentCore quota).
+pub const VERSIONS_QUOTA: u32 = 1000;

@@ -26,3 +26,11 @@ pub mod tags {
     /// UID of the object.
     pub const UID: &str = "agentcore.dev/uid";
 }
+
+/// Labels of the ControllerRevisions that keep the history of an AgentRuntime.
+pub mod labels {
+    /// UID of the AgentRuntime.
+    pub const RUNTIME_UID: &str = "agentcore.dev/runtime-uid";
+    /// Version in AgentCore.
+    pub const VERSION: &str = "agentcore.dev/version";
+}

@@ -122,4 +122,18 @@ reasons! {
     SESSION_REPLACED = "SessionReplaced";
     /// A session that does not serve any more was stopped.
     SESSION_STOPPED = "SessionStopped";
+    /// A Secret or ConfigMap that the spec refers to, or a key of it, is not there.
+    CONFIG_MISSING = "ConfigMissing";
+    /// The operator may not read a Secret or ConfigMap that the spec refers to.
+    CONFIG_FORBIDDEN = "ConfigForbidden";
+    /// What Secrets and ConfigMaps say makes no environment that AgentCore takes.
+    CONFIG_INVALID = "ConfigInvalid";
+    /// Secrets or ConfigMaps, or the operator's own key for hashes, cannot be read at the moment.
+    CONFIG_UNAVAILABLE = "ConfigUnavailable";
+    /// A key of a Secret or ConfigMap is no name of a variable, and was skipped.
+    ENV_NAME_SKIPPED = "EnvNameSkipped";
+    /// Old versions could not be listed or deleted.
+    PRUNE_FAILED = "PruneFailed";
+    /// The runtime has used 80 % of the versions that AgentCore takes.
+    VERSIONS_NEAR_QUOTA = "VersionsNearQuota";
 }

@@ -8,6 +8,8 @@ use agentcore_api::runtime::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::config::EnvValue;
+
 /// AgentCore's status of a runtime or an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
@@ -87,7 +89,7 @@ pub struct RuntimeConfig {
     /// Longest life in seconds (documented default 28800).
     pub max_lifetime_seconds: i32,
     /// Environment variables.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, EnvValue>,
     /// File systems, sorted.
     pub filesystems: Vec<Filesystem>,
     /// Whether version 2 of the metadata service is required; false when absent.
@@ -154,6 +156,14 @@ pub struct Endpoint {
     pub failure_reason: Option<String>,
     pub created_at: Timestamp,
     pub last_updated_at: Timestamp,
+}
+
+/// One version of a runtime as its list of versions shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ListedVersion {
+    pub version: String,
+    pub status: ServiceStatus,
 }
 
 /// Answer to an accepted create or update of a runtime.

@@ -94,9 +94,9 @@ impl fmt::Display for WishHash {
     }
 }
 
-fn keyed(key: &str, text: &str) -> String {
+pub(crate) fn keyed(key: impl AsRef<[u8]>, text: &str) -> String {
     let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+        Hmac::<Sha256>::new_from_slice(key.as_ref()).expect("HMAC takes keys of any length");
     mac.update(text.as_bytes());
     let mut digits = hex::encode(mac.finalize().into_bytes());
     digits.truncate(PART_DIGITS);

@@ -6,6 +6,7 @@
 
 pub mod aws;
 pub mod conditions;
+pub mod config;
 mod desk;
 pub mod endpoint;
 pub mod failure;

@@ -78,4 +78,6 @@ pub enum Sweep {
     ResourcePolicy,
     /// An endpoint, DEFAULT included.
     Endpoint,
+    /// Versions of a runtime that are not needed any more.
+    Versions,
 }

@@ -5,12 +5,13 @@
 mod model;
 
 use agentcore_api::reasons;
+use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::conditions::{is_ready, ready_reason};
 use agentcore_plan::fault::Class;
 use agentcore_plan::runtime::{differing, render};
 use agentcore_plan::step::Due;
 use model::happening::{Happening, happen, happening, switches};
-use model::world::{Disturb, Stored, World, endpoint_object, runtime_object};
+use model::world::{Disturb, Secret, Stored, World, endpoint_object, runtime_object};
 use model::{Switches, fault};
 use proptest::prelude::*;
 
@@ -23,6 +24,8 @@ fn foreign(world: &mut World) {
         older_in_namespace: 0,
         referrers: &[],
         owned_endpoint_names: &[],
+        config: &agentcore_plan::config::ConfigInput::NotNeeded,
+        used_versions: &std::collections::BTreeSet::new(),
         faults: 0,
         due: Due::default(),
         facts: agentcore_plan::runtime::Facts::default(),
@@ -68,6 +71,7 @@ fn check(switches: Switches, happenings: &[Happening]) {
 fn calm(world: &mut World) {
     world.aws.faults.clear();
     world.aws.healed = true;
+    world.secret = Secret::Value(9);
     world.edit(|spec| spec.suspend = None);
     world.edit_endpoint(|spec| spec.suspend = None);
     world.trace.push("calm".into());
@@ -143,12 +147,15 @@ fn assert_live(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, reas
         .iter()
         .find(|rt| rt.name == "support")
         .unwrap_or_else(|| panic!("not made ({reason}):\n{}", tail(world)));
+    let config = world.config();
     let view = agentcore_plan::runtime::View {
         object: &stored.now,
         policy: &world.policy,
         older_in_namespace: 0,
         referrers: &[],
         owned_endpoint_names: &[],
+        config: &config,
+        used_versions: &std::collections::BTreeSet::new(),
         faults: 0,
         due: Due::default(),
         facts: agentcore_plan::runtime::Facts::default(),
@@ -173,6 +180,7 @@ fn assert_live(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, reas
             "{reason}:\n{}",
             tail(world)
         );
+        assert_pruned(world, stored, there);
     }
     assert_eq!(there.tags, wish.tags, "tags:\n{}", tail(world));
     assert_eq!(
@@ -191,6 +199,39 @@ fn assert_live(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, reas
         world.status().observed_generation,
         stored.now.metadata.generation
     );
+}
+
+/// Beyond the limit there are only versions that are used, none of them failed, and the newest has its history and its cause.
+fn assert_pruned(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, there: &model::Rt) {
+    let limit = stored.now.spec.revision_history_limit.unwrap_or(10);
+    let used = world.used_versions();
+    let free = |version: &u32| *version != there.version && !used.contains(&version.to_string());
+    let spare: Vec<_> = there
+        .versions
+        .keys()
+        .filter(|version| free(version))
+        .collect();
+    assert!(
+        spare.len() <= usize::try_from(limit).unwrap(),
+        "{spare:?} are kept:\n{}",
+        tail(world)
+    );
+    let failed = spare
+        .iter()
+        .any(|version| there.versions[version] != ServiceStatus::Ready);
+    assert!(!failed, "{:?}:\n{}", there.versions, tail(world));
+    let version = there.version.to_string();
+    let status = world.status();
+    assert_eq!(
+        status.causes.first().map(|cause| &cause.version),
+        Some(&version),
+        "{}",
+        tail(world)
+    );
+    let kept = world.revisions.values().any(|revision| {
+        revision.data["version"] == *version && revision.data["runtimeId"] == *there.id
+    });
+    assert!(kept, "no history of {version}:\n{}", tail(world));
 }
 
 fn assert_endpoint(world: &World) {
@@ -231,6 +272,16 @@ fn assert_endpoint(world: &World) {
     } else {
         Some("1".into())
     };
+    let known =
+        |version: &String| {
+            world.aws.runtimes.iter().any(|rt| {
+                rt.name == "support" && rt.versions.contains_key(&version.parse().unwrap())
+            })
+        };
+    if !wanted.as_ref().is_some_and(known) {
+        // It was pinned to a version after that had been deleted.
+        return;
+    }
     assert_eq!(
         there.live,
         wanted,

@@ -30,6 +30,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/_sim/blobs/{digest}", get(blob))
         .route("/_sim/calls", get(calls).delete(reset_calls))
         .route("/_sim/state", get(state))
+        .route("/_sim/tokens", get(tokens))
         .route(
             "/_sim/faults",
             put(set_faults).get(faults).delete(clear_faults),
@@ -140,6 +141,10 @@ async fn state(State(app): State<Arc<App>>) -> Json<Value> {
     let now = app.now();
     let (runtimes, endpoints) = app.world.lock().state(now);
     Json(json!({ "runtimes": runtimes, "endpoints": endpoints, "sessions": app.data.state() }))
+}
+
+async fn tokens(State(app): State<Arc<App>>) -> Json<Vec<Value>> {
+    Json(app.world.lock().tokens())
 }
 
 async fn set_faults(

@@ -1,9 +1,11 @@
 //! How a call is made: token, attempt, observation, fault.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::future::Future;
 use std::time::Duration;
 
+use agentcore_plan::config::{EnvValue, scrub};
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::step::Answer;
 use aws_sdk_sts::operation::RequestId;
@@ -42,6 +44,23 @@ impl Caller {
         E: ProvideErrorMetadata + StdError + 'static,
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
+        self.call_with(operation, lane, &BTreeMap::new(), request)
+            .await
+    }
+
+    /// A call that carries values which may be secrets: AWS's text of an error is read only with them taken out.
+    pub async fn call_with<T, E, R>(
+        &self,
+        operation: Operation,
+        lane: Lane,
+        env: &BTreeMap<String, EnvValue>,
+        request: impl FnOnce() -> R,
+    ) -> Result<T, Fault>
+    where
+        T: RequestId,
+        E: ProvideErrorMetadata + StdError + 'static,
+        R: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
         let mut attempt = self.attempt(operation, lane).await;
         let error = match Box::pin(request()).await {
             Ok(answer) => {
@@ -55,7 +74,8 @@ impl Caller {
             }
             Err(error) => error,
         };
-        let fault = classify::classify(&error);
+        let mut fault = classify::classify(&error);
+        fault.message = scrub(&fault.message, env.values());
         attempt.end(&fault.code, Some(fault.class));
         let request_id = fault.request_id.as_deref();
         let Fault { code, message, .. } = &fault;

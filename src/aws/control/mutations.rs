@@ -34,7 +34,7 @@ impl Control {
             .map_err(|problem| classify::unsendable(&problem.to_string()))?;
         let answer = self
             .caller
-            .call(Operation::CreateAgentRuntime, lane, || {
+            .call_with(Operation::CreateAgentRuntime, lane, &config.env, || {
                 request.send_with(&self.caller.client)
             })
             .await?;
@@ -53,7 +53,7 @@ impl Control {
             .map_err(|problem| classify::unsendable(&problem.to_string()))?;
         let answer = self
             .caller
-            .call(Operation::UpdateAgentRuntime, lane, || {
+            .call_with(Operation::UpdateAgentRuntime, lane, &config.env, || {
                 request.send_with(&self.caller.client)
             })
             .await?;
@@ -69,6 +69,23 @@ impl Control {
     ) -> Result<(), Fault> {
         let request = self.caller.client.delete_agent_runtime();
         let request = request.agent_runtime_id(id).client_token(client_token);
+        self.caller
+            .call(Operation::DeleteAgentRuntime, lane, || request.send())
+            .await
+            .map(drop)
+    }
+
+    /// DeleteAgentRuntime of one version.
+    pub async fn delete_version(
+        &self,
+        lane: Lane,
+        id: &str,
+        version: &str,
+        client_token: &str,
+    ) -> Result<(), Fault> {
+        let request = self.caller.client.delete_agent_runtime();
+        let request = request.agent_runtime_id(id).client_token(client_token);
+        let request = request.agent_runtime_version(version);
         self.caller
             .call(Operation::DeleteAgentRuntime, lane, || request.send())
             .await

@@ -1,6 +1,6 @@
 //! Calls that change nothing.
 
-use agentcore_plan::aws::{Endpoint, ListedRuntime, Runtime, Tags};
+use agentcore_plan::aws::{Endpoint, ListedRuntime, ListedVersion, Runtime, Tags};
 use agentcore_plan::fault::Fault;
 use agentcore_plan::step::Answer;
 use aws_sdk_sts::operation::RequestId as _;
@@ -84,6 +84,36 @@ impl Control {
                 .await?;
             for entry in page.runtime_endpoints() {
                 entries.push(read(&page, |_| convert::listed_endpoint(entry))?);
+            }
+            let following = page.next_token().filter(|token| !token.is_empty());
+            if following.is_none() {
+                return Ok(entries);
+            }
+            if following == next.as_deref() {
+                return Err(endless(page.request_id()));
+            }
+            next = following.map(ToOwned::to_owned);
+        }
+    }
+
+    /// ListAgentRuntimeVersions, all pages; `None` when there is no such runtime.
+    pub async fn list_versions(&self, lane: Lane, id: &str) -> Answer<Vec<ListedVersion>> {
+        or_absent(self.versions(lane, id).await)
+    }
+
+    async fn versions(&self, lane: Lane, id: &str) -> Result<Vec<ListedVersion>, Fault> {
+        let mut entries = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let request = self.caller.client.list_agent_runtime_versions();
+            let request = request.agent_runtime_id(id).max_results(PAGE);
+            let request = request.set_next_token(next.clone());
+            let page = self
+                .caller
+                .call(Operation::ListAgentRuntimeVersions, lane, || request.send())
+                .await?;
+            for entry in page.agent_runtimes() {
+                entries.push(read(&page, |_| convert::listed_version(entry))?);
             }
             let following = page.next_token().filter(|token| !token.is_empty());
             if following.is_none() {

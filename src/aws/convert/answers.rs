@@ -1,9 +1,10 @@
 //! AWS's answers in the planner's words.
 
 use agentcore_plan::aws::{
-    Endpoint, EndpointAccepted, ListedRuntime, Runtime, RuntimeAccepted, RuntimeConfig,
-    ServiceStatus,
+    Endpoint, EndpointAccepted, ListedRuntime, ListedVersion, Runtime, RuntimeAccepted,
+    RuntimeConfig, ServiceStatus,
 };
+use agentcore_plan::config::EnvValue;
 use agentcore_plan::normal;
 use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime::CreateAgentRuntimeOutput;
 use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime_endpoint::CreateAgentRuntimeEndpointOutput;
@@ -85,6 +86,7 @@ fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
             .cloned()
             .unwrap_or_default()
             .into_iter()
+            .map(|(name, value)| (name, EnvValue::hidden(value)))
             .collect(),
         filesystems,
         require_mmdsv2: answer
@@ -112,6 +114,14 @@ pub fn listed(entry: &sdk::AgentRuntime) -> Converted<ListedRuntime> {
         version: required("agentRuntimeVersion", entry.agent_runtime_version())?,
         status: ServiceStatus::parse(entry.status().as_str()),
         last_updated_at: timestamp("lastUpdatedAt", entry.last_updated_at())?,
+    })
+}
+
+/// One entry of ListAgentRuntimeVersions.
+pub fn listed_version(entry: &sdk::AgentRuntime) -> Converted<ListedVersion> {
+    Ok(ListedVersion {
+        version: required("agentRuntimeVersion", entry.agent_runtime_version())?,
+        status: ServiceStatus::parse(entry.status().as_str()),
     })
 }
 

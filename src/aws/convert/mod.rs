@@ -11,7 +11,7 @@ mod parts;
 mod requests;
 
 pub use answers::{
-    created, created_endpoint, endpoint, listed, listed_endpoint, runtime, updated,
+    created, created_endpoint, endpoint, listed, listed_endpoint, listed_version, runtime, updated,
     updated_endpoint,
 };
 pub use requests::{create, update};

@@ -1,6 +1,9 @@
 //! Wishes as requests: a Create says only what differs from AgentCore's defaults, an Update says everything.
 
+use std::collections::{BTreeMap, HashMap};
+
 use agentcore_plan::aws::{RuntimeConfig, Tags};
+use agentcore_plan::config::EnvValue;
 use agentcore_plan::normal;
 use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime::builders::CreateAgentRuntimeInputBuilder;
 use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime::builders::UpdateAgentRuntimeInputBuilder;
@@ -41,7 +44,7 @@ pub fn create(
     let lifecycle = (*idle_timeout_seconds, *max_lifetime_seconds);
     let lifecycle =
         (lifecycle != normal::lifecycle(None, None)).then(|| lifecycle_to_sdk(lifecycle));
-    let env = (!env.is_empty()).then(|| env.clone().into_iter().collect());
+    let env = (!env.is_empty()).then(|| revealed(env));
     let filesystems = (!filesystems.is_empty()).then(|| filesystems_to_sdk(config));
     let tags = (!tags.is_empty()).then(|| tags.clone().into_iter().collect());
     Ok(CreateAgentRuntimeInputBuilder::default()
@@ -116,10 +119,17 @@ pub fn update(
             *max_lifetime_seconds,
         )))
         .metadata_configuration(metadata)
-        .set_environment_variables(Some(env.clone().into_iter().collect()))
+        .set_environment_variables(Some(revealed(env)))
         .set_filesystem_configurations(Some(filesystems_to_sdk(config)?))
         .set_platform_version(platform_version.clone())
         .set_allowed_ports(ports(allowed_ports)?))
+}
+
+/// The environment as it is sent; the SDK's Debug keeps it to itself.
+fn revealed(env: &BTreeMap<String, EnvValue>) -> HashMap<String, String> {
+    env.iter()
+        .map(|(name, value)| (name.clone(), value.reveal().to_owned()))
+        .collect()
 }
 
 fn lifecycle_to_sdk((idle, max_lifetime): (i32, i32)) -> sdk::LifecycleConfiguration {

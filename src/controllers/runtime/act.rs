@@ -4,7 +4,9 @@ use agentcore_plan::runtime::{Action, Outcome};
 use jiff::Timestamp;
 
 use super::gather::RuntimePass;
+use crate::aws::Lane;
 use crate::cluster::finalizer;
+use crate::controllers::history;
 use crate::controllers::pass::Error;
 
 impl RuntimePass<'_> {
@@ -46,6 +48,18 @@ impl RuntimePass<'_> {
                 .delete_runtime(lane, &id, &client_token)
                 .await
                 .map(|()| Outcome::Done),
+            Action::DeleteVersion {
+                id,
+                version,
+                client_token,
+            } => {
+                let deletion = control.delete_version(Lane::Sweep, &id, &version, &client_token);
+                let outcome = deletion.await;
+                if outcome.is_ok() {
+                    history::deleted(self.shard, &self.object, &version).await;
+                }
+                outcome.map(|()| Outcome::Done)
+            }
             Action::DeleteEndpoint {
                 runtime_id,
                 name,
@@ -74,7 +88,7 @@ impl RuntimePass<'_> {
             .context
             .runtimes
             .with(&self.object, |memory| memory.mutated_at = Timestamp::now());
-        self.outcome = Some(outcome.unwrap_or_else(Outcome::Failed));
+        self.outcome = Some(self.scrubbed(outcome).unwrap_or_else(Outcome::Failed));
         Ok(())
     }
 }

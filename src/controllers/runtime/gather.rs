@@ -1,10 +1,13 @@
 //! What a pass knows: the object, its neighbours in the cluster, and the reads that the planner asks for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use agentcore_api::reasons::NAMESPACE_LIMIT_REACHED;
 use agentcore_api::values::default_runtime_name;
 use agentcore_api::{AgentEndpoint, AgentRuntime};
+use agentcore_plan::aws::ListedVersion;
+use agentcore_plan::fault::Fault;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View, region};
 use agentcore_plan::step::Due;
@@ -12,6 +15,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::aws::Lane;
+use crate::cluster::config::Reading;
+use crate::controllers::config;
 use crate::controllers::endpoint;
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
@@ -26,6 +31,10 @@ pub struct RuntimePass<'a> {
     referrers: Vec<String>,
     owned_endpoint_names: Vec<String>,
     older_in_namespace: usize,
+    pub(super) config: Reading,
+    used_versions: BTreeSet<String>,
+    /// A revision could not be written.
+    pub(super) history_due: bool,
     faults: u32,
     due: Due,
     facts: Facts,
@@ -53,6 +62,9 @@ impl<'a> RuntimePass<'a> {
                 .map(|endpoint| endpoint::aws_name(endpoint))
                 .collect(),
             older_in_namespace: older_in_namespace(&object, shard),
+            config: config::read(context, &object).await,
+            used_versions: used_versions(&object, &endpoints),
+            history_due: false,
             lane: if due.sweep.is_some() {
                 Lane::Sweep
             } else {
@@ -78,6 +90,8 @@ impl<'a> RuntimePass<'a> {
             older_in_namespace: self.older_in_namespace,
             referrers: &self.referrers,
             owned_endpoint_names: &self.owned_endpoint_names,
+            config: &self.config.input,
+            used_versions: &self.used_versions,
             faults: self.faults,
             due: self.due,
             facts: self.facts.clone(),
@@ -95,19 +109,49 @@ impl<'a> RuntimePass<'a> {
         let (control, facts) = (&self.region.control, &mut self.facts);
         match read {
             Read::List => {}
-            Read::Runtime { id } => facts.runtime = Some(control.get_runtime(self.lane, &id).await),
+            Read::Runtime { id } => {
+                let mut answer = control.get_runtime(self.lane, &id).await;
+                if let Ok(Some(runtime)) = &mut answer {
+                    let reason = runtime.failure_reason.as_ref();
+                    runtime.failure_reason = reason.map(|text| self.config.input.scrub(text));
+                }
+                facts.runtime = Some(answer);
+            }
             Read::Tags { arn } => facts.tags = Some(control.tags(self.lane, &arn).await),
             Read::DefaultEndpoint { id } => {
                 facts.default_endpoint =
                     Some(control.get_endpoint(self.lane, &id, "DEFAULT").await);
             }
             Read::Endpoints { id } => {
-                facts.endpoints = Some(control.list_endpoints(self.lane, &id).await);
+                // Beside a deletion the endpoints are asked for when old versions go, and those can wait.
+                let lane = if self.object.metadata.deletion_timestamp.is_some() {
+                    self.lane
+                } else {
+                    Lane::Sweep
+                };
+                facts.endpoints = Some(control.list_endpoints(lane, &id).await);
+            }
+            Read::Versions { id } => {
+                facts.versions = Some(control.list_versions(Lane::Sweep, &id).await);
             }
             Read::ResourcePolicy { arn } => {
                 facts.resource_policy = Some(control.resource_policy(self.lane, &arn).await);
             }
         }
+    }
+
+    /// A fault as it may be told to people.
+    pub(super) fn scrubbed<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        answer.map_err(|fault| Fault {
+            message: self.config.input.scrub(&fault.message),
+            ..fault
+        })
+    }
+
+    /// All versions, where this pass has listed them.
+    pub(super) fn versions(&self) -> Option<&[ListedVersion]> {
+        let answer = self.facts.versions.as_ref()?;
+        answer.as_ref().ok()?.as_deref()
     }
 
     /// The inventory's entry, from a list that was begun after our last mutation.
@@ -171,6 +215,31 @@ fn referring(object: &AgentRuntime, shard: &Shard) -> Vec<Arc<AgentEndpoint>> {
     });
     endpoints.sort_by_key(|endpoint| endpoint.name_any());
     endpoints
+}
+
+/// Versions that have known sessions, and those that AgentEndpoints name or serve.
+fn used_versions(object: &AgentRuntime, endpoints: &[Arc<AgentEndpoint>]) -> BTreeSet<String> {
+    let own = object.status.as_ref();
+    let mut sessions: Vec<_> = own
+        .and_then(|status| status.sessions.as_ref())
+        .into_iter()
+        .collect();
+    let mut used = BTreeSet::new();
+    for endpoint in endpoints {
+        used.insert(endpoint.spec.version.clone());
+        if let Some(status) = &endpoint.status {
+            let versions = [&status.live_version, &status.target_version];
+            used.extend(versions.into_iter().flatten().cloned());
+            sessions.extend(&status.sessions);
+        }
+    }
+    let counted = sessions.iter().flat_map(|sessions| &sessions.by_version);
+    used.extend(
+        counted
+            .filter(|(_, count)| **count > 0)
+            .map(|(version, _)| version.clone()),
+    );
+    used
 }
 
 /// How many AgentRuntimes of the namespace are older; only counted when there is a limit.

@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use super::pass::{self, Error, Pass, drive};
 use super::shard::Shard;
+use super::{config, history};
 use gather::RuntimePass;
 
 pub use gather::{aws_name, key, over_the_limit};
@@ -34,6 +35,7 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
         account
     );
     shard.filled().await;
+    shard.revisions.filled().await;
     if let Some(later) = shard.context.runtimes.resting(&*object, Timestamp::now()) {
         return Ok(later);
     }
@@ -42,6 +44,9 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
         let metrics = shard.context.metrics.pass(CONTROLLER);
         let mut pass = RuntimePass::gather(&object, &shard).await; // inventory only
         let rest = drive(&mut pass).await;
+        if let Some(versions) = pass.versions() {
+            history::tidy(&shard, &pass.object, versions).await;
+        }
         metrics.ended(rest.as_ref().err().map(Error::reason));
         Ok(pass.remember(rest?))
     })
@@ -73,7 +78,9 @@ impl Pass for RuntimePass<'_> {
     }
 
     async fn report(&mut self, status: Self::Status) -> Result<(), Error> {
-        self.write_status(status).await
+        self.write_status(status).await?;
+        self.history_due = !history::keep(self.shard, &self.view()).await;
+        Ok(())
     }
 
     async fn publish(&self, events: Vec<Event>) {
@@ -87,7 +94,13 @@ impl Pass for RuntimePass<'_> {
 
 impl RuntimePass<'_> {
     /// What the next pass has to know, and what the inventory has to watch.
-    fn remember(&self, rest: Rest) -> Requeue {
+    fn remember(&self, mut rest: Rest) -> Requeue {
+        if self.config.asks_again {
+            rest = config::again(rest);
+        }
+        if self.history_due {
+            rest = config::at_most(rest, history::AGAIN);
+        }
         let (memories, inventory) = (&self.shard.context.runtimes, &self.region.inventory);
         let key = key(&self.object);
         match rest {

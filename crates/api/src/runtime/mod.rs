@@ -2,14 +2,18 @@
 
 mod artifact;
 mod authorizer;
+mod env;
 mod filesystem;
 mod network;
 mod spec;
 mod status;
+mod versions;
 
 pub use artifact::*;
 pub use authorizer::*;
+pub use env::*;
 pub use filesystem::*;
 pub use network::*;
 pub use spec::*;
 pub use status::*;
+pub use versions::*;

@@ -7,13 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AgentRuntimeStatus, AllowedPort, Artifact, Authorizer, CapacityProvider, Filesystem, Network,
-    RequestHeaders,
+    AgentRuntimeStatus, AllowedPort, Artifact, Authorizer, CapacityProvider, EnvFrom, EnvVar,
+    Filesystem, Network, RequestHeaders,
 };
 use crate::DeletionPolicy;
 use crate::limits::{
     DURATION_PATTERN, NAME_MAX, NAME_PATTERN, PATH_PATTERN, PLATFORM_VERSION_PATTERN, PORT_MAX,
-    PORT_MIN, REGION_PATTERN, ROLE_ARN_MAX, ROLE_ARN_PATTERN, RUNTIME_ID_PATTERN,
+    PORT_MIN, REGION_PATTERN, REVISION_HISTORY_LIMIT_MAX, ROLE_ARN_MAX, ROLE_ARN_PATTERN,
+    RUNTIME_ID_PATTERN,
 };
 use crate::rules;
 use crate::sessions::Sessions;
@@ -79,11 +80,16 @@ pub struct AgentRuntimeSpec {
     /// How long sessions live; absent: AgentCore's defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
-    /// Environment variables, at most 50 (AgentCore API); a map by name.
+    /// Environment variables, at most 50 (AgentCore API), those of `envFrom` counted; a map by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Option<Vec<EnvVar>>,
+    /// Secrets and ConfigMaps whose keys become environment variables, at most 50. A later one wins over an earlier one, and
+    /// `env` over all of them; keys that are no variable's name are skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50))]
+    pub env_from: Option<Vec<EnvFrom>>,
     /// Who may call; absent: IAM SigV4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorizer: Option<Authorizer>,
@@ -130,6 +136,11 @@ pub struct AgentRuntimeSpec {
     /// Sessions that still run another version after a roll; absent: drained, for callers of DEFAULT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Sessions>,
+    /// How many versions are kept in AgentCore besides the newest, 0 to 100; absent: 10. Versions that an endpoint uses or
+    /// pins, and those with known sessions, are kept beyond it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = REVISION_HISTORY_LIMIT_MAX))]
+    pub revision_history_limit: Option<u32>,
     /// Stops every mutation but deletion; absent: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
@@ -201,17 +212,6 @@ pub struct Lifecycle {
     #[schemars(length(min = 2, max = 20), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = rules::duration_range("spec.lifecycle.maxLifetime", "60s", "336h"))]
     pub max_lifetime: Option<String>,
-}
-
-/// An environment variable.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-pub struct EnvVar {
-    /// Name, 1 to 100 characters (AgentCore API).
-    #[schemars(length(min = 1, max = 100))]
-    pub name: String,
-    /// Value, 0 to 5000 characters (AgentCore API).
-    #[schemars(length(max = 5000))]
-    pub value: String,
 }
 
 /// Metadata service of the microVM.

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ServerProtocol;
+use super::{NextCause, ServerProtocol, VersionCause, VersionsStatus};
 use crate::common::{Pending, Retry};
 use crate::sessions::SessionsStatus;
 
@@ -45,6 +45,19 @@ pub struct AgentRuntimeStatus {
     /// Newest version that was READY.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_version: Option<String>,
+    /// Version that was READY before `readyVersion`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_version: Option<String>,
+    /// Why the last five versions were made, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub causes: Vec<VersionCause>,
+    /// Why the version was asked for whose number is not known yet, or that was asked for last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cause: Option<NextCause>,
+    /// How many versions there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versions: Option<VersionsStatus>,
     /// The DEFAULT endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_endpoint: Option<DefaultEndpoint>,

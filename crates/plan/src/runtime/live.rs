@@ -36,6 +36,15 @@ fn get(pass: Pass<'_>) -> Decision {
     pass.desk.read(Read::Runtime { id })
 }
 
+/// Reasons of a time in which nothing was compared.
+const PAUSED: [&str; 5] = [
+    reasons::SUSPENDED,
+    reasons::CONFIG_MISSING,
+    reasons::CONFIG_FORBIDDEN,
+    reasons::CONFIG_INVALID,
+    reasons::CONFIG_UNAVAILABLE,
+];
+
 /// What is known without a call.
 enum Look {
     /// Not enough.
@@ -58,7 +67,7 @@ fn look(pass: &Pass<'_>, wish: &Wish) -> Look {
         || unheard
         || pass.view.due.poll
         || desk.requested()
-        || desk.reason_is(reasons::SUSPENDED)
+        || PAUSED.iter().any(|reason| desk.reason_is(reason))
     {
         return Look::Get;
     }

@@ -1,23 +1,28 @@
 //! AgentRuntime: what is seen of one, and what is done about it.
 
 mod adopt;
+mod cause;
 mod claim;
 mod create;
 mod delete;
 mod delete_wait;
 mod diff;
 mod failed;
+mod history;
 mod live;
 mod outcome;
 mod pass;
 mod plan;
+mod prune;
 mod ready;
 mod suspend;
 mod view;
 mod wish;
 
 pub use diff::differing;
+pub use history::{Revision, name as revision_name, revision, surplus};
 pub use plan::plan;
+pub use prune::wanted as prune_wanted;
 pub use view::*;
 pub(crate) use wish::wished_tags;
 pub use wish::{Refusal, Wish, region, render};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::pass::{CREATE, DELETE, Pass, UPDATE};
 use super::plan::decide;
 use super::wish::render;
-use super::{Action, Decision, Outcome, View, delete};
+use super::{Action, Decision, Outcome, View, delete, prune};
 use crate::aws::{RuntimeAccepted, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::desk::{SOON, said};
@@ -19,6 +19,9 @@ pub(super) fn verdict(view: &View<'_>, outcome: &Outcome, now: Timestamp) -> Dec
     let mut pass = Pass::new(view, now);
     if view.object.metadata.deletion_timestamp.is_some() {
         return delete::outcome(pass, outcome);
+    }
+    if let Some(Action::DeleteVersion { .. }) = action(view, now) {
+        return prune::outcome(pass, outcome);
     }
     let sent = pass
         .desk
@@ -71,6 +74,7 @@ fn accepted(mut pass: Pass<'_>, answer: &RuntimeAccepted, sent: Option<Pending>)
     fields.workload_identity_arn = workload_identity_arn
         .clone()
         .or_else(|| fields.workload_identity_arn.take());
+    pass.accepted_version(version);
     pass.observe(version, None, &hash);
     pass.desk.retry_under_way();
     // An answer may already say READY: whether it is, and with what, the next Get says.

@@ -18,6 +18,7 @@ pub(super) const CREATE: &str = "CreateAgentRuntime";
 pub(super) const UPDATE: &str = "UpdateAgentRuntime";
 pub(super) const DELETE: &str = "DeleteAgentRuntime";
 pub(super) const DELETE_ENDPOINT: &str = "DeleteAgentRuntimeEndpoint";
+pub(super) const DELETE_VERSION: &str = "DeleteAgentRuntime/version";
 pub(super) const TAG: &str = "TagResource";
 /// The endpoint that AgentCore makes and moves by itself.
 pub(super) const DEFAULT: &str = "DEFAULT";
@@ -78,13 +79,14 @@ impl<'a> Pass<'a> {
 
     /// CreateAgentRuntime, written down before it is sent.
     pub fn create(mut self, wish: &Wish) -> Decision {
+        self.ask(wish, None);
         self.desk.write_ahead(CREATE, &wish.hash, false);
         let status = &mut self.desk.status;
         status.name = Some(wish.name.clone());
         status.region = Some(wish.region.clone());
         // A deletion later on sees that a create was sent, whatever became of it.
         status.attempt.get_or_insert(0);
-        let request = json(&(&wish.name, &wish.config, &wish.tags));
+        let request = json(&(&wish.name, &wish.sealed(&wish.config), &wish.tags));
         let client_token = self.token(CREATE, "", "", &request);
         self.desk.act(Action::Create {
             name: wish.name.clone(),
@@ -102,8 +104,10 @@ impl<'a> Pass<'a> {
         config: RuntimeConfig,
         raise: bool,
     ) -> Decision {
+        self.ask(wish, Some(there));
         self.desk.write_ahead(UPDATE, &wish.hash, raise);
-        let client_token = self.token(UPDATE, &there.id, &there.version, &json(&config));
+        let request = json(&wish.sealed(&config));
+        let client_token = self.token(UPDATE, &there.id, &there.version, &request);
         self.desk.act(Action::Update {
             id: there.id.clone(),
             config: Box::new(config),
@@ -158,6 +162,8 @@ impl<'a> Pass<'a> {
             attempt: old.attempt,
             pending: old.pending,
             retry: old.retry,
+            // What was asked for may be what is found next.
+            next_cause: old.next_cause,
             last_handled_request: old.last_handled_request,
             conditions: old.conditions,
             ..AgentRuntimeStatus::default()
@@ -170,6 +176,7 @@ impl<'a> Pass<'a> {
         self.desk
             .service(there.status, there.failure_reason.as_deref());
         let given = self.view.object.spec.artifact.container.as_ref();
+        self.seen_version(&there.version);
         let status = &mut self.desk.status;
         status.latest_version = Some(there.version.clone());
         status.workload_identity_arn = there
@@ -216,9 +223,14 @@ impl<'a> Pass<'a> {
         });
     }
 
-    /// Whether this wish was live at the last verdict: then what serves stays Ready while AWS works.
+    /// Whether what serves stays Ready while AWS works: this wish was live at the last verdict, or only what the spec refers to
+    /// has changed since then (an image, a Secret).
     pub fn serving(&self, wish: &Wish) -> bool {
-        self.desk.observed() == wish.hash
+        let seen = self.desk.observed();
+        let same_spec =
+            self.view.object.metadata.generation == self.desk.status.observed_generation;
+        let same_rest = seen.tags == wish.hash.tags && seen.policy == wish.hash.policy;
+        seen == wish.hash || (same_spec && same_rest)
     }
 
     /// TagResource.

@@ -48,9 +48,11 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     }
     let wish = match render(view) {
         Ok(wish) => wish,
+        Err(refusal) if refusal.is_of_config() => return suspend::without_config(pass, &refusal),
         Err(refusal) => return refused(pass, refusal),
     };
     warn_of_a_single_subnet(&mut pass, &wish);
+    warn_of_skipped_names(&mut pass, &wish);
     if !pass.has_finalizer() {
         return add_finalizer(pass);
     }
@@ -81,6 +83,18 @@ fn warn_of_a_single_subnet(pass: &mut Pass<'_>, wish: &Wish) {
             "spec.network.vpc.subnets has one subnet ({subnet}), so one availability zone; AgentCore recommends at least two"
         );
         pass.desk.event(true, reasons::SINGLE_SUBNET, text);
+    }
+}
+
+/// Keys that are no variable's name: said with the first status of each generation.
+fn warn_of_skipped_names(pass: &mut Pass<'_>, wish: &Wish) {
+    let generation = pass.view.object.metadata.generation;
+    if !wish.skipped.is_empty() && pass.desk.status.observed_generation != generation {
+        let text = format!(
+            "skipped, because no variable can have such a name: {}",
+            wish.skipped.join(", ")
+        );
+        pass.desk.event(true, reasons::ENV_NAME_SKIPPED, text);
     }
 }
 

@@ -9,7 +9,7 @@ use agentcore_api::runtime::DefaultEndpoint;
 use super::diff::{differing, filled};
 use super::pass::Pass;
 use super::wish::{Wish, canonical};
-use super::{Action, Decision, Listed, Read, claim};
+use super::{Action, Decision, Listed, Read, claim, prune};
 use crate::aws::{Endpoint, Runtime, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::hash::{CHANGING, WishHash};
@@ -21,7 +21,7 @@ const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
 /// Pause before the next look while no list has confirmed what is on record.
 const UNLISTED_PAUSE: Duration = Duration::from_secs(15);
 /// Version that a create makes; every other version comes from an update.
-const FIRST_VERSION: &str = "1";
+pub(super) const FIRST_VERSION: &str = "1";
 
 /// Get said READY.
 pub(super) fn plan(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
@@ -30,7 +30,11 @@ pub(super) fn plan(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision
         return correct(pass, wish, there, &fields);
     }
     pass.desk.status.pending = None;
-    pass.desk.status.ready_version = Some(there.version.clone());
+    let status = &mut pass.desk.status;
+    if status.ready_version.as_ref() != Some(&there.version) {
+        status.previous_version = status.ready_version.take();
+    }
+    status.ready_version = Some(there.version.clone());
     let seen = pass.desk.observed();
     let hash = WishHash {
         request: wish.hash.request.clone(),
@@ -85,10 +89,18 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
     }
     let named = fields.join(", ");
     if pass.serving(wish) && pass.desk.is_ready() {
-        let text =
-            format!("{named} was changed in AWS; it is set back, and the last good version serves");
-        pass.desk
-            .event(false, reasons::DRIFT_CORRECTED, text.clone());
+        let text = if seen.request == wish.hash.request {
+            let text = format!(
+                "{named} was changed in AWS; it is set back, and the last good version serves"
+            );
+            pass.desk
+                .event(false, reasons::DRIFT_CORRECTED, text.clone());
+            text
+        } else {
+            format!(
+                "{named} is another by now; a new version is made, and the last good one serves"
+            )
+        };
         pass.desk
             .verdict(Verdict::ready(reasons::ROLLOUT_ACTIVE, text));
     } else {
@@ -259,10 +271,11 @@ fn settled(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
     pass.desk.status.retry = None;
     pass.desk.handled();
     pass.desk.verdict(verdict);
+    pass.serves_generation();
     let rest = match pass.view.facts.listed {
         Listed::Present { .. } => Rest::Settled,
         // Whether it still exists is for the next list to say.
         Listed::Unknown | Listed::Absent { .. } => Rest::After(UNLISTED_PAUSE),
     };
-    pass.desk.rest(rest)
+    prune::plan(pass, rest)
 }

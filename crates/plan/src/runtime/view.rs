@@ -1,9 +1,14 @@
 //! The planner's input and output for an AgentRuntime.
 
+use std::collections::BTreeSet;
+
 use agentcore_api::{AgentRuntime, AgentRuntimeStatus};
 use jiff::Timestamp;
 
-use crate::aws::{Endpoint, ListedRuntime, Runtime, RuntimeAccepted, RuntimeConfig, Tags};
+use crate::aws::{
+    Endpoint, ListedRuntime, ListedVersion, Runtime, RuntimeAccepted, RuntimeConfig, Tags,
+};
+use crate::config::ConfigInput;
 use crate::fault::Fault;
 use crate::policy::Policy;
 use crate::step::{Answer, Due};
@@ -21,6 +26,10 @@ pub struct View<'a> {
     pub referrers: &'a [String],
     /// Names in AgentCore of the endpoints that those AgentEndpoints own.
     pub owned_endpoint_names: &'a [String],
+    /// What is known of the Secrets and ConfigMaps that the spec refers to.
+    pub config: &'a ConfigInput,
+    /// Versions that have known sessions, or that an AgentEndpoint of this runtime names: they are never deleted.
+    pub used_versions: &'a BTreeSet<String>,
     /// Faults in a row of this object.
     pub faults: u32,
     /// Why now.
@@ -46,6 +55,8 @@ pub struct Facts {
     pub endpoints: Option<Answer<Vec<Endpoint>>>,
     /// Resource policy of the runtime.
     pub resource_policy: Option<Answer<String>>,
+    /// All versions of the runtime.
+    pub versions: Option<Answer<Vec<ListedVersion>>>,
     /// Fault of a fresh list that was asked for.
     pub list_fault: Option<Fault>,
 }
@@ -101,6 +112,11 @@ pub enum Read {
         /// ARN of the runtime.
         arn: String,
     },
+    /// ListAgentRuntimeVersions, all pages.
+    Versions {
+        /// Id of the runtime.
+        id: String,
+    },
 }
 
 /// A mutation, of AWS or of the object's finalizers.
@@ -134,6 +150,15 @@ pub enum Action {
     Delete {
         /// Id.
         id: String,
+        /// Client token.
+        client_token: String,
+    },
+    /// DeleteAgentRuntime of one old version.
+    DeleteVersion {
+        /// Id.
+        id: String,
+        /// Version.
+        version: String,
         /// Client token.
         client_token: String,
     },

@@ -9,6 +9,7 @@ use agentcore_api::{AgentRuntime, AgentRuntimeSpec};
 
 use super::View;
 use crate::aws::{ProtocolConfig, RuntimeConfig, Tags};
+use crate::config::{EnvValue, Environment, Origin, environment};
 use crate::glob;
 use crate::hash::WishHash;
 use crate::normal::lifecycle;
@@ -30,6 +31,27 @@ pub struct Wish {
     pub region: String,
     /// What this wish is known by.
     pub hash: WishHash,
+    /// Where the variables come from whose values the manifest does not show.
+    pub origins: BTreeMap<String, Origin>,
+    /// Keys of Secrets and ConfigMaps that are no variable's name.
+    pub skipped: Vec<String>,
+}
+
+impl Wish {
+    /// A configuration as it may be hashed: HMACs in the place of values that the manifest does not show.
+    pub(super) fn sealed(&self, config: &RuntimeConfig) -> RuntimeConfig {
+        sealed(config, &self.origins)
+    }
+}
+
+fn sealed(config: &RuntimeConfig, origins: &BTreeMap<String, Origin>) -> RuntimeConfig {
+    let mut config = config.clone();
+    for (name, origin) in origins {
+        if let Some(value) = config.env.get_mut(name) {
+            *value = EnvValue::literal(format!("hmac:{}", origin.seal));
+        }
+    }
+    config
 }
 
 /// Why a spec is not carried out. No AWS call was made.
@@ -42,6 +64,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether what the spec refers to is the reason: that may change without the spec.
+    pub(super) fn is_of_config(&self) -> bool {
+        [
+            reasons::CONFIG_MISSING,
+            reasons::CONFIG_FORBIDDEN,
+            reasons::CONFIG_INVALID,
+            reasons::CONFIG_UNAVAILABLE,
+        ]
+        .contains(&self.reason)
+    }
+
     pub(crate) fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             reason,
@@ -65,10 +98,15 @@ pub fn render(view: &View<'_>) -> Result<Wish, Refusal> {
             "spec.region is not set, and the operator has no region of its own",
         ));
     }
-    let config = config(spec)?;
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    let Environment {
+        values,
+        origins,
+        skipped,
+    } = environment(spec, uid, view.config)?;
+    let config = config(spec, values)?;
     let document = spec.resource_policy.as_deref().map(canonical);
-    let hash = WishHash::of(uid, &config, &tags, document.as_deref());
+    let hash = WishHash::of(uid, &sealed(&config, &origins), &tags, document.as_deref());
     Ok(Wish {
         name: name(object, policy),
         config,
@@ -76,6 +114,8 @@ pub fn render(view: &View<'_>) -> Result<Wish, Refusal> {
         resource_policy: spec.resource_policy.clone(),
         region,
         hash,
+        origins,
+        skipped,
     })
 }
 
@@ -229,7 +269,10 @@ pub(crate) fn canonical(text: &str) -> String {
         .map_or_else(|_| text.to_owned(), |value| value.to_string())
 }
 
-fn config(spec: &AgentRuntimeSpec) -> Result<RuntimeConfig, Refusal> {
+fn config(
+    spec: &AgentRuntimeSpec,
+    env: BTreeMap<String, EnvValue>,
+) -> Result<RuntimeConfig, Refusal> {
     let (idle, max) = durations(spec.lifecycle.as_ref())?;
     // Every field by name: a new one has to be rendered or left out on purpose.
     let AgentRuntimeSpec {
@@ -240,7 +283,8 @@ fn config(spec: &AgentRuntimeSpec) -> Result<RuntimeConfig, Refusal> {
         network,
         protocol,
         lifecycle: _,
-        env,
+        env: _,      // through environment
+        env_from: _, // through environment
         authorizer,
         request_headers,
         resource_policy: _,
@@ -254,6 +298,7 @@ fn config(spec: &AgentRuntimeSpec) -> Result<RuntimeConfig, Refusal> {
         deletion_policy: _,
         adopt: _,
         sessions: _,
+        revision_history_limit: _,
         suspend: _,
     } = spec.clone();
     let protocol = protocol.unwrap_or(Protocol {
@@ -266,11 +311,6 @@ fn config(spec: &AgentRuntimeSpec) -> Result<RuntimeConfig, Refusal> {
         port,
         path,
     } = protocol;
-    let env = env
-        .unwrap_or_default()
-        .into_iter()
-        .map(|one| (one.name, one.value))
-        .collect();
     Ok(RuntimeConfig {
         artifact,
         role_arn: execution_role.arn,

@@ -1,7 +1,8 @@
 //! The calls of the modelled control plane, but the list.
 
 use agentcore_plan::aws::{
-    Endpoint, EndpointAccepted, Runtime, RuntimeAccepted, RuntimeConfig, ServiceStatus, Tags,
+    Endpoint, EndpointAccepted, ListedVersion, Runtime, RuntimeAccepted, RuntimeConfig,
+    ServiceStatus, Tags,
 };
 use agentcore_plan::fault::Class;
 
@@ -116,6 +117,7 @@ impl Aws {
                 default_live: 0,
                 default_since: aws.now,
                 endpoints: Vec::new(),
+                versions: [(1, ServiceStatus::Creating)].into(),
             });
             let answer = RuntimeAccepted {
                 arn,
@@ -172,6 +174,7 @@ impl Aws {
             }
             rt.config = next;
             rt.version += 1;
+            rt.versions.insert(rt.version, ServiceStatus::Updating);
             rt.status = ServiceStatus::Updating;
             rt.updated = now;
             rt.until = until;
@@ -202,6 +205,43 @@ impl Aws {
             rt.until = until;
             aws.spent.insert(token.into());
             Ok(())
+        })
+    }
+
+    pub fn versions(&mut self, id: &str) -> Answer<Vec<ListedVersion>> {
+        none(self.call("ListAgentRuntimeVersions", |aws| {
+            let versions = aws.rt(id)?.versions.iter();
+            Ok(versions
+                .map(|(version, status)| ListedVersion {
+                    version: version.to_string(),
+                    status: *status,
+                })
+                .collect())
+        }))
+    }
+
+    pub fn delete_version(&mut self, id: &str, version: &str) -> Done<()> {
+        self.call("DeleteAgentRuntime", |aws| {
+            let number: u32 = version.parse().unwrap();
+            if aws.delete_refused {
+                return Err(fault(Class::Denied, "not authorized"));
+            }
+            let rt = aws.rt(id)?;
+            let used = rt
+                .endpoints
+                .iter()
+                .any(|ep| ep.target == version || ep.live.as_deref() == Some(version));
+            assert!(
+                !used && rt.default_live != number && rt.version != number,
+                "version {version} is in use"
+            );
+            if rt.status.in_transition() {
+                return Err(fault(Class::Conflict, "it is busy"));
+            }
+            rt.versions
+                .remove(&number)
+                .map(drop)
+                .ok_or(fault(Class::Gone, "version was not found"))
         })
     }
 
@@ -242,7 +282,7 @@ impl Aws {
             if rt.endpoints.iter().any(|there| there.name == ep.name) {
                 return Err(fault(Class::Conflict, "endpoint exists"));
             }
-            if ep.target.parse::<u32>().unwrap() > rt.version {
+            if !rt.versions.contains_key(&ep.target.parse::<u32>().unwrap()) {
                 return Err(fault(Class::Gone, "version was not found"));
             }
             ep.arn = format!(
@@ -280,7 +320,7 @@ impl Aws {
             }
             let (now, until, keep) = (aws.now, aws.now + aws.work, aws.switches.keep_omitted);
             let rt = aws.rt(id)?;
-            if version.parse::<u32>().unwrap() > rt.version {
+            if !rt.versions.contains_key(&version.parse::<u32>().unwrap()) {
                 return Err(fault(Class::Gone, "version was not found"));
             }
             let arn = rt.arn.clone();

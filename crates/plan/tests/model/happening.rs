@@ -4,7 +4,8 @@ use agentcore_plan::fault::Class;
 use agentcore_plan::step::Due;
 use proptest::prelude::*;
 
-use super::world::{Crash, Disturb, Stored, World, endpoint_object, runtime_object};
+use super::world::config::token_variable;
+use super::world::{Crash, Disturb, Secret, Stored, World, endpoint_object, runtime_object};
 use super::{Planned, Switches};
 
 /// What happens to the world.
@@ -32,6 +33,9 @@ pub enum Happening {
     Vanish,
     Heal(bool),
     Suspend(bool),
+    Refer(bool),
+    Secret(u8),
+    Limit(u8),
 }
 
 pub fn happening() -> impl Strategy<Value = Happening> {
@@ -59,6 +63,9 @@ pub fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(H::Vanish),
         1 => any::<bool>().prop_map(H::Heal),
         1 => any::<bool>().prop_map(H::Suspend),
+        2 => any::<bool>().prop_map(H::Refer),
+        3 => (0..7_u8).prop_map(H::Secret),
+        1 => (0..4_u8).prop_map(H::Limit),
     ]
 }
 
@@ -141,14 +148,7 @@ pub fn happen(world: &mut World, what: &Happening) {
             world.annotate("agentcore.dev/requested-at", &value.to_string());
             world.annotate_endpoint("agentcore.dev/requested-at", &value.to_string());
         }
-        H::Fault(class, after) => {
-            if let Some(class) = CLASSES.get(usize::from(*class)) {
-                world.aws.faults.push_back(Planned {
-                    class: *class,
-                    after: *after,
-                });
-            }
-        }
+        H::Fault(class, after) => plan_fault(world, *class, *after),
         H::RuntimePass(which, stale, poll) => {
             let disturb = Disturb {
                 crash: crash(*which),
@@ -197,7 +197,28 @@ pub fn happen(world: &mut World, what: &Happening) {
             world.edit(|spec| spec.suspend = on.then_some(true));
             world.edit_endpoint(|spec| spec.suspend = on.then_some(true));
         }
+        H::Refer(on) => world.edit(|spec| spec.env = on.then(|| vec![token_variable()])),
+        H::Secret(which) => world.set_secret(secret(*which)),
+        H::Limit(which) => world.edit(|spec| {
+            spec.revision_history_limit = which.checked_sub(1).map(u32::from);
+        }),
         H::Heal(healed) => world.aws.healed = *healed,
+    }
+}
+
+fn plan_fault(world: &mut World, class: u8, after: bool) {
+    if let Some(class) = CLASSES.get(usize::from(class)) {
+        let class = *class;
+        world.aws.faults.push_back(Planned { class, after });
+    }
+}
+
+fn secret(which: u8) -> Secret {
+    match which {
+        0 => Secret::Missing,
+        1 => Secret::Forbidden,
+        2 => Secret::Unavailable,
+        which => Secret::Value(which),
     }
 }
 
@@ -214,6 +235,8 @@ fn drift(world: &mut World) {
         if !rt.status.in_transition() {
             rt.config.description = Some("changed by hand".into());
             rt.version += 1;
+            rt.versions
+                .insert(rt.version, agentcore_plan::aws::ServiceStatus::Updating);
             rt.status = agentcore_plan::aws::ServiceStatus::Updating;
             rt.updated = now;
             rt.until = now + work;

@@ -52,6 +52,7 @@ pub struct Rt {
     pub default_live: u32,
     pub default_since: Timestamp,
     pub endpoints: Vec<Ep>,
+    pub versions: BTreeMap<u32, ServiceStatus>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +89,8 @@ pub struct Aws {
     pub healed: bool,
     /// What updates name besides the runtime is not there.
     pub update_gone: bool,
+    /// Versions may not be deleted.
+    pub delete_refused: bool,
     pub work: SignedDuration,
     pub default_lag: SignedDuration,
     next: u32,
@@ -133,6 +136,7 @@ impl Aws {
             faults: VecDeque::new(),
             healed: true,
             update_gone: false,
+            delete_refused: false,
             work: SignedDuration::from_secs(8),
             default_lag: SignedDuration::from_secs(0),
             next: 0,
@@ -179,14 +183,18 @@ impl Aws {
                         if let (true, false, Some((version, config))) =
                             (update, makes, rt.good.clone())
                         {
+                            rt.versions.remove(&rt.version);
                             rt.version = version;
                             rt.config = config;
+                        } else {
+                            rt.versions.insert(rt.version, rt.status);
                         }
                     }
                     ServiceStatus::Creating | ServiceStatus::Updating => {
                         rt.status = ServiceStatus::Ready;
                         rt.reason = None;
                         rt.updated = rt.until;
+                        rt.versions.insert(rt.version, rt.status);
                         rt.good = Some((rt.version, rt.config.clone()));
                         rt.default_since = rt.until;
                     }

@@ -48,6 +48,13 @@ impl World {
         view
     }
 
+    /// Client tokens that had an effect, for `GET /_sim/tokens`.
+    pub fn tokens(&self) -> Vec<Value> {
+        let kept = self.partitions.values().flat_map(|part| part.tokens.keys());
+        kept.map(|(operation, token)| json!({ "operation": operation.name(), "token": token }))
+            .collect()
+    }
+
     /// Runtimes and endpoints of every partition, for `GET /_sim/state`.
     pub fn state(&mut self, now: Timestamp) -> (Vec<Value>, Vec<Value>) {
         let (mut runtimes, mut endpoints) = (Vec::new(), Vec::new());

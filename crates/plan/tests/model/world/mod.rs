@@ -1,8 +1,11 @@
 //! Objects, their history, and a driver that does what the planner says: the same loop as the controllers, with crashes.
 
+pub mod config;
 mod endpoint;
 mod runtime;
 mod time;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use agentcore_api::endpoint::AgentEndpointSpec;
 use agentcore_api::runtime::{
@@ -87,6 +90,22 @@ pub struct World {
     pub lagging: bool,
     pub uid: u32,
     pub trace: Vec<String>,
+    /// The value in the Secret that the spec may refer to.
+    pub secret: Secret,
+    /// Versions with known sessions.
+    pub sessions: BTreeSet<String>,
+    /// Every byte of the operator's key.
+    pub hash_key: u8,
+    pub revisions: BTreeMap<String, rt::Revision>,
+}
+
+/// A Secret as the operator finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    Missing,
+    Forbidden,
+    Unavailable,
+    Value(u8),
 }
 
 pub fn runtime_object(uid: u32) -> AgentRuntime {
@@ -109,6 +128,7 @@ pub fn runtime_object(uid: u32) -> AgentRuntime {
         protocol: None,
         lifecycle: None,
         env: None,
+        env_from: None,
         authorizer: None,
         request_headers: None,
         resource_policy: None,
@@ -122,6 +142,7 @@ pub fn runtime_object(uid: u32) -> AgentRuntime {
         deletion_policy: None,
         adopt: None,
         sessions: None,
+        revision_history_limit: None,
         suspend: None,
     };
     let mut object = AgentRuntime::new("support", spec);
@@ -169,6 +190,10 @@ impl World {
             lagging: false,
             uid: 0,
             trace: Vec::new(),
+            secret: Secret::Value(0),
+            sessions: BTreeSet::new(),
+            hash_key: 7,
+            revisions: BTreeMap::new(),
         }
     }
 

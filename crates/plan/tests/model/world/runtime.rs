@@ -1,9 +1,11 @@
 //! Passes over the AgentRuntime.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use agentcore_api::AgentRuntime;
 use agentcore_api::names::FINALIZER;
+use agentcore_plan::config::ConfigInput;
 use agentcore_plan::fault::Fault;
 use agentcore_plan::runtime as rt;
 use agentcore_plan::step::{Due, Rest, Step};
@@ -21,6 +23,7 @@ impl World {
             ..rt::Facts::default()
         };
         let mut outcome = None;
+        let (config, used) = (self.config(), self.used_versions());
         let mut acted = false;
         for _ in 0..40 {
             let (referrers, owned) = match &self.endpoint {
@@ -35,6 +38,8 @@ impl World {
                 older_in_namespace: 0,
                 referrers: &referrers,
                 owned_endpoint_names: &owned,
+                config: &config,
+                used_versions: &used,
                 faults: stored.faults,
                 due,
                 facts: facts.clone(),
@@ -59,6 +64,7 @@ impl World {
                     }
                     self.events.extend(decision.events);
                     self.write_runtime(&mut object, &decision.status);
+                    self.history(&object, &config, &facts);
                     if disturb.crash == Some(Crash::BeforeCall) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
                     }
@@ -81,6 +87,7 @@ impl World {
                 Step::Rest(rest) => {
                     self.events.extend(decision.events);
                     self.write_runtime(&mut object, &decision.status);
+                    self.history(&object, &config, &facts);
                     self.end_runtime(rest, acted);
                     return Some(rest);
                 }
@@ -90,6 +97,25 @@ impl World {
             "the planner does not come to rest:\n{}",
             self.trace.join("\n")
         );
+    }
+
+    /// The history that can be written with what this pass knows.
+    fn history(&mut self, object: &AgentRuntime, config: &ConfigInput, facts: &rt::Facts) {
+        let view = rt::View {
+            object,
+            policy: &self.policy,
+            older_in_namespace: 0,
+            referrers: &[],
+            owned_endpoint_names: &[],
+            config,
+            used_versions: &BTreeSet::new(),
+            faults: 0,
+            due: Due::default(),
+            facts: facts.clone(),
+            outcome: None,
+        };
+        let revision = rt::revision(&view);
+        self.keep_history(revision);
     }
 
     fn end_runtime(&mut self, rest: Rest, acted: bool) {
@@ -105,6 +131,11 @@ impl World {
         object: &mut AgentRuntime,
         status: &agentcore_api::AgentRuntimeStatus,
     ) {
+        let text = serde_json::to_string(status).expect("JSON");
+        assert!(
+            !text.contains(super::config::SECRET),
+            "a value in the status: {text}"
+        );
         if object.status.as_ref() != Some(status)
             && let Some(stored) = &mut self.runtime
             && stored.now.metadata.uid == object.metadata.uid
@@ -132,6 +163,7 @@ impl World {
                 facts.default_endpoint = Some(self.aws.endpoint(&id, "DEFAULT"));
             }
             rt::Read::Endpoints { id } => facts.endpoints = Some(self.aws.endpoints(&id)),
+            rt::Read::Versions { id } => facts.versions = Some(self.aws.versions(&id)),
             rt::Read::ResourcePolicy { arn } => facts.resource_policy = Some(self.aws.policy(&arn)),
         }
     }
@@ -188,6 +220,9 @@ impl World {
                 client_token,
             } => accepted(self.aws.update(id, config, client_token)),
             rt::Action::Delete { id, client_token } => done(self.aws.delete(id, client_token)),
+            rt::Action::DeleteVersion { id, version, .. } => {
+                done(self.aws.delete_version(id, version))
+            }
             rt::Action::DeleteEndpoint {
                 runtime_id, name, ..
             } => done(self.aws.delete_endpoint(runtime_id, name)),

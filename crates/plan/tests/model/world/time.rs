@@ -94,7 +94,12 @@ impl World {
 
     /// One round of the slow sweep.
     pub fn sweep(&mut self) {
-        for sweep in [Sweep::Tags, Sweep::ResourcePolicy, Sweep::Endpoint] {
+        for sweep in [
+            Sweep::Tags,
+            Sweep::ResourcePolicy,
+            Sweep::Endpoint,
+            Sweep::Versions,
+        ] {
             let due = Due {
                 poll: false,
                 sweep: Some(sweep),
