@@ -37,7 +37,7 @@ pub struct Shard {
     pub sessions: session::Declared,
     /// History of the AgentRuntimes.
     pub revisions: Revisions,
-    filled: [watch::Receiver<bool>; 2],
+    filled: [watch::Receiver<bool>; 3],
     wake_runtime: mpsc::UnboundedSender<ObjectRef<AgentRuntime>>,
     wake_endpoint: mpsc::UnboundedSender<ObjectRef<AgentEndpoint>>,
 }
@@ -196,7 +196,7 @@ fn build(
         endpoints: endpoints.store.clone(),
         sessions: declared,
         revisions: Revisions::default(),
-        filled: [runtimes.filled(), endpoints.filled()],
+        filled: [runtimes.filled(), endpoints.filled(), sessions.filled()],
         wake_runtime,
         wake_endpoint,
     });

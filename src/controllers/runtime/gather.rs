@@ -63,7 +63,7 @@ impl<'a> RuntimePass<'a> {
                 .collect(),
             older_in_namespace: older_in_namespace(&object, shard),
             config: config::read(context, &object).await,
-            used_versions: used_versions(&object, &endpoints),
+            used_versions: used_versions(&object, &endpoints, shard),
             history_due: false,
             lane: if due.sweep.is_some() {
                 Lane::Sweep
@@ -218,13 +218,18 @@ fn referring(object: &AgentRuntime, shard: &Shard) -> Vec<Arc<AgentEndpoint>> {
 }
 
 /// Versions that have known sessions, and those that AgentEndpoints name or serve.
-fn used_versions(object: &AgentRuntime, endpoints: &[Arc<AgentEndpoint>]) -> BTreeSet<String> {
+fn used_versions(
+    object: &AgentRuntime,
+    endpoints: &[Arc<AgentEndpoint>],
+    shard: &Shard,
+) -> BTreeSet<String> {
     let own = object.status.as_ref();
     let mut sessions: Vec<_> = own
         .and_then(|status| status.sessions.as_ref())
         .into_iter()
         .collect();
-    let mut used = BTreeSet::new();
+    let arn = own.and_then(|status| status.arn.as_deref());
+    let mut used = arn.map_or_else(BTreeSet::new, |arn| shard.sessions.versions_of(arn));
     for endpoint in endpoints {
         used.insert(endpoint.spec.version.clone());
         if let Some(status) = &endpoint.status {

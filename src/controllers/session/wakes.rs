@@ -1,9 +1,11 @@
 //! The watch and the controller of AgentSessions in one watched namespace, and what wakes an object: a change of the AgentEndpoint
 //! or the AgentRuntime that it runs behind.
 
+use std::collections::BTreeSet;
 use std::future::ready;
 use std::sync::Arc;
 
+use agentcore_api::session::AgentSessionStatus;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
 use futures::StreamExt;
 use kube::runtime::Controller;
@@ -76,6 +78,16 @@ impl Declared {
                 .or(of_endpoint)
                 .is_some_and(|runtime| runtime.name == name)
         })
+    }
+
+    /// Versions that declared sessions of this runtime run, the next and the last ones included.
+    pub fn versions_of(&self, runtime_arn: &str) -> BTreeSet<String> {
+        let objects = self.store.state();
+        let all = objects.iter().filter_map(|one| one.status.as_ref());
+        all.flat_map(AgentSessionStatus::in_use)
+            .filter(|(arn, _)| *arn == runtime_arn)
+            .map(|(_, version)| version.to_owned())
+            .collect()
     }
 
     /// An AgentEndpoint went away: asks for a pass over each that runs behind it.
