@@ -43,7 +43,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Waits until both kinds have been listed once: before that, what is not in a cache may exist all the same.
+    /// Waits until every kind has been listed once: before that, what is not in a cache may exist all the same.
     pub async fn filled(&self) {
         for mut filled in self.filled.clone() {
             while tokio::time::timeout(FIRST_LIST, filled.wait_for(|filled| *filled))
@@ -51,7 +51,7 @@ impl Shard {
                 .is_err()
             {
                 tracing::warn!(
-                    "no first list of AgentRuntimes and AgentEndpoints yet: are the CRDs and the RBAC in place?"
+                    "no first list of AgentRuntimes, AgentEndpoints and AgentSessions yet: are the CRDs and the RBAC in place?"
                 );
             }
         }
