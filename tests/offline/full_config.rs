@@ -28,6 +28,7 @@ pub fn full() -> RuntimeConfig {
                 prefix: "support/app.zip".to_owned(),
                 version_id: Some("abc123".to_owned()),
             },
+            follow: None,
         }),
     };
     let network = Network {
@@ -198,6 +199,7 @@ pub fn minimal(image: &str) -> RuntimeConfig {
         artifact: Artifact {
             container: Some(Container {
                 image: image.to_owned(),
+                follow: None,
             }),
             code: None,
         },

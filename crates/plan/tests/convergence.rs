@@ -10,6 +10,7 @@ use agentcore_plan::fault::Class;
 use agentcore_plan::runtime::{differing, render};
 use agentcore_plan::step::Due;
 use model::happening::{Happening, happen, happening, switches};
+use model::world::registry::digest;
 use model::world::{Disturb, Stored, World, endpoint_object, runtime_object};
 use model::{Switches, fault};
 use proptest::prelude::*;
@@ -45,6 +46,7 @@ fn check(switches: Switches, happenings: &[Happening]) {
     let mut world = World::new(switches);
     foreign(&mut world);
     let stranger = format!("{:?}", world.aws.runtimes[0]);
+    world.registry.push("prod", 0, world.aws.now);
     world.uid = 1;
     world.runtime = Some(Stored::new(runtime_object(1)));
     world.endpoint = Some(Stored::new(endpoint_object(1)));
@@ -68,6 +70,8 @@ fn check(switches: Switches, happenings: &[Happening]) {
 fn calm(world: &mut World) {
     world.aws.faults.clear();
     world.aws.healed = true;
+    world.registry.fault = None;
+    world.registry.tags.insert("prod".into(), digest(0));
     world.edit(|spec| spec.suspend = None);
     world.edit_endpoint(|spec| spec.suspend = None);
     world.trace.push("calm".into());

@@ -3,6 +3,8 @@
 mod artifact;
 mod authorizer;
 mod filesystem;
+mod follow;
+mod image_status;
 mod network;
 mod spec;
 mod status;
@@ -10,6 +12,8 @@ mod status;
 pub use artifact::*;
 pub use authorizer::*;
 pub use filesystem::*;
+pub use follow::*;
+pub use image_status::*;
 pub use network::*;
 pub use spec::*;
 pub use status::*;

@@ -12,6 +12,7 @@ mod outcome;
 mod pass;
 mod plan;
 mod ready;
+mod source;
 mod suspend;
 mod view;
 mod wish;

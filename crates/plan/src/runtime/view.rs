@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::aws::{Endpoint, ListedRuntime, Runtime, RuntimeAccepted, RuntimeConfig, Tags};
 use crate::fault::Fault;
+use crate::image;
 use crate::policy::Policy;
 use crate::step::{Answer, Due};
 
@@ -46,6 +47,8 @@ pub struct Facts {
     pub endpoints: Option<Answer<Vec<Endpoint>>>,
     /// Resource policy of the runtime.
     pub resource_policy: Option<Answer<String>>,
+    /// Where images and code come from.
+    pub source: image::Facts,
     /// Fault of a fresh list that was asked for.
     pub list_fault: Option<Fault>,
 }
@@ -101,6 +104,8 @@ pub enum Read {
         /// ARN of the runtime.
         arn: String,
     },
+    /// Where images and code come from, into `source`.
+    Source(image::Read),
 }
 
 /// A mutation, of AWS or of the object's finalizers.

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use agentcore_api::reasons;
-use agentcore_api::runtime::{Lifecycle, Protocol};
+use agentcore_api::runtime::{Artifact, Lifecycle, Protocol};
 use agentcore_api::values::{RoleArn, default_runtime_name, parse_duration};
 use agentcore_api::{AgentRuntime, AgentRuntimeSpec};
 
-use super::View;
+use super::diff::{ARTIFACT, differing};
+use super::{View, source};
 use crate::aws::{ProtocolConfig, RuntimeConfig, Tags};
 use crate::glob;
 use crate::hash::WishHash;
+use crate::image::Trouble;
 use crate::normal::lifecycle;
 use crate::policy::Policy;
 use crate::tags::{MAX_TAGS, Owner};
@@ -30,6 +32,40 @@ pub struct Wish {
     pub region: String,
     /// What this wish is known by.
     pub hash: WishHash,
+    /// What AWS may have as artifact without a difference: the same thing, not fixed yet.
+    pub also: Option<Artifact>,
+    /// The object of the code has other content than AgentCore took, under the same name.
+    pub code_changed: bool,
+    /// Why no update may be sent: the artifact could not be resolved.
+    pub held: Option<Trouble>,
+}
+
+impl Wish {
+    /// This wish with another artifact. `etag` stands for the content of code that has no version.
+    pub(super) fn with_artifact(mut self, uid: &str, artifact: Artifact, etag: Option<&str>) -> Self {
+        self.config.artifact = artifact;
+        self.hash.request = request_hash(uid, &self.config, etag);
+        self
+    }
+
+    /// Names of the fields in which AWS differs from the wish.
+    pub fn differing(&self, there: &RuntimeConfig) -> Vec<&'static str> {
+        let mut fields = differing(&self.config, there);
+        if self.also.as_ref() == Some(&there.artifact) {
+            fields.retain(|field| *field != ARTIFACT);
+        }
+        if self.code_changed && !fields.contains(&ARTIFACT) {
+            fields.insert(0, ARTIFACT);
+        }
+        fields
+    }
+}
+
+fn request_hash(uid: &str, config: &RuntimeConfig, etag: Option<&str>) -> String {
+    match etag {
+        None => WishHash::request(uid, config),
+        Some(etag) => WishHash::request(uid, &(config, etag)),
+    }
 }
 
 /// Why a spec is not carried out. No AWS call was made.
@@ -65,10 +101,13 @@ pub fn render(view: &View<'_>) -> Result<Wish, Refusal> {
             "spec.region is not set, and the operator has no region of its own",
         ));
     }
-    let config = config(spec)?;
+    let mut config = config(spec)?;
+    let (artifact, etag) = source::recorded(object);
+    config.artifact = artifact;
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
     let document = spec.resource_policy.as_deref().map(canonical);
-    let hash = WishHash::of(uid, &config, &tags, document.as_deref());
+    let mut hash = WishHash::of(uid, &config, &tags, document.as_deref());
+    hash.request = request_hash(uid, &config, etag.as_deref());
     Ok(Wish {
         name: name(object, policy),
         config,
@@ -76,6 +115,9 @@ pub fn render(view: &View<'_>) -> Result<Wish, Refusal> {
         resource_policy: spec.resource_policy.clone(),
         region,
         hash,
+        also: None,
+        code_changed: false,
+        held: None,
     })
 }
 

@@ -1,9 +1,12 @@
 //! What may happen to the world, at random.
 
+use agentcore_api::runtime::{Downgrade, Follow, FollowNewest, FollowSemver};
 use agentcore_plan::fault::Class;
+use agentcore_plan::image::Flaw;
 use agentcore_plan::step::Due;
 use proptest::prelude::*;
 
+use super::world::registry::{PRIVATE, digest};
 use super::world::{Crash, Disturb, Stored, World, endpoint_object, runtime_object};
 use super::{Planned, Switches};
 
@@ -32,13 +35,18 @@ pub enum Happening {
     Vanish,
     Heal(bool),
     Suspend(bool),
+    Follow(u8),
+    Push(u8, bool),
+    Retag(u8),
+    ScanFault(bool),
+    Resolve(u8),
 }
 
 pub fn happening() -> impl Strategy<Value = Happening> {
     use Happening as H;
     prop_oneof![
         2 => (0..4_u8).prop_map(H::Describe),
-        2 => (0..4_u8).prop_map(H::Image),
+        2 => (0..5_u8).prop_map(H::Image),
         1 => any::<bool>().prop_map(H::Policy),
         1 => (0..3_u8).prop_map(H::Tag),
         1 => any::<bool>().prop_map(H::Mmds),
@@ -59,6 +67,11 @@ pub fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(H::Vanish),
         1 => any::<bool>().prop_map(H::Heal),
         1 => any::<bool>().prop_map(H::Suspend),
+        2 => (0..5_u8).prop_map(H::Follow),
+        3 => (1..6_u8, any::<bool>()).prop_map(|(which, good)| H::Push(which, good)),
+        1 => (1..6_u8).prop_map(H::Retag),
+        1 => any::<bool>().prop_map(H::ScanFault),
+        1 => any::<u8>().prop_map(H::Resolve),
     ]
 }
 
@@ -73,11 +86,12 @@ pub fn switches() -> impl Strategy<Value = Switches> {
     })
 }
 
-const IMAGES: [&str; 4] = [
+const IMAGES: [&str; 5] = [
     "public.ecr.aws/a/support:1",
     "public.ecr.aws/a/support:2",
     "public.ecr.aws/a/broken:1",
     "public.ecr.aws/a/support:3",
+    PRIVATE,
 ];
 const CLASSES: [Class; 8] = [
     Class::Throttled,
@@ -110,6 +124,9 @@ pub fn happen(world: &mut World, what: &Happening) {
         H::Image(which) => world.edit(|spec| {
             if let Some(container) = &mut spec.artifact.container {
                 container.image = IMAGES[usize::from(*which)].into();
+                if container.image != PRIVATE {
+                    container.follow = None;
+                }
             }
         }),
         H::Policy(there) => world.edit(|spec| {
@@ -198,7 +215,65 @@ pub fn happen(world: &mut World, what: &Happening) {
             world.edit_endpoint(|spec| spec.suspend = on.then_some(true));
         }
         H::Heal(healed) => world.aws.healed = *healed,
+        H::Follow(which) => world.edit(|spec| {
+            if let Some(container) = &mut spec.artifact.container {
+                container.image = PRIVATE.into();
+                container.follow = follow(*which);
+            }
+        }),
+        H::Push(which, good) => {
+            let flaw = (!good).then_some(Flaw::NoArm64);
+            let now = world.aws.now;
+            world.registry.push_flawed("prod", *which, now, flaw);
+            let version = format!("v1.{which}.0");
+            world.registry.tags.insert(version, digest(*which));
+        }
+        H::Retag(which) if world.registry.images.contains_key(&digest(*which)) => {
+            world.registry.tags.insert("prod".into(), digest(*which));
+        }
+        H::Retag(_) => {
+            world.registry.tags.remove("prod");
+        }
+        H::ScanFault(on) => {
+            world.registry.fault =
+                on.then_some(agentcore_api::reasons::REGISTRY_UNREACHABLE);
+        }
+        H::Resolve(value) => {
+            world.annotate("agentcore.dev/resolve-requested-at", &value.to_string());
+        }
     }
+}
+
+/// One of the policies, or none.
+pub fn follow(which: u8) -> Option<Follow> {
+    let base = Follow {
+        interval: Some("1m".into()),
+        settle: Some("10s".into()),
+        ..Follow::default()
+    };
+    Some(match which {
+        1 => Follow {
+            tag: Some("prod".into()),
+            ..base
+        },
+        2 => Follow {
+            semver: Some(FollowSemver {
+                range: "^1.0".into(),
+            }),
+            ..base
+        },
+        3 => Follow {
+            newest: Some(FollowNewest {}),
+            downgrade: Some(Downgrade::Allow),
+            ..base
+        },
+        4 => Follow {
+            tag: Some("prod".into()),
+            pin: Some(digest(0)),
+            ..base
+        },
+        _ => return None,
+    })
 }
 
 /// Somebody changes the runtime by hand.

@@ -1,6 +1,7 @@
 //! Objects, their history, and a driver that does what the planner says: the same loop as the controllers, with crashes.
 
 mod endpoint;
+pub mod registry;
 mod runtime;
 mod time;
 
@@ -87,6 +88,7 @@ pub struct World {
     pub lagging: bool,
     pub uid: u32,
     pub trace: Vec<String>,
+    pub registry: registry::Registry,
 }
 
 pub fn runtime_object(uid: u32) -> AgentRuntime {
@@ -96,6 +98,7 @@ pub fn runtime_object(uid: u32) -> AgentRuntime {
         artifact: Artifact {
             container: Some(Container {
                 image: "public.ecr.aws/a/support:1".into(),
+                follow: None,
             }),
             code: None,
         },
@@ -169,6 +172,7 @@ impl World {
             lagging: false,
             uid: 0,
             trace: Vec::new(),
+            registry: registry::Registry::default(),
         }
     }
 
