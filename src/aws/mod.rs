@@ -8,6 +8,7 @@
 mod classify;
 mod control;
 mod convert;
+mod images;
 pub mod inventory;
 pub mod lanes;
 pub mod observe;
@@ -16,7 +17,7 @@ mod operation;
 pub use control::{Control, EndpointWish};
 pub use inventory::{Inventory, Wake, pace};
 pub use lanes::{DEFAULT_RATE, Lane, RateError, Rates};
-pub use observe::{Call, CallObserver, Unobserved};
+pub use observe::{Call, CallObserver, Scan, Unobserved};
 pub use operation::Operation;
 
 use std::collections::HashMap;
@@ -66,6 +67,7 @@ pub struct Aws {
     rates: Rates,
     observer: Observer,
     callers: Mutex<HashMap<String, Arc<Caller>>>,
+    images: images::Images,
 }
 
 /// The observer, in a shape that can be printed.
@@ -112,6 +114,7 @@ impl Aws {
             rates,
             observer: Observer(observer),
             callers: Mutex::default(),
+            images: images::Images::default(),
         })
     }
 
@@ -151,6 +154,8 @@ impl Aws {
         let caller = Arc::new(Caller {
             client: aws_sdk_bedrockagentcorecontrol::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
+            ecr: aws_sdk_ecr::Client::new(&config),
+            s3: aws_sdk_s3::Client::new(&config),
             region: region.to_owned(),
             lanes: Lanes::new(self.rates.clone()),
             observer: self.observer.clone(),

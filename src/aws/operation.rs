@@ -44,6 +44,10 @@ operations! {
     PutResourcePolicy,
     DeleteResourcePolicy,
     GetCallerIdentity,
+    BatchGetImage,
+    DescribeImages,
+    GetDownloadUrlForLayer,
+    HeadObject,
 }
 
 impl Operation {
@@ -58,6 +62,10 @@ impl Operation {
                 | Self::ListTagsForResource
                 | Self::GetResourcePolicy
                 | Self::GetCallerIdentity
+                | Self::BatchGetImage
+                | Self::DescribeImages
+                | Self::GetDownloadUrlForLayer
+                | Self::HeadObject
         )
     }
 

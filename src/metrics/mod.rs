@@ -1,6 +1,7 @@
 //! Prometheus metrics. Names begin with `agentcore_`; no label is free text, an id or a digest, but for the `*_info` series.
 
 mod objects;
+mod scans;
 
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use prometheus::{
     TextEncoder,
 };
 
-use crate::aws::{Call, CallObserver};
+use crate::aws::{Call, CallObserver, Scan};
 
 /// From a cache hit to a call that takes its whole time-out.
 const CALL_BUCKETS: &[f64] = &[
@@ -39,6 +40,7 @@ pub struct Metrics {
     aws_throttles: IntCounterVec,
     aws_wait_seconds: HistogramVec,
     objects: Mutex<Vec<(Store<AgentRuntime>, Store<AgentEndpoint>)>>,
+    scans: scans::Scans,
 }
 
 impl Metrics {
@@ -93,6 +95,7 @@ impl Metrics {
                 WAIT_BUCKETS,
             )?,
             objects: Mutex::default(),
+            scans: scans::Scans::new()?,
             registry,
         };
         let Self {
@@ -107,6 +110,7 @@ impl Metrics {
             aws_throttles,
             aws_wait_seconds,
             objects: _,
+            scans: _,
         } = &metrics;
         registry.register(Box::new(leader.clone()))?;
         registry.register(Box::new(queue.clone()))?;
@@ -161,6 +165,10 @@ impl Metrics {
         match objects::families(&self.objects.lock()) {
             Ok(more) => families.extend(more),
             Err(error) => tracing::error!(%error, "object metrics not exported"),
+        }
+        match self.scans.families() {
+            Ok(more) => families.extend(more),
+            Err(error) => tracing::error!(%error, "metrics of looks not exported"),
         }
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
@@ -229,6 +237,10 @@ impl CallObserver for Metrics {
         if class == Some(Class::Throttled) {
             self.aws_throttles.with_label_values(&[operation]).inc();
         }
+    }
+
+    fn scanned(&self, scan: &Scan<'_>) {
+        self.scans.ended(scan);
     }
 }
 

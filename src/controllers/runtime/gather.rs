@@ -92,9 +92,13 @@ impl<'a> RuntimePass<'a> {
             self.facts.listed = self.listed();
             return;
         }
+        if let Read::Source(read) = read {
+            let regions = &self.shard.context.regions;
+            return regions.source(read, &mut self.facts.source).await;
+        }
         let (control, facts) = (&self.region.control, &mut self.facts);
         match read {
-            Read::List => {}
+            Read::List | Read::Source(_) => {}
             Read::Runtime { id } => facts.runtime = Some(control.get_runtime(self.lane, &id).await),
             Read::Tags { arn } => facts.tags = Some(control.tags(self.lane, &arn).await),
             Read::DefaultEndpoint { id } => {
