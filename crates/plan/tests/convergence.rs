@@ -159,6 +159,9 @@ fn assert_live(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, reas
         outcome: None,
     };
     let wish = render(&view).expect("a good spec");
+    if let Some(container) = &there.config.artifact.container {
+        assert_image(world, &container.image);
+    }
     let fields = differing(&wish.config, &there.config);
     if reason == reasons::NOT_APPLIED {
         assert!(
@@ -195,6 +198,15 @@ fn assert_live(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, reas
         world.status().observed_generation,
         stored.now.metadata.generation
     );
+}
+
+/// Nothing of a private registry goes to AWS by its tag, and nothing that cannot run goes at all.
+fn assert_image(world: &World, image: &str) {
+    let private = image.contains(".dkr.ecr.");
+    let digest = image.split_once('@').map(|(_, digest)| digest);
+    assert_eq!(private, digest.is_some(), "{image}:\n{}", tail(world));
+    let flaw = digest.and_then(|digest| world.registry.images[digest].flaw);
+    assert_eq!(flaw, None, "{image}:\n{}", tail(world));
 }
 
 fn assert_endpoint(world: &World) {
