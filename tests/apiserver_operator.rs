@@ -9,6 +9,7 @@ mod apiserver {
     mod deletion;
     mod endpoints;
     mod faults;
+    mod images;
     mod kills;
     mod leases;
     mod lifecycle;
