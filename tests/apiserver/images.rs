@@ -68,7 +68,10 @@ async fn a_push_becomes_a_version_by_itself_and_ready_never_wavers() {
     rig.apply_runtime("support", rig.spec_with(following("support", &follow)))
         .await;
     let object = rig.runtime_ready("support").await;
-    assert_eq!(rig.aws_image().await, Rig::image(&format!("support@{first}")));
+    assert_eq!(
+        rig.aws_image().await,
+        Rig::image(&format!("support@{first}"))
+    );
     assert_eq!(image(&object).digest, Some(first.clone()));
     let generation = object.metadata.generation;
     let pushed = Instant::now();
@@ -81,10 +84,18 @@ async fn a_push_becomes_a_version_by_itself_and_ready_never_wavers() {
         let object = rig.runtimes().get("support").await.expect("there");
         assert!(runtime_is_ready(&object), "{:#?}", object.status);
         rolling |= reason(&object) == "RolloutActive";
-        assert!(pushed.elapsed() < Duration::from_secs(60), "{:#?}", object.status);
+        assert!(
+            pushed.elapsed() < Duration::from_secs(60),
+            "{:#?}",
+            object.status
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(pushed.elapsed() < Duration::from_secs(33 + 5 + 5), "{:?}", pushed.elapsed());
+    assert!(
+        pushed.elapsed() < Duration::from_secs(33 + 5 + 5),
+        "{:?}",
+        pushed.elapsed()
+    );
     let object = rig
         .runtime_until("support", "rolled", |object| {
             object.status.as_ref().is_some_and(|status| {
@@ -95,7 +106,11 @@ async fn a_push_becomes_a_version_by_itself_and_ready_never_wavers() {
     assert_eq!(object.metadata.generation, generation, "nobody edited");
     let image = image(&object);
     assert_eq!(image.previous.expect("the one before").digest, first);
-    assert_ne!(image.platform_digest, Some(second), "the image in the index");
+    assert_ne!(
+        image.platform_digest,
+        Some(second),
+        "the image in the index"
+    );
     let events = rig.events("support").await;
     assert!(events.contains(&"ImagePicked".to_owned()), "{events:?}");
 }
@@ -129,7 +144,11 @@ async fn an_image_that_cannot_run_is_rejected_and_a_registry_that_refuses_change
         .await;
     let status = object.status.clone().expect("status");
     let said = condition(&status.conditions, "ImageResolved").expect("said");
-    assert!(said.message.contains("ecr:BatchGetImage"), "{}", said.message);
+    assert!(
+        said.message.contains("ecr:BatchGetImage"),
+        "{}",
+        said.message
+    );
     assert!(runtime_is_ready(&object));
     rig.no_faults().await;
     let good = rig.push_content("support:prod", "three", &["arm64"]).await;
@@ -219,7 +238,9 @@ async fn runtimes_of_one_repository_share_its_looks() {
     let (began, before) = (Instant::now(), rig.calls("BatchGetImage").await);
     rig.until("looked at again", async || {
         let seen = rig.calls("BatchGetImage").await;
-        (seen >= before + 2).then_some(()).ok_or(format!("{seen} looks"))
+        (seen >= before + 2)
+            .then_some(())
+            .ok_or(format!("{seen} looks"))
     })
     .await;
     // Nobody is before the others by more than the jitter of a look: what more there is comes at once.
@@ -228,10 +249,16 @@ async fn runtimes_of_one_repository_share_its_looks() {
     let seen = rig
         .until("settled", async || {
             let seen = rig.calls("BatchGetImage").await;
-            (Instant::now() >= late).then_some(seen).ok_or(String::new())
+            (Instant::now() >= late)
+                .then_some(seen)
+                .ok_or(String::new())
         })
         .await;
-    assert!(seen - before <= 4, "{} looks for 2 repositories", seen - before);
+    assert!(
+        seen - before <= 4,
+        "{} looks for 2 repositories",
+        seen - before
+    );
     assert_eq!(rig.calls("UpdateAgentRuntime").await, 0);
 }
 

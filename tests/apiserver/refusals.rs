@@ -55,7 +55,8 @@ async fn a_missing_image_fails_and_heals_by_a_push_and_a_request() {
     })
     .await;
     let mutations = rig.mutations().await;
-    rig.push("public.ecr.aws/team-a/later", "prod", &["arm64"]).await;
+    rig.push("public.ecr.aws/team-a/later", "prod", &["arm64"])
+        .await;
     assert_eq!(rig.mutations().await, mutations, "no hot loop meanwhile");
     rig.annotate_runtime(
         "support",
@@ -97,7 +98,8 @@ async fn a_failed_create_heals_by_an_edit_even_where_update_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_for_another_processor_is_named() {
     let rig = Rig::start("ref-arch").await;
-    rig.push("public.ecr.aws/team-a/intel", "prod", &["amd64"]).await;
+    rig.push("public.ecr.aws/team-a/intel", "prod", &["amd64"])
+        .await;
     let _operator = rig.operator(&[]);
     let image = "public.ecr.aws/team-a/intel:prod";
     rig.apply_runtime(

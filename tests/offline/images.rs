@@ -134,7 +134,10 @@ async fn followers_of_one_repository_cost_one_look_an_interval_whatever_tags_the
         push(&world, name, json!({})).await;
     }
     for name in ["a", "b", "c"] {
-        tag(&world, name, OFTEN).await.expect("a look").expect("there");
+        tag(&world, name, OFTEN)
+            .await
+            .expect("a look")
+            .expect("there");
     }
     let learned = world.calls(Operation::BatchGetImage).await;
     // Older than any answer that is there: one look brings all three along.
@@ -142,7 +145,10 @@ async fn followers_of_one_repository_cost_one_look_an_interval_whatever_tags_the
     tag(&world, "a", again).await.expect("a look");
     for _ in 0..50 {
         for name in ["a", "b", "c"] {
-            tag(&world, name, OFTEN).await.expect("a look").expect("there");
+            tag(&world, name, OFTEN)
+                .await
+                .expect("a look")
+                .expect("there");
         }
     }
     assert_eq!(world.calls(Operation::BatchGetImage).await, learned + 1);
@@ -159,7 +165,9 @@ async fn a_list_of_many_pages_is_seen_whole_and_a_page_that_fails_makes_no_list(
         world.admin("POST", "images", image)
     });
     join_all(pushes).await;
-    let listing = look(&world, "support", Wanted::All, OFTEN).await.expect("a look");
+    let listing = look(&world, "support", Wanted::All, OFTEN)
+        .await
+        .expect("a look");
     assert!(listing.complete);
     assert_eq!(listing.tags.len(), 1005);
     assert!(listing.tags.iter().all(|seen| seen.pushed_at.is_some()));
@@ -236,12 +244,16 @@ async fn write(world: &World, content: &str, versioned: bool) -> Value {
 async fn an_objects_version_and_content_are_seen() {
     let world = World::start(quick()).await;
     let first = write(&world, "one", true).await;
-    let head = object(&world, "team-a-code", "support/app v1.zip").await.expect("there");
+    let head = object(&world, "team-a-code", "support/app v1.zip")
+        .await
+        .expect("there");
     assert_eq!(head.version_id.as_deref(), first["versionId"].as_str());
     assert_eq!(head.etag, first["etag"].as_str().expect("an ETag"));
     assert!(head.last_modified.is_some());
     let second = write(&world, "two", false).await;
-    let head = object(&world, "team-a-code", "support/app v1.zip").await.expect("there");
+    let head = object(&world, "team-a-code", "support/app v1.zip")
+        .await
+        .expect("there");
     assert_eq!(head.version_id, None, "no versioning any more");
     assert_eq!(head.etag, second["etag"].as_str().expect("an ETag"));
     assert_ne!(second["etag"], first["etag"]);
@@ -250,12 +262,20 @@ async fn an_objects_version_and_content_are_seen() {
 #[tokio::test]
 async fn an_object_that_is_missing_or_forbidden_is_said_to_be() {
     let world = World::start(quick()).await;
-    let trouble = object(&world, "team-a-code", "nothing.zip").await.expect_err("missing");
+    let trouble = object(&world, "team-a-code", "nothing.zip")
+        .await
+        .expect_err("missing");
     assert_eq!(trouble.reason, reasons::CODE_NOT_FOUND);
     world
         .fault(json!({ "operation": "HeadObject", "error": "AccessDenied" }))
         .await;
-    let trouble = object(&world, "team-a-code", "nothing.zip").await.expect_err("refused");
+    let trouble = object(&world, "team-a-code", "nothing.zip")
+        .await
+        .expect_err("refused");
     assert_eq!(trouble.reason, reasons::CODE_ACCESS_DENIED);
-    assert!(trouble.message.contains("s3:GetObject"), "{}", trouble.message);
+    assert!(
+        trouble.message.contains("s3:GetObject"),
+        "{}",
+        trouble.message
+    );
 }

@@ -84,7 +84,13 @@ fn newest() -> Follow {
 
 fn decide(follow: &Follow, shelf: &Shelf, current: Option<Current<'_>>) -> Selection {
     let policy = Policy::parse(follow).unwrap();
-    select(&policy, &shelf.listing, current.as_ref(), &shelf.facts, now())
+    select(
+        &policy,
+        &shelf.listing,
+        current.as_ref(),
+        &shelf.facts,
+        now(),
+    )
 }
 
 fn picked(selection: &Selection) -> (&str, &str) {
@@ -105,9 +111,15 @@ fn refusal(selection: &Selection) -> &'static str {
 fn a_tag_that_moves_forward_is_taken_and_one_that_stays_is_kept() {
     let shelf = shelf(&[("prod", "d2", 60, None)]);
     let follow = by_tag("prod");
-    assert_eq!(Policy::parse(&follow).unwrap().wanted(), Wanted::Tag("prod".into()));
+    assert_eq!(
+        Policy::parse(&follow).unwrap().wanted(),
+        Wanted::Tag("prod".into())
+    );
     let before = running("d1", "prod", 600);
-    assert_eq!(picked(&decide(&follow, &shelf, Some(before))), ("prod", "d2"));
+    assert_eq!(
+        picked(&decide(&follow, &shelf, Some(before))),
+        ("prod", "d2")
+    );
     let same = running("d2", "prod", 60);
     let kept = Selection::Keep { tag: "prod".into() };
     assert_eq!(decide(&follow, &shelf, Some(same)), kept);
@@ -117,7 +129,9 @@ fn a_tag_that_moves_forward_is_taken_and_one_that_stays_is_kept() {
 fn an_image_is_looked_into_before_it_is_taken() {
     let mut shelf = shelf(&[("prod", "d2", 60, None)]);
     shelf.facts.images.clear();
-    let asked = Selection::Inspect { digest: "d2".into() };
+    let asked = Selection::Inspect {
+        digest: "d2".into(),
+    };
     assert_eq!(decide(&by_tag("prod"), &shelf, None), asked);
 }
 
@@ -188,7 +202,11 @@ fn of_two_tags_that_are_swapped_only_the_one_that_moves_forward_is_followed() {
     let swapped = shelf(&[("blue", "new", 60, None), ("green", "old", 600, None)]);
     let blue = decide(&by_tag("blue"), &swapped, Some(running("old", "blue", 600)));
     assert_eq!(picked(&blue).1, "new");
-    let green = decide(&by_tag("green"), &swapped, Some(running("new", "green", 60)));
+    let green = decide(
+        &by_tag("green"),
+        &swapped,
+        Some(running("new", "green", 60)),
+    );
     assert_eq!(refusal(&green), reasons::DOWNGRADE_REFUSED);
 }
 
@@ -299,7 +317,11 @@ fn a_policy_that_cannot_be_carried_out_says_which_field() {
         }),
         ..newest()
     };
-    assert!(Policy::parse(&pattern).unwrap_err().starts_with("filterTags.pattern"));
+    assert!(
+        Policy::parse(&pattern)
+            .unwrap_err()
+            .starts_with("filterTags.pattern")
+    );
     let huge = Follow {
         filter_tags: Some(FilterTags {
             pattern: "(a{1000}){1000}".into(),
@@ -307,7 +329,15 @@ fn a_policy_that_cannot_be_carried_out_says_which_field() {
         }),
         ..newest()
     };
-    assert!(Policy::parse(&huge).unwrap_err().starts_with("filterTags.pattern"));
+    assert!(
+        Policy::parse(&huge)
+            .unwrap_err()
+            .starts_with("filterTags.pattern")
+    );
     let range = by_semver("one and a half");
-    assert!(Policy::parse(&range).unwrap_err().starts_with("semver.range"));
+    assert!(
+        Policy::parse(&range)
+            .unwrap_err()
+            .starts_with("semver.range")
+    );
 }

@@ -34,7 +34,11 @@ fn world(policy: Option<Follow>) -> World {
 fn ready(policy: Option<Follow>) -> World {
     let mut world = world(policy);
     minutes(&mut world, 1);
-    assert!(is_ready(&world.status().conditions), "{:#?}", world.status());
+    assert!(
+        is_ready(&world.status().conditions),
+        "{:#?}",
+        world.status()
+    );
     assert_eq!(image(&world), pinned(1));
     world.aws.calls.clear();
     world.events.clear();
@@ -90,7 +94,11 @@ fn aws_gets_the_digest_of_a_tag_and_an_edit_of_something_else_leaves_it() {
     let looks = world.registry.looks;
     world.edit(|spec| spec.description = Some("edited".into()));
     minutes(&mut world, 30);
-    assert_eq!(image(&world), pinned(1), "the tag has moved, and nobody asked");
+    assert_eq!(
+        image(&world),
+        pinned(1),
+        "the tag has moved, and nobody asked"
+    );
     assert_eq!((versions(&world), world.registry.looks), (2, looks));
 }
 
@@ -128,7 +136,13 @@ fn what_was_resolved_stays_when_the_status_is_lost() {
 fn an_image_that_runs_by_its_tag_is_fixed_with_the_next_update_only() {
     let mut world = ready(None);
     // As an earlier operator, or somebody else, made it.
-    world.aws.runtimes[0].config.artifact.container.as_mut().unwrap().image = PRIVATE.into();
+    world.aws.runtimes[0]
+        .config
+        .artifact
+        .container
+        .as_mut()
+        .unwrap()
+        .image = PRIVATE.into();
     let stored = world.runtime.as_mut().unwrap();
     let status = stored.now.status.as_mut().unwrap();
     status.image = None;
@@ -150,7 +164,9 @@ fn without_an_image_that_can_run_nothing_is_made_and_a_push_heals_it() {
         (Flaw::Incomplete, reasons::IMAGE_INCOMPLETE),
     ] {
         let mut world = world(None);
-        world.registry.push_flawed("prod", 9, world.aws.now, Some(flaw));
+        world
+            .registry
+            .push_flawed("prod", 9, world.aws.now, Some(flaw));
         minutes(&mut world, 2);
         assert!(world.aws.runtimes.is_empty(), "{expected}");
         assert_eq!(reason(&world.status()), expected);
@@ -203,7 +219,13 @@ fn a_failed_look_takes_nothing_from_what_runs() {
 #[test]
 fn where_the_registry_cannot_be_read_what_runs_by_tag_runs_on_and_is_not_updated() {
     let mut world = ready(None);
-    world.aws.runtimes[0].config.artifact.container.as_mut().unwrap().image = PRIVATE.into();
+    world.aws.runtimes[0]
+        .config
+        .artifact
+        .container
+        .as_mut()
+        .unwrap()
+        .image = PRIVATE.into();
     let stored = world.runtime.as_mut().unwrap();
     let status = stored.now.status.as_mut().unwrap();
     (status.image, status.observed) = (None, None);
@@ -234,11 +256,18 @@ fn a_push_becomes_a_version_in_time_and_ready_stays_true_all_along() {
             }
             world.aws.advance(1);
         }
-        assert!(world.aws.now >= pushed + jiff::SignedDuration::from_secs(10), "settled");
+        assert!(
+            world.aws.now >= pushed + jiff::SignedDuration::from_secs(10),
+            "settled"
+        );
         for _ in 0..40 {
             world.poll_list();
             pass(&mut world);
-            assert!(is_ready(&world.status().conditions), "{:#?}", world.status());
+            assert!(
+                is_ready(&world.status().conditions),
+                "{:#?}",
+                world.status()
+            );
             world.aws.advance(1);
         }
         assert_eq!(reason(&world.status()), reasons::READY);
@@ -276,7 +305,9 @@ fn the_same_image_under_another_tag_is_no_version() {
 fn an_image_that_cannot_run_is_remembered_as_rejected_and_rolls_nothing() {
     let mut world = ready(follow(1));
     let now = world.aws.now;
-    world.registry.push_flawed("prod", 2, now, Some(Flaw::NoArm64));
+    world
+        .registry
+        .push_flawed("prod", 2, now, Some(Flaw::NoArm64));
     minutes(&mut world, 30);
     assert_eq!((image(&world), world.aws.mutations()), (pinned(1), 0));
     assert!(is_ready(&world.status().conditions));
@@ -287,7 +318,9 @@ fn an_image_that_cannot_run_is_remembered_as_rejected_and_rolls_nothing() {
     assert_eq!(event_count(&world, reasons::IMAGE_REJECTED), 1, "said once");
     for which in 3..20 {
         let now = world.aws.now;
-        world.registry.push_flawed("prod", which, now, Some(Flaw::NoArm64));
+        world
+            .registry
+            .push_flawed("prod", which, now, Some(Flaw::NoArm64));
         minutes(&mut world, 2);
     }
     let rejected = world.status().image.unwrap().rejected;
@@ -302,7 +335,9 @@ fn an_image_that_cannot_run_is_remembered_as_rejected_and_rolls_nothing() {
 fn an_index_without_its_images_is_waited_for_and_rejected_never() {
     let mut world = ready(follow(1));
     let now = world.aws.now;
-    world.registry.push_flawed("prod", 2, now, Some(Flaw::Incomplete));
+    world
+        .registry
+        .push_flawed("prod", 2, now, Some(Flaw::Incomplete));
     minutes(&mut world, 3);
     assert_eq!((image(&world), world.aws.mutations()), (pinned(1), 0));
     assert!(world.status().image.unwrap().rejected.is_empty());
@@ -452,7 +487,11 @@ fn code_world(version: Option<&str>, followed: bool) -> World {
     });
     world.registry.object = Some((version.map(str::to_owned), "etag-1".into()));
     minutes(&mut world, 1);
-    assert!(is_ready(&world.status().conditions), "{:#?}", world.status());
+    assert!(
+        is_ready(&world.status().conditions),
+        "{:#?}",
+        world.status()
+    );
     world.aws.calls.clear();
     world
 }
@@ -520,5 +559,8 @@ fn code_that_is_not_there_is_not_made_into_a_runtime() {
     });
     minutes(&mut world, 3);
     assert_eq!(reason(&world.status()), reasons::CODE_NOT_FOUND);
-    assert_eq!((version_id(&world).as_deref(), versions(&world)), (Some("one"), 1));
+    assert_eq!(
+        (version_id(&world).as_deref(), versions(&world)),
+        (Some("one"), 1)
+    );
 }

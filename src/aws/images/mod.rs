@@ -18,8 +18,8 @@ use agentcore_plan::image::{Facts, Freshness, Read, Repository, Trouble};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
-use super::lanes::Lane;
 use super::Aws;
+use super::lanes::Lane;
 use objects::Object;
 use registry::Registry;
 

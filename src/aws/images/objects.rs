@@ -52,11 +52,17 @@ impl Object {
         let mut state = self.state.lock();
         match answer {
             Ok(answer) => {
-                let version = answer.version_id().filter(|id| !id.is_empty() && *id != "null");
+                let version = answer
+                    .version_id()
+                    .filter(|id| !id.is_empty() && *id != "null");
                 let modified = answer.last_modified();
                 let head = ObjectHead {
                     version_id: version.map(str::to_owned),
-                    etag: answer.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
+                    etag: answer
+                        .e_tag()
+                        .unwrap_or_default()
+                        .trim_matches('"')
+                        .to_owned(),
                     last_modified: modified.and_then(|at| Timestamp::from_second(at.secs()).ok()),
                     at,
                 };

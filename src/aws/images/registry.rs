@@ -82,9 +82,11 @@ impl Registry {
         }
         let (all, began) = (*wanted == Wanted::All, Mutex::new(asked));
         let done = if all {
-            self.look_at_all(caller, repository, freshness, &began).await
+            self.look_at_all(caller, repository, freshness, &began)
+                .await
         } else {
-            self.look_at_tags(caller, repository, freshness, &began).await
+            self.look_at_tags(caller, repository, freshness, &began)
+                .await
         };
         let began = *began.lock();
         let mut state = self.state.lock();
@@ -251,7 +253,10 @@ impl Registry {
                 None => break true,
                 Some(_) if images >= MOST_IMAGES => break false,
                 Some(token) if Some(token) == next.as_deref() => {
-                    return Err(failed(classify::unreadable("nextToken repeats itself", None)));
+                    return Err(failed(classify::unreadable(
+                        "nextToken repeats itself",
+                        None,
+                    )));
                 }
                 Some(token) => next = Some(token.to_owned()),
             }

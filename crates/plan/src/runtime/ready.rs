@@ -70,7 +70,11 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
         return pass.desk.rest_held();
     }
     if let Some(trouble) = &wish.held {
-        let text = format!("{}; until then {} cannot be updated", trouble.message, fields.join(", "));
+        let text = format!(
+            "{}; until then {} cannot be updated",
+            trouble.message,
+            fields.join(", ")
+        );
         pass.desk.event_once(true, trouble.reason, &text);
         pass.desk.verdict(Verdict::stalled(trouble.reason, text));
         let rest = pass.desk.backoff();

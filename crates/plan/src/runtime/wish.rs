@@ -42,7 +42,12 @@ pub struct Wish {
 
 impl Wish {
     /// This wish with another artifact. `etag` stands for the content of code that has no version.
-    pub(super) fn with_artifact(mut self, uid: &str, artifact: Artifact, etag: Option<&str>) -> Self {
+    pub(super) fn with_artifact(
+        mut self,
+        uid: &str,
+        artifact: Artifact,
+        etag: Option<&str>,
+    ) -> Self {
         self.config.artifact = artifact;
         self.hash.request = request_hash(uid, &self.config, etag);
         self

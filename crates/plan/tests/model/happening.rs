@@ -235,8 +235,7 @@ pub fn happen(world: &mut World, what: &Happening) {
             world.registry.tags.remove("prod");
         }
         H::ScanFault(on) => {
-            world.registry.fault =
-                on.then_some(agentcore_api::reasons::REGISTRY_UNREACHABLE);
+            world.registry.fault = on.then_some(agentcore_api::reasons::REGISTRY_UNREACHABLE);
         }
         H::Resolve(value) => {
             world.annotate("agentcore.dev/resolve-requested-at", &value.to_string());

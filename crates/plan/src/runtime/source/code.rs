@@ -27,10 +27,7 @@ pub(super) fn recorded(object: &AgentRuntime, code: Code) -> (Code, Option<Strin
 
 /// The code with the version on record.
 fn fixed(code: &Code, record: &CodeStatus) -> (Code, Option<String>) {
-    let etag = record
-        .etag
-        .clone()
-        .filter(|_| record.version_id.is_none());
+    let etag = record.etag.clone().filter(|_| record.version_id.is_none());
     let code = Code {
         s3: S3Location {
             version_id: record.version_id.clone(),
@@ -55,7 +52,9 @@ pub(super) fn settle<'a>(mut pass: Pass<'a>, wish: Wish, code: &'a Code) -> Flow
     let (given, request) = (given(&code.s3), request(pass.view.object));
     let before = pass.desk.status.code.clone().unwrap_or_default();
     if code.s3.version_id.is_some() {
-        let previous = before.version_id.filter(|one| Some(one) != code.s3.version_id.as_ref());
+        let previous = before
+            .version_id
+            .filter(|one| Some(one) != code.s3.version_id.as_ref());
         pass.desk.status.code = Some(CodeStatus {
             given,
             version_id: code.s3.version_id.clone(),
@@ -63,7 +62,12 @@ pub(super) fn settle<'a>(mut pass: Pass<'a>, wish: Wish, code: &'a Code) -> Flow
             last_resolve_request: request.cloned(),
             ..CodeStatus::default()
         });
-        say(&mut pass, true, reasons::RESOLVED, "the object is written with its version");
+        say(
+            &mut pass,
+            true,
+            reasons::RESOLVED,
+            "the object is written with its version",
+        );
         return go(pass, wish, code, Again::default());
     }
     if before.given != given && before.version_id.is_none() && before.etag.is_none() {
@@ -76,7 +80,8 @@ pub(super) fn settle<'a>(mut pass: Pass<'a>, wish: Wish, code: &'a Code) -> Flow
             }
             There::Found(runtime) => {
                 let s3 = runtime.config.artifact.code.as_ref().map(|code| &code.s3);
-                let same = |s3: &&S3Location| s3.bucket == code.s3.bucket && s3.prefix == code.s3.prefix;
+                let same =
+                    |s3: &&S3Location| s3.bucket == code.s3.bucket && s3.prefix == code.s3.prefix;
                 if let Some(version) = s3.filter(same).and_then(|s3| s3.version_id.clone()) {
                     pass.desk.status.code = Some(CodeStatus {
                         given: given.clone(),
@@ -214,9 +219,11 @@ fn go<'a>(pass: Pass<'a>, wish: Wish, code: &Code, again: Again) -> Flow<'a> {
         follow: None,
         ..code.clone()
     };
-    wish.also = record.previous_version_id.is_none().then(|| artifact(plain));
-    wish.code_changed = etag.is_some()
-        && record.applied_etag.is_some()
-        && record.applied_etag != record.etag;
+    wish.also = record
+        .previous_version_id
+        .is_none()
+        .then(|| artifact(plain));
+    wish.code_changed =
+        etag.is_some() && record.applied_etag.is_some() && record.applied_etag != record.etag;
     ControlFlow::Continue((pass, wish, again))
 }

@@ -2,28 +2,19 @@
 
 use std::ops::ControlFlow;
 
-use agentcore_api::reasons;
-use agentcore_api::runtime::{Artifact, Container, ImageChoice, ImageStatus, RejectedImage};
-use agentcore_api::values::ImageRef;
 use agentcore_api::AgentRuntime;
-use jiff::{SignedDuration, Timestamp};
+use agentcore_api::reasons;
+use agentcore_api::runtime::{Artifact, Container, ImageChoice, ImageStatus};
+use agentcore_api::values::ImageRef;
 
 use super::super::pass::Pass;
 use super::super::wish::Wish;
+use super::follow::Seen;
 use super::{Again, Flow, There, ask, get, plain, refused, request, say, set, stand_by, there};
-use crate::desk::parsed;
-use crate::image::{
-    Choice, Current, Freshness, Listing, Policy, Read, Repository, Selection, Trouble, Wanted,
-    said, select,
-};
-
-/// Most images that are remembered as not taken.
-const MOST_REJECTED: usize = 10;
-/// How old the time of the last look may get in status.
-const TIMES_KEPT: SignedDuration = SignedDuration::from_hours(1);
+use crate::image::{Choice, Freshness, Policy, Read, Repository, Trouble, Wanted, said};
 
 /// What the image becomes.
-enum Found {
+pub(super) enum Found {
     /// First ask.
     Ask(Read),
     /// This.
@@ -33,15 +24,15 @@ enum Found {
 }
 
 /// One image of one pass.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     given: &'a str,
-    image: ImageRef,
-    repository: Repository,
-    policy: Option<Policy>,
+    pub image: ImageRef,
+    pub repository: Repository,
+    pub policy: Option<Policy>,
     pin: Option<&'a str>,
     request: Option<&'a String>,
     /// Whether a fresh look was asked for, and not answered yet.
-    asked: bool,
+    pub asked: bool,
 }
 
 /// The image that the status says is used; as written where it says none.
@@ -76,7 +67,8 @@ pub(super) fn settle<'a>(mut pass: Pass<'a>, wish: Wish, container: &'a Containe
     };
     let Some(repository) = Repository::of(&image) else {
         if follow.is_some() {
-            let text = "spec.artifact.container.follow needs an image in a private Amazon ECR repository";
+            let text =
+                "spec.artifact.container.follow needs an image in a private Amazon ECR repository";
             return refused(pass, text.to_owned());
         }
         as_written(&mut pass, given, &image);
@@ -92,7 +84,12 @@ pub(super) fn settle<'a>(mut pass: Pass<'a>, wish: Wish, container: &'a Containe
     };
     if policy.is_none() && image.digest.is_some() {
         as_written(&mut pass, given, &image);
-        say(&mut pass, true, reasons::RESOLVED, "the image is written with its digest");
+        say(
+            &mut pass,
+            true,
+            reasons::RESOLVED,
+            "the image is written with its digest",
+        );
         return go(pass, wish, given, None, Again::default());
     }
     let request = request(pass.view.object);
@@ -140,13 +137,7 @@ fn former(record: &ImageStatus) -> Option<ImageChoice> {
 }
 
 /// Goes on with this image. `also`: what AWS may have instead.
-fn go<'a>(
-    pass: Pass<'a>,
-    wish: Wish,
-    image: &str,
-    also: Option<&str>,
-    again: Again,
-) -> Flow<'a> {
+fn go<'a>(pass: Pass<'a>, wish: Wish, image: &str, also: Option<&str>, again: Again) -> Flow<'a> {
     let artifact = |image: &str| Artifact {
         container: Some(plain(image)),
         code: None,
@@ -216,168 +207,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    fn follow(
-        &self,
-        mut pass: Pass<'a>,
-        wish: Wish,
-        known: bool,
-        policy: &Policy,
-        pin: Option<&'a str>,
-    ) -> Flow<'a> {
-        let (wanted, now) = (policy.wanted(), pass.desk.now);
-        let freshness = self.freshness(policy);
-        let answer = pass.view.facts.source.listings.get(&wanted);
-        let listing = match answer {
-            None => {
-                return ask(
-                    pass,
-                    Read::Look {
-                        repository: self.repository.clone(),
-                        wanted,
-                        freshness,
-                    },
-                );
-            }
-            Some(Err(trouble)) => {
-                // What is held needs no look.
-                if let (Some(pin), true) = (pin, known) {
-                    if pass.desk.status.image.as_ref().and_then(|it| it.pinned.as_deref()) == Some(pin) {
-                        let again = trouble.again.map(|at| Again::at(now, at));
-                        say(&mut pass, false, trouble.reason, &trouble.message);
-                        return self.go_on(pass, wish, again);
-                    }
-                }
-                return self.fail(pass, wish, known, trouble.clone());
-            }
-            Some(Ok(listing)) => listing.clone(),
-        };
-        let next = super::next_look(&pass, listing.at, policy.interval);
-        let record = pass.desk.status.image.clone().unwrap_or_default();
-        let current = known
-            .then(|| {
-                record.digest.as_deref().map(|digest| Current {
-                    digest,
-                    tag: record.tag.as_deref(),
-                    pushed_at: record.pushed_at.as_deref().and_then(parsed),
-                })
-            })
-            .flatten();
-        let selection = select(policy, &listing, current.as_ref(), &pass.view.facts.source, now);
-        let mut again = Again::at(now, next);
-        let scan = Some((&*listing, next));
-        if let Some(pin) = pin {
-            let flow = self.hold(pass, wish, known, pin, scan, again);
-            return flow.map_continue(|(mut pass, wish, again)| {
-                show(&mut pass, policy, &listing);
-                (pass, wish, again)
-            });
-        }
-        if let Some(image) = pass.desk.status.image.as_mut() {
-            image.pinned = None;
-        }
-        match selection {
-            Selection::Inspect { digest } => ask(pass, self.inspect(digest)),
-            Selection::Unknown(trouble) => self.fail(pass, wish, known, trouble),
-            Selection::Keep { tag } => {
-                if let Some(image) = pass.desk.status.image.as_mut() {
-                    image.tag = Some(tag);
-                    image.candidate = None;
-                }
-                self.stay_after(pass, wish, scan, again)
-            }
-            Selection::Pick(choice) => {
-                self.take(pass, wish, known, Found::Good(choice), Some((scan, again)))
-            }
-            Selection::Wait { .. } | Selection::Refused { .. } => {
-                if let Selection::Wait { until, .. } = &selection {
-                    again = Again::at(now, next.min(*until));
-                }
-                if !known {
-                    return self.first(pass, wish, selection, scan, again);
-                }
-                let trouble = rejection(&selection);
-                candidate(&mut pass, &selection, trouble.as_ref());
-                let flow = self.stay_after(pass, wish, scan, again);
-                match (flow, trouble) {
-                    (ControlFlow::Continue((mut pass, wish, again)), Some(trouble)) => {
-                        say(&mut pass, false, trouble.reason, &trouble.message);
-                        ControlFlow::Continue((pass, wish, again))
-                    }
-                    (flow, _) => flow,
-                }
-            }
-        }
-    }
-
-    /// The policy takes nothing yet, and nothing runs: the written image serves until it does.
-    fn first(
-        &self,
-        pass: Pass<'a>,
-        wish: Wish,
-        selection: Selection,
-        scan: Option<(&Listing, Timestamp)>,
-        again: Again,
-    ) -> Flow<'a> {
-        let freshness = self.policy.as_ref().map_or(Freshness::Now, |it| self.freshness(it));
-        let found = match (&self.image.digest, self.image.effective_tag()) {
-            (Some(digest), _) => self.examined(&pass, None, digest),
-            (None, tag) => self.tagged(&pass, tag.unwrap_or("latest"), freshness),
-        };
-        let refused = rejection(&selection);
-        let flow = self.take(pass, wish, false, found, Some((scan, again)));
-        let ControlFlow::Continue((mut pass, wish, again)) = flow else {
-            return flow;
-        };
-        candidate(&mut pass, &selection, refused.as_ref());
-        if let Some(trouble) = refused {
-            say(&mut pass, false, trouble.reason, &trouble.message);
-        }
-        ControlFlow::Continue((pass, wish, again))
-    }
-
-    /// `pin`: read once, then held.
-    fn hold(
-        &self,
-        mut pass: Pass<'a>,
-        wish: Wish,
-        known: bool,
-        pin: &str,
-        scan: Option<(&Listing, Timestamp)>,
-        again: Again,
-    ) -> Flow<'a> {
-        let held = pass.desk.status.image.as_ref();
-        let same = held.and_then(|image| image.pinned.as_deref()) == Some(pin);
-        if known && same && !self.asked {
-            return self.stay_after(pass, wish, scan, again);
-        }
-        let found = if pin.starts_with("sha256:") {
-            self.examined(&pass, None, pin)
-        } else {
-            self.tagged(&pass, pin, Freshness::Now)
-        };
-        let good = matches!(found, Found::Good(_));
-        let flow = self.take(pass, wish, known, found, Some((scan, again)));
-        match flow {
-            ControlFlow::Continue((held, wish, again)) if good => {
-                pass = held;
-                if let Some(image) = pass.desk.status.image.as_mut() {
-                    image.pinned = Some(pin.to_owned());
-                }
-                ControlFlow::Continue((pass, wish, again))
-            }
-            flow => flow,
-        }
-    }
-
-    fn freshness(&self, policy: &Policy) -> Freshness {
-        if self.asked {
-            Freshness::Now
-        } else {
-            Freshness::Within(policy.interval)
-        }
-    }
-
-    fn inspect(&self, digest: String) -> Read {
+    pub fn inspect(&self, digest: String) -> Read {
         Read::Inspect {
             repository: self.repository.clone(),
             digest,
@@ -385,7 +215,7 @@ impl<'a> Look<'a> {
     }
 
     /// What a tag names.
-    fn tagged(&self, pass: &Pass<'_>, tag: &str, freshness: Freshness) -> Found {
+    pub fn tagged(&self, pass: &Pass<'_>, tag: &str, freshness: Freshness) -> Found {
         let wanted = Wanted::Tag(tag.to_owned());
         match pass.view.facts.source.listings.get(&wanted) {
             None => Found::Ask(Read::Look {
@@ -406,7 +236,7 @@ impl<'a> Look<'a> {
     }
 
     /// Whether an image can run.
-    fn examined(&self, pass: &Pass<'_>, tag: Option<&str>, digest: &str) -> Found {
+    pub fn examined(&self, pass: &Pass<'_>, tag: Option<&str>, digest: &str) -> Found {
         match pass.view.facts.source.images.get(digest) {
             None => Found::Ask(self.inspect(digest.to_owned())),
             Some(Err(trouble)) => Found::Trouble(trouble.clone()),
@@ -430,13 +260,13 @@ impl<'a> Look<'a> {
     }
 
     /// Takes what was found.
-    fn take(
+    pub fn take(
         &self,
         mut pass: Pass<'a>,
         wish: Wish,
         known: bool,
         found: Found,
-        after: Option<(Option<(&Listing, Timestamp)>, Again)>,
+        after: Option<Seen<'_>>,
     ) -> Flow<'a> {
         let choice = match found {
             Found::Ask(read) => return ask(pass, read),
@@ -481,13 +311,13 @@ impl<'a> Look<'a> {
             last_resolve_request: self.request.cloned(),
         });
         match after {
-            Some((scan, again)) => self.stay_after(pass, wish, scan, again),
+            Some(seen) => self.stay_after(pass, wish, seen),
             None => self.stay(pass, wish, None),
         }
     }
 
     /// Nothing new could be found out. What is on record goes on; without a record nothing is made.
-    fn fail(&self, mut pass: Pass<'a>, wish: Wish, known: bool, trouble: Trouble) -> Flow<'a> {
+    pub fn fail(&self, mut pass: Pass<'a>, wish: Wish, known: bool, trouble: Trouble) -> Flow<'a> {
         if known {
             say(&mut pass, false, trouble.reason, &trouble.message);
             let again = match trouble.again {
@@ -527,24 +357,15 @@ impl<'a> Look<'a> {
         self.go_on(pass, wish, again)
     }
 
-    fn stay_after(
-        &self,
-        pass: Pass<'a>,
-        wish: Wish,
-        scan: Option<(&Listing, Timestamp)>,
-        again: Again,
-    ) -> Flow<'a> {
-        let flow = self.stay(pass, wish, Some(again));
-        let ControlFlow::Continue((mut pass, wish, again)) = flow else {
-            return flow;
-        };
-        if let Some((listing, next)) = scan {
-            note_look(&mut pass, listing, next);
-        }
-        ControlFlow::Continue((pass, wish, again))
+    pub fn stay_after(&self, pass: Pass<'a>, wish: Wish, seen: Seen<'_>) -> Flow<'a> {
+        let flow = self.stay(pass, wish, Some(seen.again));
+        flow.map_continue(|(mut pass, wish, again)| {
+            seen.note(&mut pass);
+            (pass, wish, again)
+        })
     }
 
-    fn go_on(&self, pass: Pass<'a>, wish: Wish, again: Option<Again>) -> Flow<'a> {
+    pub fn go_on(&self, pass: Pass<'a>, wish: Wish, again: Option<Again>) -> Flow<'a> {
         let record = pass.desk.status.image.clone().unwrap_or_default();
         let digest = record.digest.as_deref().unwrap_or_default();
         let pinned = self.image.pinned(digest).to_string();
@@ -552,84 +373,4 @@ impl<'a> Look<'a> {
         let also = record.previous.is_none().then_some(self.given);
         go(pass, wish, &pinned, also, again.unwrap_or_default())
     }
-}
-
-/// Writes the times of a look where the rest of the status changes too, or they have grown old.
-fn note_look(pass: &mut Pass<'_>, listing: &Listing, next: Timestamp) {
-    let before = pass.view.object.status.as_ref().and_then(|it| it.image.clone());
-    let Some(image) = pass.desk.status.image.as_mut() else {
-        return;
-    };
-    let last = image.last_scan_time.as_deref().and_then(parsed);
-    let recent = last.is_some_and(|last| listing.at.duration_since(last) < TIMES_KEPT);
-    if recent && before.as_ref() == Some(&*image) {
-        return;
-    }
-    image.last_scan_time = Some(listing.at.to_string());
-    image.next_scan_time = Some(next.to_string());
-    image.tags_seen = u32::try_from(listing.tags.len()).ok();
-}
-
-/// Why a selection takes nothing, if it is for good.
-fn rejection(selection: &Selection) -> Option<Trouble> {
-    match selection {
-        Selection::Refused {
-            reason, message, ..
-        } => Some(Trouble {
-            reason,
-            message: message.clone(),
-            again: None,
-        }),
-        _ => None,
-    }
-}
-
-/// Shows what the policy would take while something else is held.
-fn show(pass: &mut Pass<'_>, policy: &Policy, listing: &Listing) {
-    if let Some(image) = pass.desk.status.image.as_mut() {
-        image.candidate = policy
-            .best(listing)
-            .ok()
-            .filter(|best| image.digest.as_ref() != Some(&best.digest))
-            .map(|best| ImageChoice {
-                digest: best.digest.clone(),
-                tag: Some(best.tag.clone()),
-            });
-    }
-}
-
-/// Notes what the policy would take, and that it is not taken.
-fn candidate(pass: &mut Pass<'_>, selection: &Selection, rejected: Option<&Trouble>) {
-    let choice = match selection {
-        Selection::Wait { choice, .. } | Selection::Pick(choice) => Some(choice),
-        Selection::Refused { choice, .. } => choice.as_ref(),
-        _ => None,
-    };
-    let now = crate::desk::whole_second(pass.desk.now);
-    let Some(image) = pass.desk.status.image.as_mut() else {
-        return;
-    };
-    if !matches!(selection, Selection::Inspect { .. } | Selection::Unknown(_)) {
-        image.candidate = choice.map(|choice| ImageChoice {
-            digest: choice.digest.clone(),
-            tag: choice.tag.clone(),
-        });
-    }
-    let (Some(choice), Some(trouble)) = (choice, rejected) else {
-        return;
-    };
-    let seen = |one: &RejectedImage| one.digest == choice.digest && one.reason == trouble.reason;
-    if image.rejected.iter().any(seen) {
-        return;
-    }
-    image.rejected.retain(|one| one.digest != choice.digest);
-    image.rejected.push(RejectedImage {
-        digest: choice.digest.clone(),
-        reason: trouble.reason.to_owned(),
-        time: now.to_string(),
-    });
-    let surplus = image.rejected.len().saturating_sub(MOST_REJECTED);
-    image.rejected.drain(..surplus);
-    let text = format!("{}: {}", trouble.reason, trouble.message);
-    pass.desk.event(true, reasons::IMAGE_REJECTED, text);
 }

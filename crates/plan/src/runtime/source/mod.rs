@@ -2,6 +2,7 @@
 
 mod code;
 mod container;
+mod follow;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -174,12 +175,13 @@ fn stand_by(mut pass: Pass<'_>, trouble: &Trouble) -> Decision {
     let text = format!("{}; it is tried again by itself", trouble.message);
     pass.desk
         .event_once(state == State::Stalled, trouble.reason, &text);
-    pass.desk
-        .verdict(Verdict::new(state, trouble.reason, text));
+    pass.desk.verdict(Verdict::new(state, trouble.reason, text));
     pass.desk.handled();
     let now = pass.desk.now;
     let rest = pass.desk.backoff();
-    let again = trouble.again.map_or(Again::default(), |at| Again::at(now, at));
+    let again = trouble
+        .again
+        .map_or(Again::default(), |at| Again::at(now, at));
     again.bound(pass.desk.rest(rest))
 }
 
@@ -203,7 +205,10 @@ fn set(pass: &mut Pass<'_>, status: &str, reason: &str, message: &str) {
         status: status.to_owned(),
         type_: IMAGE_RESOLVED.to_owned(),
     };
-    match conditions.iter_mut().find(|one| one.type_ == IMAGE_RESOLVED) {
+    match conditions
+        .iter_mut()
+        .find(|one| one.type_ == IMAGE_RESOLVED)
+    {
         Some(before) => *before = condition,
         None => conditions.push(condition),
     }
