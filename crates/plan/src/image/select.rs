@@ -134,14 +134,13 @@ fn chosen(seen: &Tagged, inspected: &Inspected) -> Choice {
 }
 
 fn nothing(policy: &Policy, excluded: bool) -> Selection {
-    let (reason, what) = if excluded {
-        (reasons::EXCLUDED, "everything that it has for")
+    let what = policy.describe();
+    let (reason, message) = if excluded {
+        let text = format!("everything that the repository has for {what} is excluded");
+        (reasons::EXCLUDED, text)
     } else {
-        (reasons::TAG_NOT_FOUND, "the repository has nothing for")
-    };
-    let message = match excluded {
-        true => format!("{what} {} is excluded", policy.describe()),
-        false => format!("{what} {}", policy.describe()),
+        let text = format!("the repository has nothing for {what}");
+        (reasons::TAG_NOT_FOUND, text)
     };
     Selection::Refused {
         choice: None,

@@ -215,6 +215,16 @@ pub fn happen(world: &mut World, what: &Happening) {
             world.edit_endpoint(|spec| spec.suspend = on.then_some(true));
         }
         H::Heal(healed) => world.aws.healed = *healed,
+        H::Follow(_) | H::Push(..) | H::Retag(_) | H::ScanFault(_) | H::Resolve(_) => {
+            happen_to_images(world, what);
+        }
+    }
+}
+
+/// What happens in the registry, and to what the spec says of it.
+fn happen_to_images(world: &mut World, what: &Happening) {
+    use Happening as H;
+    match what {
         H::Follow(which) => world.edit(|spec| {
             if let Some(container) = &mut spec.artifact.container {
                 container.image = PRIVATE.into();
@@ -240,6 +250,7 @@ pub fn happen(world: &mut World, what: &Happening) {
         H::Resolve(value) => {
             world.annotate("agentcore.dev/resolve-requested-at", &value.to_string());
         }
+        _ => {}
     }
 }
 

@@ -88,27 +88,8 @@ impl<'a> Look<'a> {
         if let Some(image) = pass.desk.status.image.as_mut() {
             image.pinned = None;
         }
-        let selection = self.selection(&pass, known, policy, &listing);
+        let selection = choose(&pass, known, policy, &listing);
         self.selected(pass, wish, known, selection, seen)
-    }
-
-    fn selection(
-        &self,
-        pass: &Pass<'_>,
-        known: bool,
-        policy: &Policy,
-        listing: &Listing,
-    ) -> Selection {
-        let record = pass.desk.status.image.as_ref().filter(|_| known);
-        let current = record.and_then(|record| {
-            Some(Current {
-                digest: record.digest.as_deref()?,
-                tag: record.tag.as_deref(),
-                pushed_at: record.pushed_at.as_deref().and_then(parsed),
-            })
-        });
-        let facts = &pass.view.facts.source;
-        select(policy, listing, current.as_ref(), facts, pass.desk.now)
     }
 
     fn selected(
@@ -189,6 +170,20 @@ impl<'a> Look<'a> {
             Freshness::Now
         }
     }
+}
+
+/// What the policy makes of a look, and of what is on record.
+fn choose(pass: &Pass<'_>, known: bool, policy: &Policy, listing: &Listing) -> Selection {
+    let record = pass.desk.status.image.as_ref().filter(|_| known);
+    let current = record.and_then(|record| {
+        Some(Current {
+            digest: record.digest.as_deref()?,
+            tag: record.tag.as_deref(),
+            pushed_at: record.pushed_at.as_deref().and_then(parsed),
+        })
+    });
+    let facts = &pass.view.facts.source;
+    select(policy, listing, current.as_ref(), facts, pass.desk.now)
 }
 
 /// What a pin holds.

@@ -137,15 +137,15 @@ fn answered(answer: &Answer<Runtime>) -> There<'_> {
     }
 }
 
-fn get<'a>(pass: Pass<'a>, id: String) -> Flow<'a> {
+fn get(pass: Pass<'_>, id: String) -> Flow<'_> {
     ControlFlow::Break(pass.desk.read(Read::Runtime { id }))
 }
 
-fn ask<'a>(pass: Pass<'a>, read: image::Read) -> Flow<'a> {
+fn ask(pass: Pass<'_>, read: image::Read) -> Flow<'_> {
     ControlFlow::Break(pass.desk.read(Read::Source(read)))
 }
 
-fn refused<'a>(pass: Pass<'a>, message: String) -> Flow<'a> {
+fn refused(pass: Pass<'_>, message: String) -> Flow<'_> {
     let refusal = Refusal::new(reasons::INVALID_SPEC, message);
     ControlFlow::Break(super::plan::refused(pass, refusal))
 }
