@@ -13,6 +13,7 @@ mod apiserver {
     mod endpoints;
     mod faults;
     mod history;
+    mod images;
     mod kills;
     mod leases;
     mod lifecycle;

@@ -9,6 +9,7 @@ mod classify;
 mod control;
 mod convert;
 mod data_plane;
+mod images;
 pub mod inventory;
 pub mod lanes;
 pub mod observe;
@@ -18,7 +19,7 @@ pub use control::{Control, EndpointWish};
 pub use data_plane::DataPlane;
 pub use inventory::{Inventory, Wake, pace};
 pub use lanes::{DEFAULT_RATE, Lane, RateError, Rates};
-pub use observe::{Call, CallObserver, Unobserved};
+pub use observe::{Call, CallObserver, Scan, Unobserved};
 pub use operation::Operation;
 
 use std::collections::HashMap;
@@ -71,6 +72,7 @@ pub struct Aws {
     callers: Mutex<HashMap<String, Arc<Caller>>>,
     /// Made with the first data plane.
     invoke: OnceLock<Client>,
+    images: images::Images,
 }
 
 /// The observer, in a shape that can be printed.
@@ -118,6 +120,7 @@ impl Aws {
             observer: Observer(observer),
             callers: Mutex::default(),
             invoke: OnceLock::new(),
+            images: images::Images::default(),
         })
     }
 
@@ -172,6 +175,8 @@ impl Aws {
         let caller = Arc::new(Caller {
             client: aws_sdk_bedrockagentcorecontrol::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
+            ecr: aws_sdk_ecr::Client::new(&config),
+            s3: aws_sdk_s3::Client::new(&config),
             region: region.to_owned(),
             lanes: Lanes::new(self.rates.clone()),
             observer: self.observer.clone(),

@@ -27,10 +27,24 @@ pub struct Call<'a> {
     pub waited: Duration,
 }
 
+/// A look at a repository that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan<'a> {
+    /// Name of the repository.
+    pub repository: &'a str,
+    /// `success`, `incomplete` where there is more than is looked at, or the reason of a failure.
+    pub result: &'static str,
+    /// Time between looks of who asked, where somebody follows the repository.
+    pub interval: Option<Duration>,
+}
+
 /// Counts and times calls.
 pub trait CallObserver: Send + Sync + 'static {
     /// Called once for each attempt, when it ends. Must not block.
     fn observe(&self, call: &Call<'_>);
+
+    /// Called once for each look at a repository, when it ends. Must not block.
+    fn scanned(&self, _: &Scan<'_>) {}
 }
 
 /// Looks away.

@@ -47,6 +47,10 @@ operations! {
     GetCallerIdentity,
     InvokeAgentRuntime,
     StopRuntimeSession,
+    BatchGetImage,
+    DescribeImages,
+    GetDownloadUrlForLayer,
+    HeadObject,
 }
 
 impl Operation {
@@ -62,6 +66,10 @@ impl Operation {
                 | Self::ListTagsForResource
                 | Self::GetResourcePolicy
                 | Self::GetCallerIdentity
+                | Self::BatchGetImage
+                | Self::DescribeImages
+                | Self::GetDownloadUrlForLayer
+                | Self::HeadObject
         )
     }
 

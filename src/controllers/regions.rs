@@ -73,6 +73,15 @@ impl Regions {
         self.aws.data_plane(name)
     }
 
+    /// Answers a question about where images or code come from; these have regions of their own.
+    pub async fn source(
+        &self,
+        read: agentcore_plan::image::Read,
+        facts: &mut agentcore_plan::image::Facts,
+    ) {
+        self.aws.source(read, facts).await;
+    }
+
     /// Stops watching for an object in transition, in whatever region it was.
     pub fn settle(&self, key: &str) {
         for region in self.cells.lock().values().filter_map(|cell| cell.get()) {

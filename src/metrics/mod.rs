@@ -1,6 +1,7 @@
 //! Prometheus metrics. Names begin with `agentcore_`; no label is free text, an id or a digest, but for the `*_info` series.
 
 mod objects;
+mod scans;
 
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use prometheus::{
     TextEncoder,
 };
 
-use crate::aws::{Call, CallObserver};
+use crate::aws::{Call, CallObserver, Scan};
 
 /// From a cache hit to a call that takes its whole time-out.
 const CALL_BUCKETS: &[f64] = &[
@@ -40,6 +41,7 @@ pub struct Metrics {
     aws_wait_seconds: HistogramVec,
     objects: Mutex<Vec<(Store<AgentRuntime>, Store<AgentEndpoint>)>>,
     sessions: Mutex<Vec<Store<AgentSession>>>,
+    scans: scans::Scans,
 }
 
 impl Metrics {
@@ -95,6 +97,7 @@ impl Metrics {
             )?,
             objects: Mutex::default(),
             sessions: Mutex::default(),
+            scans: scans::Scans::new()?,
             registry,
         };
         let Self {
@@ -110,6 +113,7 @@ impl Metrics {
             aws_wait_seconds,
             objects: _,
             sessions: _,
+            scans: _,
         } = &metrics;
         registry.register(Box::new(leader.clone()))?;
         registry.register(Box::new(queue.clone()))?;
@@ -169,6 +173,10 @@ impl Metrics {
         match objects::families(&self.objects.lock(), &self.sessions.lock()) {
             Ok(more) => families.extend(more),
             Err(error) => tracing::error!(%error, "object metrics not exported"),
+        }
+        match self.scans.families() {
+            Ok(more) => families.extend(more),
+            Err(error) => tracing::error!(%error, "metrics of looks not exported"),
         }
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
@@ -237,6 +245,10 @@ impl CallObserver for Metrics {
         if class == Some(Class::Throttled) {
             self.aws_throttles.with_label_values(&[operation]).inc();
         }
+    }
+
+    fn scanned(&self, scan: &Scan<'_>) {
+        self.scans.ended(scan);
     }
 }
 

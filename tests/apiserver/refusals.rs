@@ -18,7 +18,7 @@ fn message(object: &AgentRuntime) -> String {
 async fn a_missing_image_fails_and_heals_by_a_push_and_a_request() {
     let rig = Rig::start("ref-image").await;
     let _operator = rig.operator(&[]);
-    let image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/later:prod";
+    let image = "public.ecr.aws/team-a/later:prod";
     rig.apply_runtime(
         "support",
         rig.spec_with(json!({"artifact": {"container": {"image": image}}})),
@@ -55,7 +55,8 @@ async fn a_missing_image_fails_and_heals_by_a_push_and_a_request() {
     })
     .await;
     let mutations = rig.mutations().await;
-    rig.push("later", "prod", &["arm64"]).await;
+    rig.push("public.ecr.aws/team-a/later", "prod", &["arm64"])
+        .await;
     assert_eq!(rig.mutations().await, mutations, "no hot loop meanwhile");
     rig.annotate_runtime(
         "support",
@@ -79,7 +80,7 @@ async fn a_failed_create_heals_by_an_edit_even_where_update_is_refused() {
     rig.settings(json!({"updateFromCreateFailed": "conflict"}))
         .await;
     let _operator = rig.operator(&[]);
-    let image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/missing:prod";
+    let image = "public.ecr.aws/team-a/missing:prod";
     rig.apply_runtime(
         "support",
         rig.spec_with(json!({"artifact": {"container": {"image": image}}})),
@@ -97,9 +98,10 @@ async fn a_failed_create_heals_by_an_edit_even_where_update_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_for_another_processor_is_named() {
     let rig = Rig::start("ref-arch").await;
-    rig.push("intel", "prod", &["amd64"]).await;
+    rig.push("public.ecr.aws/team-a/intel", "prod", &["amd64"])
+        .await;
     let _operator = rig.operator(&[]);
-    let image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/intel:prod";
+    let image = "public.ecr.aws/team-a/intel:prod";
     rig.apply_runtime(
         "support",
         rig.spec_with(json!({"artifact": {"container": {"image": image}}})),
@@ -210,7 +212,7 @@ async fn a_failed_update_keeps_the_last_good_version_serving() {
     let _operator = rig.operator(&[]);
     rig.apply_runtime("support", rig.spec()).await;
     rig.runtime_ready("support").await;
-    let image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/missing:prod";
+    let image = "public.ecr.aws/team-a/missing:prod";
     rig.apply_runtime(
         "support",
         rig.spec_with(json!({"artifact": {"container": {"image": image}}})),

@@ -182,12 +182,17 @@ impl Rig {
     }
 
     async fn push_image(&self, image: Value) {
+        self.sim_post("/_sim/images", image).await;
+    }
+
+    /// A POST to the simulator's admin API, and its answer.
+    pub async fn sim_post(&self, path: &str, body: Value) -> Value {
         self.send(
             self.http
-                .post(format!("{}/_sim/images", self.sim.url()))
-                .json(&image),
+                .post(format!("{}{path}", self.sim.url()))
+                .json(&body),
         )
-        .await;
+        .await
     }
 
     async fn sim_put(&self, path: &str, body: Value) {
@@ -265,7 +270,7 @@ impl Rig {
 
     /// How often anything was changed in AWS, or tried to.
     pub async fn mutations(&self) -> u64 {
-        let reads = ["Get", "List", "Describe", "BatchGet"];
+        let reads = ["Get", "List", "Describe", "BatchGet", "Head"];
         self.all_calls()
             .await
             .iter()

@@ -29,6 +29,7 @@ pub fn full() -> RuntimeConfig {
                 prefix: "support/app.zip".to_owned(),
                 version_id: Some("abc123".to_owned()),
             },
+            follow: None,
         }),
     };
     let network = Network {
@@ -199,6 +200,7 @@ pub fn minimal(image: &str) -> RuntimeConfig {
         artifact: Artifact {
             container: Some(Container {
                 image: image.to_owned(),
+                follow: None,
             }),
             code: None,
         },

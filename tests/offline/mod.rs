@@ -4,6 +4,7 @@ mod access;
 mod broken;
 mod faults;
 mod full_config;
+mod images;
 mod inventory;
 mod lists;
 mod round_trip;

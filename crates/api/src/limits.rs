@@ -10,6 +10,16 @@ pub const NAME_MAX: usize = 48;
 pub const IMAGE_PATTERN: &str = r"^(([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?|public\.ecr\.aws)/((?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*)(?::([a-zA-Z0-9_][a-zA-Z0-9_.-]{0,299}))?(?:@([a-zA-Z0-9_+.-]+:[a-fA-F0-9]+))?$";
 /// Most characters of an image.
 pub const IMAGE_MAX: usize = 1024;
+/// Tag of an image (Amazon ECR).
+pub const TAG_PATTERN: &str = "^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,299}$";
+/// Most characters of a tag.
+pub const TAG_MAX: usize = 300;
+/// Digest of an image.
+pub const DIGEST_PATTERN: &str = "^sha256:[a-f0-9]{64}$";
+/// A tag or a digest.
+pub const PIN_PATTERN: &str = "^([a-zA-Z0-9_][a-zA-Z0-9_.-]{0,299}|sha256:[a-f0-9]{64})$";
+/// Most characters of a regular expression.
+pub const REGEX_MAX: usize = 256;
 /// ARN of an IAM role (AgentCore API: `RoleArn`, and a name after the last slash).
 pub const ROLE_ARN_PATTERN: &str = r"^arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.*[^/\s]$";
 /// Most characters of a role's ARN.

@@ -7,6 +7,8 @@ pub const FINALIZER: &str = "agentcore.dev/finalizer";
 pub mod annotations {
     /// Any new value asks for one more attempt now; echoed as `status.lastHandledRequest`.
     pub const REQUESTED_AT: &str = "agentcore.dev/requested-at";
+    /// Any new value asks for the tag of the image, or the object of the code, to be read again now.
+    pub const RESOLVE_REQUESTED_AT: &str = "agentcore.dev/resolve-requested-at";
     /// `"true"`: deleting the runtime deletes endpoints that no AgentEndpoint owns.
     pub const DELETE_ENDPOINTS: &str = "agentcore.dev/delete-endpoints";
     /// `"true"`: a stuck deletion gives up and leaves the AWS resource behind.

@@ -136,4 +136,38 @@ reasons! {
     PRUNE_FAILED = "PruneFailed";
     /// The runtime has used 80 % of the versions that AgentCore takes.
     VERSIONS_NEAR_QUOTA = "VersionsNearQuota";
+    /// The image or the code was found, and what AWS gets is fixed to it.
+    RESOLVED = "Resolved";
+    /// Images of public.ecr.aws are given to AWS as they are written.
+    TAKEN_AS_WRITTEN = "TakenAsWritten";
+    /// The operator may not read the repository.
+    REGISTRY_ACCESS_DENIED = "RegistryAccessDenied";
+    /// The repository has no such tag, digest, or tag that the policy takes.
+    TAG_NOT_FOUND = "TagNotFound";
+    /// There is no such repository.
+    REPOSITORY_NOT_FOUND = "RepositoryNotFound";
+    /// The image has nothing for linux/arm64.
+    NO_ARM64 = "NoArm64";
+    /// The image is larger than the 2 GB that AgentCore takes.
+    TOO_LARGE = "TooLarge";
+    /// The index is there, and the image that it names for linux/arm64 is not, or not yet.
+    IMAGE_INCOMPLETE = "ImageIncomplete";
+    /// The registry did not answer, or with an error of its own.
+    REGISTRY_UNREACHABLE = "RegistryUnreachable";
+    /// The repository holds more tagged images than are looked at, so what is newest is not known.
+    LISTING_INCOMPLETE = "ListingIncomplete";
+    /// What the policy would take is older than what runs.
+    DOWNGRADE_REFUSED = "DowngradeRefused";
+    /// What the policy would take is excluded.
+    EXCLUDED = "Excluded";
+    /// The object of the code is not there.
+    CODE_NOT_FOUND = "CodeNotFound";
+    /// The operator may not read the object of the code.
+    CODE_ACCESS_DENIED = "CodeAccessDenied";
+    /// S3 did not answer, or with an error of its own.
+    CODE_UNREACHABLE = "CodeUnreachable";
+    /// Another image or code is taken from now on.
+    IMAGE_PICKED = "ImagePicked";
+    /// An image was not taken.
+    IMAGE_REJECTED = "ImageRejected";
 }

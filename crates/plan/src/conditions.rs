@@ -100,6 +100,9 @@ impl Verdict {
                 type_: kind.to_owned(),
             });
         }
+        // Conditions of another kind say nothing of Ready, and stay.
+        let other = |one: &Condition| ![READY, RECONCILING, STALLED].contains(&one.type_.as_str());
+        conditions.extend(old.into_iter().filter(other));
     }
 }
 

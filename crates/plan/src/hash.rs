@@ -46,6 +46,11 @@ impl WishHash {
         }
     }
 
+    /// The first part alone.
+    pub(crate) fn request<R: Serialize>(uid: &str, request: &R) -> String {
+        keyed(uid, &json(request))
+    }
+
     /// Reads the text form; what is not one counts as never compared.
     pub fn parse(text: &str) -> Self {
         let mut parts = text.splitn(4, '.').map(str::to_owned);

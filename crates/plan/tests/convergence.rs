@@ -11,6 +11,7 @@ use agentcore_plan::fault::Class;
 use agentcore_plan::runtime::{differing, render};
 use agentcore_plan::step::Due;
 use model::happening::{Happening, happen, happening, switches};
+use model::world::registry::digest;
 use model::world::{Disturb, Secret, Stored, World, endpoint_object, runtime_object};
 use model::{Switches, fault};
 use proptest::prelude::*;
@@ -48,6 +49,7 @@ fn check(switches: Switches, happenings: &[Happening]) {
     let mut world = World::new(switches);
     foreign(&mut world);
     let stranger = format!("{:?}", world.aws.runtimes[0]);
+    world.registry.push("prod", 0, world.aws.now);
     world.uid = 1;
     world.runtime = Some(Stored::new(runtime_object(1)));
     world.endpoint = Some(Stored::new(endpoint_object(1)));
@@ -72,6 +74,8 @@ fn calm(world: &mut World) {
     world.aws.faults.clear();
     world.aws.healed = true;
     world.secret = Secret::Value(9);
+    world.registry.fault = None;
+    world.registry.tags.insert("prod".into(), digest(0));
     world.edit(|spec| spec.suspend = None);
     world.edit_endpoint(|spec| spec.suspend = None);
     world.trace.push("calm".into());
@@ -162,6 +166,9 @@ fn assert_live(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, reas
         outcome: None,
     };
     let wish = render(&view).expect("a good spec");
+    if let Some(container) = &there.config.artifact.container {
+        assert_image(world, &container.image);
+    }
     let fields = differing(&wish.config, &there.config);
     if reason == reasons::NOT_APPLIED {
         assert!(
@@ -232,6 +239,15 @@ fn assert_pruned(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, th
         revision.data["version"] == *version && revision.data["runtimeId"] == *there.id
     });
     assert!(kept, "no history of {version}:\n{}", tail(world));
+}
+
+/// Nothing of a private registry goes to AWS by its tag, and nothing that cannot run goes at all.
+fn assert_image(world: &World, image: &str) {
+    let private = image.contains(".dkr.ecr.");
+    let digest = image.split_once('@').map(|(_, digest)| digest);
+    assert_eq!(private, digest.is_some(), "{image}:\n{}", tail(world));
+    let flaw = digest.and_then(|digest| world.registry.images[digest].flaw);
+    assert_eq!(flaw, None, "{image}:\n{}", tail(world));
 }
 
 fn assert_endpoint(world: &World) {

@@ -26,7 +26,9 @@ pub fn router() -> Router<Arc<App>> {
             "/_sim/healthz",
             get(async || Json(json!({ "status": "ok" }))),
         )
-        .route("/_sim/images", post(push_image))
+        .route("/_sim/images", post(push_image).delete(remove_image))
+        .route("/_sim/tags", post(move_tag))
+        .route("/_sim/objects", post(crate::s3::push_object))
         .route("/_sim/blobs/{digest}", get(blob))
         .route("/_sim/calls", get(calls).delete(reset_calls))
         .route("/_sim/state", get(state))
@@ -44,7 +46,7 @@ pub fn router() -> Router<Arc<App>> {
 }
 
 /// A refusal: 400 and why.
-struct Refused(String);
+pub(crate) struct Refused(pub String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -53,7 +55,7 @@ impl IntoResponse for Refused {
 }
 
 /// Reads a JSON body whatever its content type says.
-fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Refused> {
+pub(crate) fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|error| Refused(error.to_string()))
 }
 
@@ -75,6 +77,83 @@ struct ImageRequest {
     architectures: Vec<String>,
     account: Option<String>,
     region: Option<String>,
+    #[serde(default)]
+    index: bool,
+    #[serde(default)]
+    index_only: bool,
+    size_bytes: Option<u64>,
+    pushed_at: Option<jiff::Timestamp>,
+}
+
+/// The URI of a repository. A registry of its own, or the place of a code artifact, is taken as it is.
+fn repository_uri(
+    app: &App,
+    repository: &str,
+    account: Option<&str>,
+    region: Option<&str>,
+) -> String {
+    if repository.starts_with("public.ecr.aws/") || repository.starts_with("s3://") {
+        return repository.to_owned();
+    }
+    let account = account.unwrap_or(&app.config.account);
+    let region = region.unwrap_or(&app.config.region);
+    format!("{}/{repository}", registry_host(account, region))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct TagRequest {
+    repository: String,
+    tag: String,
+    digest: String,
+    account: Option<String>,
+    region: Option<String>,
+}
+
+async fn move_tag(
+    State(app): State<Arc<App>>,
+    body: axum::body::Bytes,
+) -> Result<Json<Value>, Refused> {
+    let TagRequest {
+        repository,
+        tag,
+        digest,
+        account,
+        region,
+    } = read(&body)?;
+    let uri = repository_uri(&app, &repository, account.as_deref(), region.as_deref());
+    if app.world.lock().images.tag(&uri, &tag, &digest) {
+        Ok(Json(json!({ "digest": digest })))
+    } else {
+        Err(Refused(format!("{uri} has no image {digest}")))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RemoveRequest {
+    repository: String,
+    tag: Option<String>,
+    account: Option<String>,
+    region: Option<String>,
+}
+
+async fn remove_image(
+    State(app): State<Arc<App>>,
+    body: axum::body::Bytes,
+) -> Result<Json<Value>, Refused> {
+    let RemoveRequest {
+        repository,
+        tag,
+        account,
+        region,
+    } = read(&body)?;
+    let uri = repository_uri(&app, &repository, account.as_deref(), region.as_deref());
+    if app.world.lock().images.remove(&uri, tag.as_deref()) {
+        Ok(Json(json!({})))
+    } else {
+        Err(Refused(format!("{uri} has nothing to remove")))
+    }
 }
 
 fn arm64() -> Vec<String> {
@@ -92,16 +171,12 @@ async fn push_image(
     if request.architectures.is_empty() {
         return Err(Refused("architectures must name one at least".to_owned()));
     }
-    let account = request.account.as_deref().unwrap_or(&app.config.account);
-    let region = request.region.as_deref().unwrap_or(&app.config.region);
-    // A registry of its own, or the place of a code artifact, is taken as it is.
-    let whole = request.repository.starts_with("public.ecr.aws/")
-        || request.repository.starts_with("s3://");
-    let repository_uri = if whole {
-        request.repository.clone()
-    } else {
-        format!("{}/{}", registry_host(account, region), request.repository)
-    };
+    let repository_uri = repository_uri(
+        &app,
+        &request.repository,
+        request.account.as_deref(),
+        request.region.as_deref(),
+    );
     let program = request.program.clone();
     let content = tokio::task::spawn_blocking(move || Content::read(&program))
         .await
@@ -112,6 +187,10 @@ async fn push_image(
         tag: request.tag,
         program: request.program,
         architectures: request.architectures,
+        index: request.index,
+        index_only: request.index_only,
+        size: request.size_bytes,
+        pushed_at: request.pushed_at,
     };
     let now = app.now();
     let digest = app.world.lock().images.push(push, &content, now);

@@ -12,6 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use crate::body::Received;
 use crate::operation::{Operation, Route, Service};
 use crate::request::{Call, Identity, parse_pairs};
+use crate::sigv4::canonical::PathRules;
 use crate::sigv4::verify::{Claim, Refusal, Signed};
 use crate::state::settings::SignatureClock;
 use crate::state::world::App;
@@ -80,7 +81,12 @@ pub async fn authenticate(
         headers: &parts.headers,
         host: &host,
         body_hash: &body_hash,
-        unsigned_payload: false,
+        unsigned_payload: service == Service::S3,
+        rules: if service == Service::S3 {
+            PathRules::AS_IT_IS
+        } else {
+            PathRules::STANDARD
+        },
     };
     let clock = match app.world.lock().settings.signature_clock {
         SignatureClock::Real => jiff::Timestamp::now(),

@@ -13,6 +13,7 @@ pub mod ecr;
 pub mod operation;
 pub mod push;
 pub mod request;
+pub mod s3;
 pub mod server;
 pub mod sigv4;
 pub mod state;

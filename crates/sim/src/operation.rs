@@ -19,6 +19,8 @@ pub enum Service {
     Ecr,
     /// Security Token Service.
     Sts,
+    /// Simple Storage Service.
+    S3,
 }
 
 impl Service {
@@ -29,6 +31,7 @@ impl Service {
             Self::Control | Self::Data => "bedrock-agentcore",
             Self::Ecr => "ecr",
             Self::Sts => "sts",
+            Self::S3 => "s3",
         }
     }
 
@@ -37,7 +40,7 @@ impl Service {
         match self {
             Self::Control | Self::Data => Protocol::RestJson,
             Self::Ecr => Protocol::Json11,
-            Self::Sts => Protocol::Query,
+            Self::Sts | Self::S3 => Protocol::Query,
         }
     }
 }
@@ -95,6 +98,7 @@ operations! {
     GetDownloadUrlForLayer: Ecr,
     GetCallerIdentity: Sts,
     AssumeRole: Sts,
+    HeadObject: S3,
 }
 
 impl fmt::Display for Operation {

@@ -28,7 +28,7 @@ use crate::state::faults::When;
 use crate::state::settings::SignatureClock;
 use crate::state::world::App;
 use crate::wire::errors::{ApiError, Protocol};
-use crate::{admin, control, data, ecr, sts};
+use crate::{admin, control, data, ecr, s3, sts};
 
 /// Largest payload of an invocation, in bytes.
 pub const MAX_PAYLOAD: usize = 100_000_000;
@@ -145,6 +145,12 @@ async fn call(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
 
 /// The route of a request, or the protocol in which to say that there is none.
 fn find_route(parts: &http::request::Parts, body: &[u8]) -> Result<Route, Protocol> {
+    if parts.method == http::Method::HEAD {
+        let host = text(&parts.headers, "host")
+            .or_else(|| parts.uri.host())
+            .unwrap_or_default();
+        return s3::route(host, parts.uri.path()).ok_or(Protocol::Query);
+    }
     if let Some(target) = text(&parts.headers, "x-amz-target") {
         return route_target(target).ok_or(Protocol::Json11);
     }
@@ -189,6 +195,7 @@ async fn stages(
             ecr::handle(app, &call).map(|reply| reply.into_response("application/x-amz-json-1.1"))
         }
         Service::Sts => sts::handle(app, &call),
+        Service::S3 => s3::handle(app, &call),
     };
     match strike(app, operation, When::After).await {
         Some(outcome) => outcome,

@@ -25,6 +25,8 @@ use crate::aws::{Identity, Observer, classify};
 pub(in crate::aws) struct Caller {
     pub client: aws_sdk_bedrockagentcorecontrol::Client,
     pub sts: aws_sdk_sts::Client,
+    pub ecr: aws_sdk_ecr::Client,
+    pub s3: aws_sdk_s3::Client,
     pub region: String,
     pub lanes: Lanes,
     pub observer: Observer,

@@ -10,7 +10,8 @@ const FIELD: &str = "agentRuntimeArtifact";
 pub(super) fn to_sdk(artifact: &Artifact) -> Converted<sdk::AgentRuntimeArtifact> {
     let Artifact { container, code } = artifact;
     let container = container.as_ref().map(|container| {
-        let Container { image } = container;
+        // Which image is meant is decided before it is sent.
+        let Container { image, follow: _ } = container;
         let container = sdk::ContainerConfiguration::builder()
             .container_uri(image)
             .build()?;
@@ -27,6 +28,7 @@ fn code_to_sdk(code: &Code) -> Converted<sdk::CodeConfiguration> {
         runtime,
         entry_point,
         s3,
+        follow: _,
     } = code;
     let S3Location {
         bucket,
@@ -51,7 +53,8 @@ pub(super) fn from_sdk(artifact: Option<&sdk::AgentRuntimeArtifact>) -> Converte
         None => (None, None),
         Some(sdk::AgentRuntimeArtifact::ContainerConfiguration(container)) => {
             let image = container.container_uri().to_owned();
-            (Some(Container { image }), None)
+            let follow = None;
+            (Some(Container { image, follow }), None)
         }
         Some(sdk::AgentRuntimeArtifact::CodeConfiguration(code)) => {
             (None, Some(code_from_sdk(code)?))
@@ -75,6 +78,7 @@ fn code_from_sdk(code: &sdk::CodeConfiguration) -> Converted<Code> {
         runtime: code_runtime_from_sdk(code.runtime())?,
         entry_point: code.entry_point().to_vec(),
         s3,
+        follow: None,
     })
 }
 

@@ -106,9 +106,13 @@ impl<'a> RuntimePass<'a> {
             self.facts.listed = self.listed();
             return;
         }
+        if let Read::Source(read) = read {
+            let regions = &self.shard.context.regions;
+            return regions.source(read, &mut self.facts.source).await;
+        }
         let (control, facts) = (&self.region.control, &mut self.facts);
         match read {
-            Read::List => {}
+            Read::List | Read::Source(_) => {}
             Read::Runtime { id } => {
                 let mut answer = control.get_runtime(self.lane, &id).await;
                 if let Ok(Some(runtime)) = &mut answer {

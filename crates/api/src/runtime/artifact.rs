@@ -4,6 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{CodeFollow, Follow};
 use crate::limits::{BUCKET_PATTERN, IMAGE_MAX, IMAGE_PATTERN};
 use crate::rules;
 
@@ -20,17 +21,28 @@ pub struct Artifact {
 }
 
 /// A container image for linux/arm64.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[x_kube(validation = (
+    "!has(self.follow) || !self.image.startsWith('public.ecr.aws/')",
+    "spec.artifact.container.follow needs an image in a private Amazon ECR repository"
+))]
 pub struct Container {
     /// Image in a private Amazon ECR repository or at public.ecr.aws, with tag and/or digest, 1 to 1024 characters
     /// (AgentCore API). Without either, the tag `latest` is meant.
     #[schemars(length(min = 1, max = IMAGE_MAX), regex(pattern = IMAGE_PATTERN))]
     pub image: String,
+    /// Watches the image's repository and takes what it says; absent: the image is read once for each edit of `image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<Follow>,
 }
 
 /// A zip file in S3.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "!has(self.follow) || !has(self.s3.versionId)",
+    "spec.artifact.code.follow and spec.artifact.code.s3.versionId exclude each other"
+))]
 pub struct Code {
     /// Language runtime: `PYTHON_3_10` to `PYTHON_3_14`, or `NODE_22`.
     pub runtime: CodeRuntime,
@@ -39,6 +51,9 @@ pub struct Code {
     pub entry_point: Vec<String>,
     /// Where the zip file is.
     pub s3: S3Location,
+    /// Watches the object; absent: it is read once for each edit of `s3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<CodeFollow>,
 }
 
 /// Managed language runtimes of AgentCore.

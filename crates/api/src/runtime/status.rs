@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NextCause, ServerProtocol, VersionCause, VersionsStatus};
+use super::{CodeStatus, ImageStatus, NextCause, ServerProtocol, VersionCause, VersionsStatus};
 use crate::common::{Pending, Retry};
 use crate::sessions::SessionsStatus;
 
@@ -64,6 +64,9 @@ pub struct AgentRuntimeStatus {
     /// The image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageStatus>,
+    /// The code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<CodeStatus>,
     /// Address of `InvokeAgentRuntime`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invocation_url: Option<String>,
@@ -145,16 +148,6 @@ pub struct DefaultEndpoint {
     pub live_version: Option<String>,
     /// AgentCore's own status of it.
     pub status: String,
-}
-
-/// The image of a runtime.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-pub struct ImageStatus {
-    /// As the spec gives it.
-    pub given: String,
-    /// Digest, where one is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
 }
 
 /// What was last compared with the spec: as long as AWS still lists this and the wish is the same, nothing needs reading.

@@ -5,7 +5,6 @@ use agentcore_api::reasons;
 use agentcore_api::runtime::Adopt;
 
 use super::create::take_over;
-use super::diff::differing;
 use super::pass::{Pass, TAG};
 use super::wish::Wish;
 use super::{Decision, Read, live};
@@ -82,7 +81,7 @@ fn judged(
         }
         Ownership::Former | Ownership::Others | Ownership::Nobody => {}
     }
-    let mut fields = differing(&wish.config, &there.config);
+    let mut fields = wish.differing(&there.config);
     if changes_tags(wish, tags) {
         fields.push("tags");
     }

@@ -5,6 +5,9 @@ use crate::aws::RuntimeConfig;
 /// Name of the one field that only an Update can set.
 pub const METADATA_SERVICE: &str = "metadataService";
 
+/// Name of the field that says what runs.
+pub(super) const ARTIFACT: &str = "artifact";
+
 /// Names of the fields (as the spec spells them) in which AWS differs from the wish. Kept fields differ from nothing.
 pub fn differing(wish: &RuntimeConfig, there: &RuntimeConfig) -> Vec<&'static str> {
     // Every field by name: a new one has to be compared or left out on purpose.
@@ -29,7 +32,7 @@ pub fn differing(wish: &RuntimeConfig, there: &RuntimeConfig) -> Vec<&'static st
     let lifecycle = (*idle_timeout_seconds, *max_lifetime_seconds);
     let lifecycle_there = (there.idle_timeout_seconds, there.max_lifetime_seconds);
     [
-        ("artifact", *artifact != there.artifact),
+        (ARTIFACT, *artifact != there.artifact),
         ("executionRole", *role_arn != there.role_arn),
         ("network", *network != there.network),
         (

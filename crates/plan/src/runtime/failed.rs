@@ -6,7 +6,7 @@ use agentcore_api::reasons;
 use agentcore_api::runtime::Phase;
 use agentcore_api::values::ImageRef;
 
-use super::diff::{differing, filled};
+use super::diff::filled;
 use super::pass::{DELETE, Pass, UPDATE};
 use super::wish::Wish;
 use super::{Decision, claim};
@@ -55,7 +55,7 @@ fn of_this_wish(pass: &Pass<'_>, wish: &Wish, there: &Runtime) -> bool {
     }
     match &pass.desk.status.observed {
         Some(_) => pass.desk.observed().request == wish.hash.request,
-        None => differing(&wish.config, &there.config).is_empty(),
+        None => wish.differing(&there.config).is_empty(),
     }
 }
 

@@ -197,6 +197,7 @@ fn denied_or_down(mut pass: Pass<'_>, wish: &Wish, fault: &Fault) -> Decision {
 
 fn found(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
     let before = pass.desk.status.phase;
+    pass.heard(wish, there);
     pass.note(there);
     match there.status {
         ServiceStatus::Ready => ready::plan(pass, wish, there),

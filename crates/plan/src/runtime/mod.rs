@@ -15,6 +15,8 @@ mod pass;
 mod plan;
 mod prune;
 mod ready;
+mod rendered;
+mod source;
 mod suspend;
 mod view;
 mod wish;

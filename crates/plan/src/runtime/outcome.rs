@@ -77,6 +77,7 @@ fn accepted(mut pass: Pass<'_>, answer: &RuntimeAccepted, sent: Option<Pending>)
     pass.accepted_version(version);
     pass.observe(version, None, &hash);
     pass.desk.retry_under_way();
+    pass.code_applied();
     // An answer may already say READY: whether it is, and with what, the next Get says.
     let status = match (status.in_transition(), created) {
         (true, _) => *status,

@@ -2,8 +2,8 @@
 
 use agentcore_api::AgentRuntimeStatus;
 use agentcore_api::names::FINALIZER;
-use agentcore_api::runtime::{Effective, ImageStatus, InboundAuth, Observed};
-use agentcore_api::values::ImageRef;
+use agentcore_api::reasons;
+use agentcore_api::runtime::{Effective, InboundAuth, Observed};
 use jiff::Timestamp;
 
 use super::wish::{Wish, owner};
@@ -26,6 +26,8 @@ pub(super) const DEFAULT: &str = "DEFAULT";
 pub(super) struct Pass<'a> {
     pub view: &'a View<'a>,
     pub desk: Desk<AgentRuntimeStatus>,
+    /// Ready was True for this very generation: what changes now was not asked for by the manifest.
+    pub steady: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -38,7 +40,9 @@ impl<'a> Pass<'a> {
             view.faults,
             now,
         );
-        Self { view, desk }
+        let seen = desk.status.observed_generation == meta.generation;
+        let steady = seen && desk.is_ready() && !desk.reason_is(reasons::SUSPENDED);
+        Self { view, desk, steady }
     }
 
     pub fn uid(&self) -> &'a str {
@@ -166,6 +170,8 @@ impl<'a> Pass<'a> {
             next_cause: old.next_cause,
             last_handled_request: old.last_handled_request,
             conditions: old.conditions,
+            image: old.image,
+            code: old.code,
             ..AgentRuntimeStatus::default()
         };
     }
@@ -175,7 +181,6 @@ impl<'a> Pass<'a> {
         self.take_identity(&there.id, &there.arn, &there.name);
         self.desk
             .service(there.status, there.failure_reason.as_deref());
-        let given = self.view.object.spec.artifact.container.as_ref();
         self.seen_version(&there.version);
         let status = &mut self.desk.status;
         status.latest_version = Some(there.version.clone());
@@ -183,17 +188,6 @@ impl<'a> Pass<'a> {
             .workload_identity_arn
             .clone()
             .or_else(|| status.workload_identity_arn.take());
-        status.image = there
-            .config
-            .artifact
-            .container
-            .as_ref()
-            .map(|container| ImageStatus {
-                given: given.unwrap_or(container).image.clone(),
-                digest: ImageRef::parse(&container.image)
-                    .ok()
-                    .and_then(|image| image.digest),
-            });
         // A version that is being made, or failed, is not in force.
         if there.status != ServiceStatus::Ready && status.effective.is_some() {
             return;
@@ -223,14 +217,34 @@ impl<'a> Pass<'a> {
         });
     }
 
-    /// Whether what serves stays Ready while AWS works: this wish was live at the last verdict, or only what the spec refers to
-    /// has changed since then (an image, a Secret).
+    /// Whether this wish was live at the last verdict.
+    pub fn unchanged(&self, wish: &Wish) -> bool {
+        self.desk.observed() == wish.hash
+    }
+
+    /// Whether what serves stays Ready while AWS works: this wish was live, or the manifest did not ask for another.
     pub fn serving(&self, wish: &Wish) -> bool {
-        let seen = self.desk.observed();
-        let same_spec =
-            self.view.object.metadata.generation == self.desk.status.observed_generation;
-        let same_rest = seen.tags == wish.hash.tags && seen.policy == wish.hash.policy;
-        seen == wish.hash || (same_spec && same_rest)
+        self.steady || self.unchanged(wish)
+    }
+
+    /// What was sent and not heard of shows in a Get: the content of the code went with it.
+    pub fn heard(&mut self, wish: &Wish, there: &Runtime) {
+        let status = &mut self.desk.status;
+        let sent = status.pending.as_ref().is_some_and(|call| {
+            [CREATE, UPDATE].contains(&call.operation.as_str())
+                && call.wish_hash == wish.hash.to_string()
+        });
+        let seen = status.observed.as_ref().map(|seen| seen.version.as_str());
+        if sent && seen != Some(there.version.as_str()) {
+            self.code_applied();
+        }
+    }
+
+    /// AgentCore took the code as it is now.
+    pub fn code_applied(&mut self) {
+        if let Some(code) = &mut self.desk.status.code {
+            code.applied_etag.clone_from(&code.etag);
+        }
     }
 
     /// TagResource.

@@ -1,5 +1,6 @@
 //! The planner of an AgentRuntime: which state it is in, and who decides there.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use agentcore_api::reasons;
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 
 use super::pass::Pass;
 use super::wish::{Refusal, Wish, render};
-use super::{Action, Decision, View, adopt, create, delete, live, outcome, suspend};
+use super::{Action, Decision, View, adopt, create, delete, live, outcome, source, suspend};
 use crate::conditions::Verdict;
 use crate::desk::{SLOW, elsewhere};
 use crate::step::Rest;
@@ -56,16 +57,21 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     if !pass.has_finalizer() {
         return add_finalizer(pass);
     }
-    if pass.desk.status.id.is_some() {
-        live::plan(pass, &wish)
+    let (pass, wish, again) = match source::settle(pass, wish) {
+        ControlFlow::Continue(settled) => settled,
+        ControlFlow::Break(decision) => return decision,
+    };
+    let wish = &wish;
+    again.bound(if pass.desk.status.id.is_some() {
+        live::plan(pass, wish)
     } else if let (Some(adoption), 0) = (
         &view.object.spec.adopt,
         pass.desk.status.attempt.unwrap_or(0),
     ) {
-        adopt::plan(pass, &wish, adoption)
+        adopt::plan(pass, wish, adoption)
     } else {
-        create::plan(pass, &wish)
-    }
+        create::plan(pass, wish)
+    })
 }
 
 /// A VPC with one subnet lies in one availability zone: said with the first status of each generation.
@@ -105,7 +111,7 @@ fn out_of_reach(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
     pass.desk.rest(Rest::After(SLOW))
 }
 
-fn refused(mut pass: Pass<'_>, refusal: Refusal) -> Decision {
+pub(super) fn refused(mut pass: Pass<'_>, refusal: Refusal) -> Decision {
     let Refusal { reason, message } = refusal;
     pass.desk.event_once(true, reason, &message);
     pass.desk.verdict(Verdict::stalled(reason, message));

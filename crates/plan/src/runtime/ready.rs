@@ -6,7 +6,7 @@ use std::time::Duration;
 use agentcore_api::reasons;
 use agentcore_api::runtime::DefaultEndpoint;
 
-use super::diff::{differing, filled};
+use super::diff::filled;
 use super::pass::Pass;
 use super::wish::{Wish, canonical};
 use super::{Action, Decision, Listed, Read, claim, prune};
@@ -25,7 +25,7 @@ pub(super) const FIRST_VERSION: &str = "1";
 
 /// Get said READY.
 pub(super) fn plan(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
-    let fields = differing(&wish.config, &there.config);
+    let fields = wish.differing(&there.config);
     if !fields.is_empty() && !not_applied(&pass, wish, there) {
         return correct(pass, wish, there, &fields);
     }
@@ -73,6 +73,17 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
         pass.desk.status.phase = Some(agentcore_api::runtime::Phase::Failed);
         return pass.desk.rest_held();
     }
+    if let Some(trouble) = &wish.held {
+        let text = format!(
+            "{}; until then {} cannot be updated",
+            trouble.message,
+            fields.join(", ")
+        );
+        pass.desk.event_once(true, trouble.reason, &text);
+        pass.desk.verdict(Verdict::stalled(trouble.reason, text));
+        let rest = pass.desk.backoff();
+        return pass.desk.rest(rest);
+    }
     // Changed by somebody else since our own call, or under the tags of another owner at the last look: whose is it?
     let seen = pass.desk.observed();
     let moved = pass
@@ -88,19 +99,17 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
         }
     }
     let named = fields.join(", ");
-    if pass.serving(wish) && pass.desk.is_ready() {
-        let text = if seen.request == wish.hash.request {
-            let text = format!(
-                "{named} was changed in AWS; it is set back, and the last good version serves"
-            );
-            pass.desk
-                .event(false, reasons::DRIFT_CORRECTED, text.clone());
-            text
-        } else {
-            format!(
-                "{named} is another by now; a new version is made, and the last good one serves"
-            )
-        };
+    if pass.steady && seen.request != wish.hash.request {
+        let text = format!(
+            "{named} is another by now; a new version is made, and the last good one serves"
+        );
+        pass.desk
+            .verdict(Verdict::ready(reasons::ROLLOUT_ACTIVE, text));
+    } else if pass.unchanged(wish) && pass.desk.is_ready() {
+        let text =
+            format!("{named} was changed in AWS; it is set back, and the last good version serves");
+        pass.desk
+            .event(false, reasons::DRIFT_CORRECTED, text.clone());
         pass.desk
             .verdict(Verdict::ready(reasons::ROLLOUT_ACTIVE, text));
     } else {
@@ -162,7 +171,7 @@ fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> 
 
 /// Says that something beside the configuration is put right.
 fn announce(pass: &mut Pass<'_>, wish: &Wish, what: &str) {
-    if pass.serving(wish) {
+    if pass.unchanged(wish) {
         let text = format!("{what} changed in AWS; set back");
         pass.desk.event(false, reasons::DRIFT_CORRECTED, text);
     } else {

@@ -10,6 +10,7 @@ use crate::aws::{
 };
 use crate::config::ConfigInput;
 use crate::fault::Fault;
+use crate::image;
 use crate::policy::Policy;
 use crate::step::{Answer, Due};
 
@@ -57,6 +58,8 @@ pub struct Facts {
     pub resource_policy: Option<Answer<String>>,
     /// All versions of the runtime.
     pub versions: Option<Answer<Vec<ListedVersion>>>,
+    /// Where images and code come from.
+    pub source: image::Facts,
     /// Fault of a fresh list that was asked for.
     pub list_fault: Option<Fault>,
 }
@@ -117,6 +120,8 @@ pub enum Read {
         /// Id of the runtime.
         id: String,
     },
+    /// Where images and code come from, into `source`.
+    Source(image::Read),
 }
 
 /// A mutation, of AWS or of the object's finalizers.

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use agentcore_api::AgentRuntime;
 use agentcore_api::reasons;
-use agentcore_api::runtime::{Lifecycle, Protocol};
-use agentcore_api::values::{RoleArn, default_runtime_name, parse_duration};
-use agentcore_api::{AgentRuntime, AgentRuntimeSpec};
+use agentcore_api::runtime::Artifact;
+use agentcore_api::values::{RoleArn, default_runtime_name};
 
-use super::View;
-use crate::aws::{ProtocolConfig, RuntimeConfig, Tags};
+use super::diff::{ARTIFACT, differing};
+use super::rendered::config;
+use super::{View, source};
+use crate::aws::{RuntimeConfig, Tags};
 use crate::config::{EnvValue, Environment, Origin, environment};
 use crate::glob;
 use crate::hash::WishHash;
-use crate::normal::lifecycle;
+use crate::image::Trouble;
 use crate::policy::Policy;
 use crate::tags::{MAX_TAGS, Owner};
 
@@ -35,12 +37,42 @@ pub struct Wish {
     pub origins: BTreeMap<String, Origin>,
     /// Keys of Secrets and ConfigMaps that are no variable's name.
     pub skipped: Vec<String>,
+    /// What AWS may have as artifact without a difference: the same thing, not fixed yet.
+    pub also: Option<Artifact>,
+    /// The object of the code has other content than AgentCore took, under the same name.
+    pub code_changed: bool,
+    /// Why no update may be sent: the artifact could not be resolved.
+    pub held: Option<Trouble>,
 }
 
 impl Wish {
+    /// This wish with another artifact. `etag` stands for the content of code that has no version.
+    pub(super) fn with_artifact(
+        mut self,
+        uid: &str,
+        artifact: Artifact,
+        etag: Option<&str>,
+    ) -> Self {
+        self.config.artifact = artifact;
+        self.hash.request = request_hash(uid, &self.sealed(&self.config), etag);
+        self
+    }
+
     /// A configuration as it may be hashed: HMACs in the place of values that the manifest does not show.
     pub(super) fn sealed(&self, config: &RuntimeConfig) -> RuntimeConfig {
         sealed(config, &self.origins)
+    }
+
+    /// Names of the fields in which AWS differs from the wish.
+    pub fn differing(&self, there: &RuntimeConfig) -> Vec<&'static str> {
+        let mut fields = differing(&self.config, there);
+        if self.also.as_ref() == Some(&there.artifact) {
+            fields.retain(|field| *field != ARTIFACT);
+        }
+        if self.code_changed && !fields.contains(&ARTIFACT) {
+            fields.insert(0, ARTIFACT);
+        }
+        fields
     }
 }
 
@@ -52,6 +84,13 @@ fn sealed(config: &RuntimeConfig, origins: &BTreeMap<String, Origin>) -> Runtime
         }
     }
     config
+}
+
+fn request_hash(uid: &str, config: &RuntimeConfig, etag: Option<&str>) -> String {
+    match etag {
+        None => WishHash::request(uid, config),
+        Some(etag) => WishHash::request(uid, &(config, etag)),
+    }
 }
 
 /// Why a spec is not carried out. No AWS call was made.
@@ -104,9 +143,13 @@ pub fn render(view: &View<'_>) -> Result<Wish, Refusal> {
         origins,
         skipped,
     } = environment(spec, uid, view.config)?;
-    let config = config(spec, values)?;
+    let mut config = config(spec, values)?;
+    let (artifact, etag) = source::recorded(object);
+    config.artifact = artifact;
     let document = spec.resource_policy.as_deref().map(canonical);
-    let hash = WishHash::of(uid, &sealed(&config, &origins), &tags, document.as_deref());
+    let sealed = sealed(&config, &origins);
+    let mut hash = WishHash::of(uid, &sealed, &tags, document.as_deref());
+    hash.request = request_hash(uid, &sealed, etag.as_deref());
     Ok(Wish {
         name: name(object, policy),
         config,
@@ -116,6 +159,9 @@ pub fn render(view: &View<'_>) -> Result<Wish, Refusal> {
         hash,
         origins,
         skipped,
+        also: None,
+        code_changed: false,
+        held: None,
     })
 }
 
@@ -267,103 +313,4 @@ fn check_policy_document(text: Option<&str>) -> Result<(), Refusal> {
 pub(crate) fn canonical(text: &str) -> String {
     serde_json::from_str::<serde_json::Value>(text)
         .map_or_else(|_| text.to_owned(), |value| value.to_string())
-}
-
-fn config(
-    spec: &AgentRuntimeSpec,
-    env: BTreeMap<String, EnvValue>,
-) -> Result<RuntimeConfig, Refusal> {
-    let (idle, max) = durations(spec.lifecycle.as_ref())?;
-    // Every field by name: a new one has to be rendered or left out on purpose.
-    let AgentRuntimeSpec {
-        runtime_name: _,
-        description,
-        artifact,
-        execution_role,
-        network,
-        protocol,
-        lifecycle: _,
-        env: _,      // through environment
-        env_from: _, // through environment
-        authorizer,
-        request_headers,
-        resource_policy: _,
-        filesystems,
-        metadata_service,
-        platform_version,
-        allowed_ports,
-        capacity_provider,
-        tags: _,
-        region: _,
-        deletion_policy: _,
-        adopt: _,
-        sessions: _,
-        revision_history_limit: _,
-        suspend: _,
-    } = spec.clone();
-    let protocol = protocol.unwrap_or(Protocol {
-        server_protocol: None,
-        port: None,
-        path: None,
-    });
-    let Protocol {
-        server_protocol,
-        port,
-        path,
-    } = protocol;
-    Ok(RuntimeConfig {
-        artifact,
-        role_arn: execution_role.arn,
-        network,
-        capacity_provider_arn: capacity_provider.map(|provider| provider.arn),
-        description,
-        authorizer,
-        request_headers: request_headers
-            .map(|headers| headers.allowlist)
-            .unwrap_or_default(),
-        protocol: ProtocolConfig::filled(server_protocol, port, path),
-        idle_timeout_seconds: idle,
-        max_lifetime_seconds: max,
-        env,
-        filesystems: filesystems.unwrap_or_default(),
-        require_mmdsv2: metadata_service.is_some_and(|service| service.require_mmdsv2),
-        platform_version,
-        require_service_s3_endpoint: None,
-        allowed_ports: allowed_ports.unwrap_or_default(),
-    }
-    .normalized())
-}
-
-fn durations(given: Option<&Lifecycle>) -> Result<(i32, i32), Refusal> {
-    let seconds = |field: &str, text: Option<&String>| {
-        text.map(|text| {
-            parse_duration(text)
-                .map_err(|error| error.to_string())
-                .and_then(|seconds| {
-                    i32::try_from(seconds).map_err(|_| "duration is too long".to_owned())
-                })
-                .map_err(|error| {
-                    Refusal::new(
-                        reasons::INVALID_SPEC,
-                        format!("spec.lifecycle.{field}: {error}"),
-                    )
-                })
-        })
-        .transpose()
-    };
-    let idle = seconds(
-        "idleRuntimeSessionTimeout",
-        given.and_then(|it| it.idle_runtime_session_timeout.as_ref()),
-    )?;
-    let max = seconds("maxLifetime", given.and_then(|it| it.max_lifetime.as_ref()))?;
-    let (idle, max) = lifecycle(idle, max);
-    if idle > max {
-        return Err(Refusal::new(
-            reasons::INVALID_SPEC,
-            format!(
-                "spec.lifecycle.idleRuntimeSessionTimeout ({idle}s) is longer than maxLifetime ({max}s)"
-            ),
-        ));
-    }
-    Ok((idle, max))
 }

@@ -1,10 +1,13 @@
 //! What may happen to the world, at random.
 
+use agentcore_api::runtime::{Downgrade, Follow, FollowNewest, FollowSemver};
 use agentcore_plan::fault::Class;
+use agentcore_plan::image::Flaw;
 use agentcore_plan::step::Due;
 use proptest::prelude::*;
 
 use super::world::config::token_variable;
+use super::world::registry::{PRIVATE, digest};
 use super::world::{Crash, Disturb, Secret, Stored, World, endpoint_object, runtime_object};
 use super::{Planned, Switches};
 
@@ -36,13 +39,18 @@ pub enum Happening {
     Refer(bool),
     Secret(u8),
     Limit(u8),
+    Follow(u8),
+    Push(u8, bool),
+    Retag(u8),
+    ScanFault(bool),
+    Resolve(u8),
 }
 
 pub fn happening() -> impl Strategy<Value = Happening> {
     use Happening as H;
     prop_oneof![
         2 => (0..4_u8).prop_map(H::Describe),
-        2 => (0..4_u8).prop_map(H::Image),
+        2 => (0..5_u8).prop_map(H::Image),
         1 => any::<bool>().prop_map(H::Policy),
         1 => (0..3_u8).prop_map(H::Tag),
         1 => any::<bool>().prop_map(H::Mmds),
@@ -66,6 +74,11 @@ pub fn happening() -> impl Strategy<Value = Happening> {
         2 => any::<bool>().prop_map(H::Refer),
         3 => (0..7_u8).prop_map(H::Secret),
         1 => (0..4_u8).prop_map(H::Limit),
+        2 => (0..5_u8).prop_map(H::Follow),
+        3 => (1..6_u8, any::<bool>()).prop_map(|(which, good)| H::Push(which, good)),
+        1 => (1..6_u8).prop_map(H::Retag),
+        1 => any::<bool>().prop_map(H::ScanFault),
+        1 => any::<u8>().prop_map(H::Resolve),
     ]
 }
 
@@ -80,11 +93,12 @@ pub fn switches() -> impl Strategy<Value = Switches> {
     })
 }
 
-const IMAGES: [&str; 4] = [
+const IMAGES: [&str; 5] = [
     "public.ecr.aws/a/support:1",
     "public.ecr.aws/a/support:2",
     "public.ecr.aws/a/broken:1",
     "public.ecr.aws/a/support:3",
+    PRIVATE,
 ];
 const CLASSES: [Class; 8] = [
     Class::Throttled,
@@ -117,6 +131,9 @@ pub fn happen(world: &mut World, what: &Happening) {
         H::Image(which) => world.edit(|spec| {
             if let Some(container) = &mut spec.artifact.container {
                 container.image = IMAGES[usize::from(*which)].into();
+                if container.image != PRIVATE {
+                    container.follow = None;
+                }
             }
         }),
         H::Policy(there) => world.edit(|spec| {
@@ -203,6 +220,9 @@ pub fn happen(world: &mut World, what: &Happening) {
             spec.revision_history_limit = which.checked_sub(1).map(u32::from);
         }),
         H::Heal(healed) => world.aws.healed = *healed,
+        H::Follow(_) | H::Push(..) | H::Retag(_) | H::ScanFault(_) | H::Resolve(_) => {
+            happen_to_images(world, what);
+        }
     }
 }
 
@@ -220,6 +240,71 @@ fn secret(which: u8) -> Secret {
         2 => Secret::Unavailable,
         which => Secret::Value(which),
     }
+}
+
+/// What happens in the registry, and to what the spec says of it.
+fn happen_to_images(world: &mut World, what: &Happening) {
+    use Happening as H;
+    match what {
+        H::Follow(which) => world.edit(|spec| {
+            if let Some(container) = &mut spec.artifact.container {
+                container.image = PRIVATE.into();
+                container.follow = follow(*which);
+            }
+        }),
+        H::Push(which, good) => {
+            let flaw = (!good).then_some(Flaw::NoArm64);
+            let now = world.aws.now;
+            world.registry.push_flawed("prod", *which, now, flaw);
+            let version = format!("v1.{which}.0");
+            world.registry.tags.insert(version, digest(*which));
+        }
+        H::Retag(which) if world.registry.images.contains_key(&digest(*which)) => {
+            world.registry.tags.insert("prod".into(), digest(*which));
+        }
+        H::Retag(_) => {
+            world.registry.tags.remove("prod");
+        }
+        H::ScanFault(on) => {
+            world.registry.fault = on.then_some(agentcore_api::reasons::REGISTRY_UNREACHABLE);
+        }
+        H::Resolve(value) => {
+            world.annotate("agentcore.dev/resolve-requested-at", &value.to_string());
+        }
+        _ => {}
+    }
+}
+
+/// One of the policies, or none.
+pub fn follow(which: u8) -> Option<Follow> {
+    let base = Follow {
+        interval: Some("1m".into()),
+        settle: Some("10s".into()),
+        ..Follow::default()
+    };
+    Some(match which {
+        1 => Follow {
+            tag: Some("prod".into()),
+            ..base
+        },
+        2 => Follow {
+            semver: Some(FollowSemver {
+                range: "^1.0".into(),
+            }),
+            ..base
+        },
+        3 => Follow {
+            newest: Some(FollowNewest {}),
+            downgrade: Some(Downgrade::Allow),
+            ..base
+        },
+        4 => Follow {
+            tag: Some("prod".into()),
+            pin: Some(digest(0)),
+            ..base
+        },
+        _ => return None,
+    })
 }
 
 /// Somebody changes the runtime by hand.

@@ -22,6 +22,11 @@ pub struct PathRules {
 }
 
 impl PathRules {
+    /// What S3 does.
+    pub const AS_IT_IS: Self = Self {
+        encode: false,
+        normalize: false,
+    };
     /// What AgentCore, ECR and STS do.
     pub const STANDARD: Self = Self {
         encode: true,

@@ -96,6 +96,8 @@ pub struct Signed<'a> {
     pub body_hash: &'a str,
     /// Whether the operation may leave its payload unsigned.
     pub unsigned_payload: bool,
+    /// How the path becomes canonical.
+    pub rules: PathRules,
 }
 
 impl Claim {
@@ -311,7 +313,7 @@ impl Claim {
                     signed_headers: names,
                     payload_hash,
                 };
-                let canonical = canonical::request(parts, PathRules::STANDARD, skip);
+                let canonical = canonical::request(parts, request.rules, skip);
                 let to_sign = canonical::string_to_sign(&self.timestamp, &self.scope, &canonical);
                 canonical::signature(secret, &self.scope, &to_sign) == self.signature
             })

@@ -69,6 +69,14 @@ pub struct Push {
     pub program: Program,
     /// Architectures; one makes a plain manifest, several make an index.
     pub architectures: Vec<String>,
+    /// An index also of one architecture.
+    pub index: bool,
+    /// The index alone, without the images that it names.
+    pub index_only: bool,
+    /// Size that the image's layer is said to have, in bytes.
+    pub size: Option<u64>,
+    /// When it is said to have been pushed; else now.
+    pub pushed_at: Option<Timestamp>,
 }
 
 /// All images of all registries.
@@ -81,12 +89,17 @@ pub struct Images {
 impl Images {
     /// Stores an image and moves the tag to it. The same content always gives the same digest.
     pub fn push(&mut self, push: Push, content: &Content, now: Timestamp) -> String {
+        let content = &Content {
+            size: push.size.unwrap_or(content.size),
+            ..content.clone()
+        };
+        let now = push.pushed_at.unwrap_or(now);
         let mut made: Vec<Image> = push
             .architectures
             .iter()
             .map(|arch| self.single(&push.program, arch, content, now))
             .collect();
-        if made.len() > 1 {
+        if made.len() > 1 || push.index || push.index_only {
             made.push(index(&made, &push, now));
         }
         // The last one made is what the tag names: the index, or the only image.
@@ -108,7 +121,8 @@ impl Images {
                 tags: BTreeMap::new(),
                 images: BTreeMap::new(),
             });
-        for image in made {
+        let skipped = if push.index_only { made.len() - 1 } else { 0 };
+        for image in made.into_iter().skip(skipped) {
             repository
                 .images
                 .entry(image.digest.clone())
@@ -116,6 +130,27 @@ impl Images {
         }
         repository.tags.insert(push.tag, digest.clone());
         digest
+    }
+
+    /// Moves a tag to an image that is there. False: there is no such repository or image.
+    pub fn tag(&mut self, uri: &str, tag: &str, digest: &str) -> bool {
+        let repository = self.repositories.get_mut(uri);
+        let Some(repository) = repository.filter(|it| it.images.contains_key(digest)) else {
+            return false;
+        };
+        repository.tags.insert(tag.to_owned(), digest.to_owned());
+        true
+    }
+
+    /// Removes a tag, or the whole repository. False: it was not there.
+    pub fn remove(&mut self, uri: &str, tag: Option<&str>) -> bool {
+        match tag {
+            None => self.repositories.remove(uri).is_some(),
+            Some(tag) => self
+                .repositories
+                .get_mut(uri)
+                .is_some_and(|repository| repository.tags.remove(tag).is_some()),
+        }
     }
 
     fn single(

@@ -25,6 +25,8 @@ pub struct World {
     pub settings: Settings,
     /// Images of all registries.
     pub images: Images,
+    /// Versions of objects in S3.
+    pub objects: crate::s3::Objects,
     /// Source of ids.
     pub rng: StdRng,
     partitions: BTreeMap<(String, String), Partition>,
@@ -138,6 +140,7 @@ impl App {
         let world = World {
             settings: config.settings.clone(),
             images: Images::default(),
+            objects: crate::s3::Objects::default(),
             rng: StdRng::seed_from_u64(seed),
             partitions: BTreeMap::new(),
         };

@@ -12,7 +12,7 @@ pub enum Protocol {
     RestJson,
     /// JSON 1.1: `__type` in the body (ECR).
     Json11,
-    /// Query protocol with XML answers (STS).
+    /// Query protocol with XML answers (STS), and S3, whose errors to HEAD have no body.
     Query,
 }
 
@@ -46,6 +46,8 @@ const STATUSES: &[(&str, u16)] = &[
     ("ExpiredToken", 403),
     ("ResourceNotFoundException", 404),
     ("UnknownOperationException", 404),
+    ("NoSuchKey", 404),
+    ("NoSuchBucket", 404),
     ("ConflictException", 409),
     ("RetryableConflictException", 409),
     ("RequestEntityTooLargeException", 413),

@@ -163,6 +163,7 @@ fn verify(text: &str, token: Option<&str>, at: Timestamp) -> Result<Caller, Refu
         host: &request.host,
         body_hash: &canonical::sha256_hex(request.body.as_bytes()),
         unsigned_payload: false,
+        rules: PathRules::STANDARD,
     };
     claim.verify(signed, "service", &key(token), at, at)
 }

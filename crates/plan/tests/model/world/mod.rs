@@ -2,6 +2,7 @@
 
 pub mod config;
 mod endpoint;
+pub mod registry;
 mod runtime;
 mod time;
 
@@ -97,6 +98,7 @@ pub struct World {
     /// Every byte of the operator's key.
     pub hash_key: u8,
     pub revisions: BTreeMap<String, rt::Revision>,
+    pub registry: registry::Registry,
 }
 
 /// A Secret as the operator finds it.
@@ -115,6 +117,7 @@ pub fn runtime_object(uid: u32) -> AgentRuntime {
         artifact: Artifact {
             container: Some(Container {
                 image: "public.ecr.aws/a/support:1".into(),
+                follow: None,
             }),
             code: None,
         },
@@ -194,6 +197,7 @@ impl World {
             sessions: BTreeSet::new(),
             hash_key: 7,
             revisions: BTreeMap::new(),
+            registry: registry::Registry::default(),
         }
     }
 

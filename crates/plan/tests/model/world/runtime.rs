@@ -165,6 +165,7 @@ impl World {
             rt::Read::Endpoints { id } => facts.endpoints = Some(self.aws.endpoints(&id)),
             rt::Read::Versions { id } => facts.versions = Some(self.aws.versions(&id)),
             rt::Read::ResourcePolicy { arn } => facts.resource_policy = Some(self.aws.policy(&arn)),
+            rt::Read::Source(read) => self.registry.answer(read, self.aws.now, &mut facts.source),
         }
     }
 

@@ -1,0 +1,136 @@
+//! The shared eye on registries and on code in S3: one look at a repository serves everybody who asks about it.
+//!
+//! A look answers all questions that were asked before it began. Questions that allow an older answer get the last one; after
+//! a failure nobody asks again before its pause is over.
+
+mod blob;
+mod inspect;
+mod objects;
+mod registry;
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentcore_plan::fault::{Class, Fault};
+use agentcore_plan::image::{Facts, Freshness, Read, Repository, Trouble};
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+
+use super::Aws;
+use super::lanes::Lane;
+use objects::Object;
+use registry::Registry;
+
+/// First pause after a failed look; it doubles with each failure in a row.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// Longest pause after failed looks.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// What was seen of everything that was asked about.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    repositories: Mutex<HashMap<Repository, Arc<Registry>>>,
+    objects: Mutex<HashMap<(String, String, String), Arc<Object>>>,
+    blobs: blob::Blobs,
+}
+
+impl Aws {
+    /// Answers a question about where images or code come from, into `facts`.
+    pub async fn source(&self, read: Read, facts: &mut Facts) {
+        match read {
+            Read::Look {
+                repository,
+                wanted,
+                freshness,
+            } => {
+                let registry = entry(&self.images.repositories, &repository);
+                let caller = self.caller(&repository.region);
+                let answer = registry
+                    .look(&caller, &repository, &wanted, freshness)
+                    .await;
+                facts.listings.insert(wanted, answer);
+            }
+            Read::Inspect { repository, digest } => {
+                let registry = entry(&self.images.repositories, &repository);
+                let caller = self.caller(&repository.region);
+                let blobs = &self.images.blobs;
+                let answer = registry.inspect(&caller, blobs, &repository, &digest).await;
+                facts.images.insert(digest, answer);
+            }
+            Read::Object {
+                bucket,
+                key,
+                region,
+                freshness,
+            } => {
+                let place = (region, bucket, key);
+                let object = entry(&self.images.objects, &place);
+                let (region, bucket, key) = &place;
+                let caller = self.caller(region);
+                facts.object = Some(object.head(&caller, bucket, key, freshness).await);
+            }
+        }
+    }
+}
+
+fn entry<K: Hash + Eq + Clone, V: Default>(map: &Mutex<HashMap<K, Arc<V>>>, key: &K) -> Arc<V> {
+    map.lock().entry(key.clone()).or_default().clone()
+}
+
+/// The lane of a question: who waits for a first answer goes before periodic looks.
+fn lane(freshness: Freshness) -> Lane {
+    match freshness {
+        Freshness::Now => Lane::Urgent,
+        Freshness::Within(_) => Lane::Sweep,
+    }
+}
+
+/// Whether an answer of a look that began at `at` serves a question asked at `asked`.
+fn serves(at: Timestamp, freshness: Freshness, asked: Timestamp) -> bool {
+    match freshness {
+        Freshness::Now => at >= asked,
+        Freshness::Within(most) => {
+            let age = Timestamp::now().duration_since(at);
+            at >= asked || SignedDuration::try_from(most).is_ok_and(|most| age < most)
+        }
+    }
+}
+
+/// Failures in a row of one place.
+#[derive(Debug, Clone)]
+struct Failures {
+    count: u32,
+    /// When the last failed look began.
+    began: Timestamp,
+    trouble: Trouble,
+    throttled: bool,
+}
+
+impl Failures {
+    /// One more.
+    fn after(before: Option<&Self>, began: Timestamp, fault: &Fault, trouble: Trouble) -> Self {
+        let count = before.map_or(0, |before| before.count).saturating_add(1);
+        let pause = FIRST_PAUSE
+            .saturating_mul(2_u32.saturating_pow(count.saturating_sub(1).min(10)))
+            .min(LONGEST_PAUSE);
+        let again = SignedDuration::try_from(pause).map_or(began, |pause| Timestamp::now() + pause);
+        Self {
+            count,
+            began,
+            trouble: Trouble {
+                again: Some(again),
+                ..trouble
+            },
+            throttled: fault.class == Class::Throttled,
+        }
+    }
+
+    /// Whether a question gets this failure as its answer, without another look.
+    fn answers(&self, freshness: Freshness, asked: Timestamp) -> bool {
+        let pausing = self.trouble.again.is_some_and(|at| Timestamp::now() < at);
+        self.began >= asked
+            || (pausing && (self.throttled || matches!(freshness, Freshness::Within(_))))
+    }
+}

@@ -1,0 +1,375 @@
+//! One repository of a private ECR registry: looks at its tags, for all who ask.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use agentcore_api::reasons;
+use agentcore_plan::fault::{Class, Fault};
+use agentcore_plan::image::{Freshness, Inspected, Listing, Repository, Tagged, Trouble, Wanted};
+use aws_sdk_ecr::types::{DescribeImagesFilter, ImageFailureCode, ImageIdentifier, TagStatus};
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+
+use super::{Failures, lane, serves};
+use crate::aws::classify;
+use crate::aws::control::Caller;
+use crate::aws::observe::Scan;
+use crate::aws::operation::Operation;
+
+/// Most images of a repository that are looked at.
+pub(super) const MOST_IMAGES: usize = 5000;
+/// Entries of a page, and identifiers of a call; the API's maximums.
+const PAGE: i32 = 1000;
+const BATCH: usize = 100;
+/// What a manifest may be.
+const MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+/// How long a tag that was asked for once goes along with other looks.
+const ONCE: SignedDuration = SignedDuration::from_mins(1);
+/// Most manifests and images that are remembered of a repository.
+const MOST_REMEMBERED: usize = 1000;
+
+/// An answer about tags.
+type Answer = Result<Arc<Listing>, Trouble>;
+
+/// A repository.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    /// One look at a time.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    pub(super) state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Until when a tag goes along with every look.
+    interest: HashMap<String, Timestamp>,
+    seen: HashMap<Wanted, Answer2>,
+    failures: HashMap<bool, Failures>,
+    /// Manifests that a look brought along, by digest.
+    pub manifests: HashMap<String, String>,
+    /// Images that were looked into and cannot change.
+    pub images: HashMap<String, Inspected>,
+}
+
+/// When a look began, and what it said of one question.
+type Answer2 = (Timestamp, Answer);
+
+impl Registry {
+    /// Which digests tags have.
+    pub async fn look(
+        &self,
+        caller: &Caller,
+        repository: &Repository,
+        wanted: &Wanted,
+        freshness: Freshness,
+    ) -> Answer {
+        let asked = Timestamp::now();
+        if let Wanted::Tag(tag) = wanted {
+            self.state.lock().want(tag, freshness, asked);
+        }
+        if let Some(answer) = self.state.lock().known(wanted, freshness, asked) {
+            return answer;
+        }
+        let _turn = self.turn.lock().await;
+        // Somebody else's look may have answered it meanwhile.
+        if let Some(answer) = self.state.lock().known(wanted, freshness, asked) {
+            return answer;
+        }
+        let (all, began) = (*wanted == Wanted::All, Mutex::new(asked));
+        let done = if all {
+            self.look_at_all(caller, repository, freshness, &began)
+                .await
+        } else {
+            self.look_at_tags(caller, repository, freshness, &began)
+                .await
+        };
+        let began = *began.lock();
+        let mut state = self.state.lock();
+        let scan = |result| {
+            caller.observer.0.scanned(&Scan {
+                repository: &repository.name,
+                result,
+                interval: match freshness {
+                    Freshness::Now => None,
+                    Freshness::Within(interval) => Some(interval),
+                },
+            });
+        };
+        match done {
+            Ok(complete) => {
+                state.failures.remove(&all);
+                scan(if complete { "success" } else { "incomplete" });
+            }
+            Err((operation, fault)) => {
+                let trouble = trouble(operation, repository, &fault);
+                scan(trouble.reason);
+                let failures =
+                    Failures::after(state.failures.get(&all), began, &fault, trouble.clone());
+                state.failures.insert(all, failures);
+            }
+        }
+        match state.known(wanted, freshness, asked) {
+            Some(answer) => answer,
+            // A tag that is not among the answers was not asked for: that cannot be, and is no reason to say that it is gone.
+            None => Err(Trouble {
+                reason: reasons::REGISTRY_UNREACHABLE,
+                message: format!("the look at repository {repository} gave no answer"),
+                again: None,
+            }),
+        }
+    }
+
+    /// BatchGetImage of every tag that anybody is interested in.
+    async fn look_at_tags(
+        &self,
+        caller: &Caller,
+        repository: &Repository,
+        freshness: Freshness,
+        began: &Mutex<Timestamp>,
+    ) -> Result<bool, (Operation, Fault)> {
+        let operation = Operation::BatchGetImage;
+        let (mut first, mut left) = (true, Vec::new());
+        while first || !left.is_empty() {
+            let mut batch = Vec::new();
+            let answer = caller
+                .call(operation, lane(freshness), || {
+                    // Only now, so that those who asked meanwhile are answered too.
+                    if first {
+                        let now = Timestamp::now();
+                        *began.lock() = now;
+                        left = self.state.lock().interesting(now);
+                    }
+                    batch = left.split_off(left.len().saturating_sub(BATCH));
+                    let ids = batch.iter().map(|tag| id(Some(tag), None)).collect();
+                    get_images(caller, repository, ids).send()
+                })
+                .await
+                .map_err(|fault| (operation, fault))?;
+            first = false;
+            let at = *began.lock();
+            let mut state = self.state.lock();
+            for tag in batch {
+                let wanted = Wanted::Tag(tag.clone());
+                let found = answer.images().iter().find(|image| {
+                    let id = image.image_id();
+                    id.and_then(ImageIdentifier::image_tag) == Some(&tag)
+                });
+                let digest = found.and_then(|image| image.image_id()?.image_digest());
+                if let (Some(digest), Some(manifest)) =
+                    (digest, found.and_then(|image| image.image_manifest()))
+                {
+                    state.remember_manifest(digest, manifest);
+                }
+                let failure = answer.failures().iter().find(|failure| {
+                    failure.image_id().and_then(ImageIdentifier::image_tag) == Some(&tag)
+                });
+                let missing = |code: Option<&ImageFailureCode>| {
+                    code.is_none_or(|code| *code == ImageFailureCode::ImageNotFound)
+                };
+                let said = match failure {
+                    Some(failure) if !missing(failure.failure_code()) => Err(Trouble {
+                        reason: reasons::REGISTRY_UNREACHABLE,
+                        message: format!(
+                            "ecr:BatchGetImage of tag {tag} in repository {repository} failed: {}: {}",
+                            failure.failure_code().map_or("?", ImageFailureCode::as_str),
+                            failure.failure_reason().unwrap_or_default()
+                        ),
+                        again: None,
+                    }),
+                    _ => Ok(Arc::new(Listing {
+                        at,
+                        complete: true,
+                        tags: digest
+                            .map(|digest| Tagged {
+                                tag,
+                                digest: digest.to_owned(),
+                                pushed_at: None,
+                            })
+                            .into_iter()
+                            .collect(),
+                    })),
+                };
+                state.seen.insert(wanted, (at, said));
+            }
+        }
+        Ok(true)
+    }
+
+    /// DescribeImages, all pages. A list that breaks off is an error: half a list would look like images that are gone.
+    async fn look_at_all(
+        &self,
+        caller: &Caller,
+        repository: &Repository,
+        freshness: Freshness,
+        began: &Mutex<Timestamp>,
+    ) -> Result<bool, (Operation, Fault)> {
+        let operation = Operation::DescribeImages;
+        let failed = |fault| (operation, fault);
+        let (mut tags, mut images, mut next) = (Vec::new(), 0, None::<String>);
+        let tagged = DescribeImagesFilter::builder()
+            .tag_status(TagStatus::Tagged)
+            .build();
+        let mut first = true;
+        let complete = loop {
+            let request = caller
+                .ecr
+                .describe_images()
+                .registry_id(&repository.account)
+                .repository_name(&repository.name)
+                .filter(tagged.clone())
+                .max_results(PAGE)
+                .set_next_token(next.clone());
+            let page = caller
+                .call(operation, lane(freshness), || {
+                    if first {
+                        *began.lock() = Timestamp::now();
+                    }
+                    request.send()
+                })
+                .await
+                .map_err(failed)?;
+            first = false;
+            for image in page.image_details() {
+                images += 1;
+                let Some(digest) = image.image_digest() else {
+                    continue;
+                };
+                let pushed_at = image
+                    .image_pushed_at()
+                    .and_then(|at| Timestamp::from_millisecond(at.to_millis().ok()?).ok());
+                tags.extend(image.image_tags().iter().map(|tag| Tagged {
+                    tag: tag.clone(),
+                    digest: digest.to_owned(),
+                    pushed_at,
+                }));
+            }
+            let following = page.next_token().filter(|token| !token.is_empty());
+            match following {
+                None => break true,
+                Some(_) if images >= MOST_IMAGES => break false,
+                Some(token) if Some(token) == next.as_deref() => {
+                    return Err(failed(classify::unreadable(
+                        "nextToken repeats itself",
+                        None,
+                    )));
+                }
+                Some(token) => next = Some(token.to_owned()),
+            }
+        };
+        let at = *began.lock();
+        let listing = Arc::new(Listing { at, complete, tags });
+        let mut state = self.state.lock();
+        state.seen.insert(Wanted::All, (at, Ok(listing)));
+        Ok(complete)
+    }
+}
+
+impl State {
+    fn want(&mut self, tag: &str, freshness: Freshness, now: Timestamp) {
+        let span = match freshness {
+            Freshness::Now => ONCE,
+            // Who looks every interval asks again within another half of it.
+            Freshness::Within(most) => SignedDuration::try_from(most.mul_f64(1.5)).unwrap_or(ONCE),
+        };
+        let until = now + span.max(ONCE);
+        let kept = self.interest.entry(tag.to_owned()).or_insert(until);
+        *kept = (*kept).max(until);
+    }
+
+    fn interesting(&mut self, now: Timestamp) -> Vec<String> {
+        self.interest.retain(|_, until| *until > now);
+        let interest = &self.interest;
+        self.seen.retain(|wanted, _| match wanted {
+            Wanted::All => true,
+            Wanted::Tag(tag) => interest.contains_key(tag),
+        });
+        self.interest.keys().cloned().collect()
+    }
+
+    fn known(&self, wanted: &Wanted, freshness: Freshness, asked: Timestamp) -> Option<Answer> {
+        let seen = self
+            .seen
+            .get(wanted)
+            .filter(|(at, _)| serves(*at, freshness, asked))
+            .map(|(_, answer)| answer.clone());
+        seen.or_else(|| {
+            let failures = self.failures.get(&(*wanted == Wanted::All))?;
+            failures
+                .answers(freshness, asked)
+                .then(|| Err(failures.trouble.clone()))
+        })
+    }
+
+    fn remember_manifest(&mut self, digest: &str, manifest: &str) {
+        if self.images.contains_key(digest) {
+            return;
+        }
+        if self.manifests.len() >= MOST_REMEMBERED {
+            self.manifests.clear();
+        }
+        self.manifests
+            .insert(digest.to_owned(), manifest.to_owned());
+    }
+
+    /// Remembers an image that cannot change any more.
+    pub fn remember(&mut self, digest: &str, inspected: &Inspected) {
+        if self.images.len() >= MOST_REMEMBERED {
+            self.images.clear();
+        }
+        self.images.insert(digest.to_owned(), inspected.clone());
+    }
+}
+
+/// An identifier in ECR's words.
+pub(super) fn id(tag: Option<&str>, digest: Option<&str>) -> ImageIdentifier {
+    ImageIdentifier::builder()
+        .set_image_tag(tag.map(str::to_owned))
+        .set_image_digest(digest.map(str::to_owned))
+        .build()
+}
+
+/// BatchGetImage.
+pub(super) fn get_images(
+    caller: &Caller,
+    repository: &Repository,
+    ids: Vec<ImageIdentifier>,
+) -> aws_sdk_ecr::operation::batch_get_image::builders::BatchGetImageFluentBuilder {
+    caller
+        .ecr
+        .batch_get_image()
+        .registry_id(&repository.account)
+        .repository_name(&repository.name)
+        .set_image_ids(Some(ids))
+        .set_accepted_media_types(Some(MEDIA_TYPES.map(str::to_owned).to_vec()))
+}
+
+/// A failed call for people: the step, and the right that is missing if one is.
+pub(super) fn trouble(operation: Operation, repository: &Repository, fault: &Fault) -> Trouble {
+    let Fault { code, message, .. } = fault;
+    let (reason, message) = match fault.class {
+        _ if code == "RepositoryNotFoundException" => (
+            reasons::REPOSITORY_NOT_FOUND,
+            format!("there is no repository {repository}"),
+        ),
+        Class::Denied => (
+            reasons::REGISTRY_ACCESS_DENIED,
+            format!(
+                "ecr:{operation} on repository {repository} was refused ({code}): allow it to the operator's role, and in the repository's policy if that is in another account"
+            ),
+        ),
+        _ => (
+            reasons::REGISTRY_UNREACHABLE,
+            format!("ecr:{operation} on repository {repository} failed: {code}: {message}"),
+        ),
+    };
+    Trouble {
+        reason,
+        message,
+        again: None,
+    }
+}

@@ -1,0 +1,83 @@
+//! Metrics of looks at repositories.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
+use prometheus::{GaugeVec, IntCounterVec, Opts};
+
+use crate::aws::Scan;
+
+/// Beyond a few intervals without a look, nobody follows the repository any more.
+const INTERVALS: u32 = 4;
+/// Room for pauses after failures.
+const PAUSES: Duration = Duration::from_mins(10);
+
+/// Looks, counted, and how old the last good one is.
+pub struct Scans {
+    total: IntCounterVec,
+    followed: Mutex<BTreeMap<String, Followed>>,
+}
+
+/// A repository that somebody follows.
+struct Followed {
+    /// The last good look, or the first of all.
+    since: Instant,
+    until: Instant,
+}
+
+impl Scans {
+    /// Nothing was looked at yet.
+    pub fn new() -> prometheus::Result<Self> {
+        let help = "Looks at image repositories: success, incomplete, or the reason of a failure.";
+        Ok(Self {
+            total: IntCounterVec::new(
+                Opts::new("image_scan_total", help).namespace("agentcore"),
+                &["result"],
+            )?,
+            followed: Mutex::default(),
+        })
+    }
+
+    /// A look ended.
+    pub fn ended(&self, scan: &Scan<'_>) {
+        let Scan {
+            repository,
+            result,
+            interval,
+        } = *scan;
+        self.total.with_label_values(&[result]).inc();
+        let mut followed = self.followed.lock();
+        let now = Instant::now();
+        let good = matches!(result, "success" | "incomplete");
+        if let Some(interval) = interval {
+            let until = now + interval * INTERVALS + PAUSES;
+            let entry = followed
+                .entry(repository.to_owned())
+                .or_insert(Followed { since: now, until });
+            entry.until = until;
+        }
+        if let Some(entry) = followed.get_mut(repository).filter(|_| good) {
+            entry.since = now;
+        }
+    }
+
+    /// The metric families.
+    pub fn families(&self) -> prometheus::Result<Vec<MetricFamily>> {
+        let help = "Seconds since the last good look at a repository that is followed.";
+        let ages = GaugeVec::new(
+            Opts::new("image_scan_age_seconds", help).namespace("agentcore"),
+            &["repository"],
+        )?;
+        let now = Instant::now();
+        let mut followed = self.followed.lock();
+        followed.retain(|_, entry| entry.until > now);
+        for (repository, entry) in followed.iter() {
+            let age = now.duration_since(entry.since).as_secs_f64();
+            ages.with_label_values(&[repository]).set(age);
+        }
+        Ok([self.total.collect(), ages.collect()].concat())
+    }
+}
