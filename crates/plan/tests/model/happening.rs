@@ -215,9 +215,7 @@ pub fn happen(world: &mut World, what: &Happening) {
             world.edit_endpoint(|spec| spec.suspend = on.then_some(true));
         }
         H::Heal(healed) => world.aws.healed = *healed,
-        H::Follow(_) | H::Push(..) | H::Retag(_) | H::ScanFault(_) | H::Resolve(_) => {
-            happen_to_images(world, what);
-        }
+        image => happen_to_images(world, image),
     }
 }
 
