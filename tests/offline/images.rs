@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::support::{PROGRAM, REGION, World, quick, rates, soon};
 
 const ACCOUNT: &str = "111122223333";
-const OFTEN: Freshness = Freshness::Within(Duration::from_secs(300));
+const OFTEN: Freshness = Freshness::Within(Duration::from_mins(5));
 
 fn repository(name: &str) -> Repository {
     Repository {

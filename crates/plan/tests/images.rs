@@ -332,6 +332,49 @@ fn an_image_that_cannot_run_is_remembered_as_rejected_and_rolls_nothing() {
 }
 
 #[test]
+fn a_pushed_image_that_agentcore_fails_is_taken_back_and_ready_stays_true() {
+    let mut world = ready(follow(1));
+    world.aws.healed = false;
+    world.registry.push("prod", model::BROKEN, world.aws.now);
+    for _ in 0..600 {
+        world.poll_list();
+        pass(&mut world);
+        assert!(
+            is_ready(&world.status().conditions),
+            "{:#?}",
+            world.status()
+        );
+        world.aws.advance(2);
+    }
+    assert_eq!(
+        (image(&world), reason(&world.status())),
+        (pinned(1), reasons::READY)
+    );
+    assert_eq!(world.aws.mutations(), 2, "there and back, once");
+    assert_eq!(resolved(&world), said("False", reasons::UPDATE_FAILED));
+    let status = world.status().image.unwrap();
+    assert_eq!(status.rejected[0].digest, digest(model::BROKEN));
+    assert_eq!(status.candidate.unwrap().digest, digest(model::BROKEN));
+    assert_eq!(event_count(&world, reasons::IMAGE_REJECTED), 1);
+    world.aws.healed = true;
+    world.annotate(RESOLVE_REQUESTED_AT, "again");
+    minutes(&mut world, 3);
+    assert_eq!(image(&world), pinned(model::BROKEN));
+    assert_eq!(resolved(&world), said("True", reasons::RESOLVED));
+}
+
+#[test]
+fn an_edit_that_fails_together_with_a_push_is_a_failure_of_the_edit() {
+    let mut world = ready(follow(1));
+    world.aws.healed = false;
+    world.registry.push("prod", model::BROKEN, world.aws.now);
+    world.aws.advance(3600);
+    world.edit(|spec| spec.description = Some("edited".into()));
+    minutes(&mut world, 3);
+    assert!(!is_ready(&world.status().conditions));
+}
+
+#[test]
 fn an_index_without_its_images_is_waited_for_and_rejected_never() {
     let mut world = ready(follow(1));
     let now = world.aws.now;

@@ -50,12 +50,16 @@ pub struct ImageStatus {
 
 /// An image of the repository.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
 pub struct ImageChoice {
     /// Digest.
     pub digest: String,
     /// Tag that it was found by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// When it was pushed (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_at: Option<String>,
 }
 
 /// An image that was not taken.

@@ -9,10 +9,12 @@ use agentcore_api::values::ImageRef;
 use super::diff::filled;
 use super::pass::{DELETE, Pass, UPDATE};
 use super::wish::Wish;
-use super::{Decision, claim};
+use super::{Decision, claim, source};
 use crate::aws::{Runtime, ServiceStatus};
 use crate::conditions::Verdict;
+use crate::desk::SOON;
 use crate::failure::{Failure, Heals, classify};
+use crate::step::Rest;
 
 /// `before`: the phase on record before this Get.
 pub(super) fn plan(
@@ -74,12 +76,16 @@ fn again(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, raise: bool) -> Decis
         return pass.delete(&there.id);
     }
     let text = format!("AgentCore failed ({why}); about to try again");
-    pass.desk.verdict(Verdict::working(reasons::UPDATING, text));
+    pass.desk.verdict(if pass.steady {
+        Verdict::ready(reasons::ROLLOUT_ACTIVE, text)
+    } else {
+        Verdict::working(reasons::UPDATING, text)
+    });
     let config = filled(&wish.config, &there.config);
     pass.update(wish, there, config, raise)
 }
 
-fn record(pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
+fn record(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
     let why = there
         .failure_reason
         .as_deref()
@@ -92,6 +98,11 @@ fn record(pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
         },
         _ => classify(why, reasons::UPDATE_FAILED),
     };
+    if there.status == ServiceStatus::UpdateFailed
+        && source::take_back(&mut pass, failure.reason, why)
+    {
+        return pass.desk.rest(Rest::After(SOON));
+    }
     let by_tag = wish
         .config
         .artifact

@@ -220,9 +220,7 @@ pub fn happen(world: &mut World, what: &Happening) {
             spec.revision_history_limit = which.checked_sub(1).map(u32::from);
         }),
         H::Heal(healed) => world.aws.healed = *healed,
-        H::Follow(_) | H::Push(..) | H::Retag(_) | H::ScanFault(_) | H::Resolve(_) => {
-            happen_to_images(world, what);
-        }
+        image => happen_to_images(world, image),
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Aws {
 }
 
 pub const ACCOUNT: &str = "111122223333";
+/// The digest that fails until it is healed.
+pub const BROKEN: u8 = 5;
 
 pub fn fault(class: Class, message: &str) -> Fault {
     let (reason, code) = match class {
@@ -166,7 +168,7 @@ impl Aws {
         let (now, healed, makes) = (self.now, self.healed, self.switches.failed_makes_version);
         for rt in &mut self.runtimes {
             if now >= rt.until {
-                let broken = image(&rt.config).contains("broken") && !healed;
+                let broken = is_broken(image(&rt.config)) && !healed;
                 match rt.status {
                     ServiceStatus::Creating | ServiceStatus::Updating if broken => {
                         let update = rt.status == ServiceStatus::Updating;
@@ -300,6 +302,11 @@ impl Aws {
         }
         self.runtimes.retain(|rt| rt.name != name);
     }
+}
+
+/// Images that fail until they are healed: one is known by its name, one by its digest.
+fn is_broken(image: &str) -> bool {
+    image.contains("broken") || image.ends_with(&world::registry::digest(BROKEN))
 }
 
 fn image(config: &RuntimeConfig) -> &str {

@@ -11,6 +11,7 @@ mod images;
 mod program;
 mod readme;
 mod runtimes;
+mod s3;
 mod signatures;
 mod sts;
 mod tags;

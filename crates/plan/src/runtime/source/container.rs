@@ -133,6 +133,7 @@ fn former(record: &ImageStatus) -> Option<ImageChoice> {
     record.digest.clone().map(|digest| ImageChoice {
         digest,
         tag: record.tag.clone(),
+        pushed_at: record.pushed_at.clone(),
     })
 }
 

@@ -1,13 +1,15 @@
 //! `follow` of an image: looks, picks, pins, and what is said of what is not taken.
 
+use agentcore_api::names::annotations::RESOLVE_REQUESTED_AT;
 use agentcore_api::reasons;
-use agentcore_api::runtime::{ImageChoice, RejectedImage};
+use agentcore_api::runtime::{ImageChoice, ImageStatus, RejectedImage};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::pass::Pass;
 use super::super::wish::Wish;
 use super::container::{Found, Look};
 use super::{Again, Flow, ask, next_look, say};
+use crate::conditions::Verdict;
 use crate::desk::{parsed, whole_second};
 use crate::image::{Current, Freshness, Listing, Policy, Read, Selection, Trouble, select};
 
@@ -88,7 +90,17 @@ impl<'a> Look<'a> {
         if let Some(image) = pass.desk.status.image.as_mut() {
             image.pinned = None;
         }
+        let object = pass.view.object;
+        let seen_generation = object.status.as_ref().and_then(|it| it.observed_generation);
+        if let Some(image) = pass.desk.status.image.as_mut()
+            && (self.asked || seen_generation != object.metadata.generation)
+        {
+            image
+                .rejected
+                .retain(|one| one.reason != reasons::UPDATE_FAILED);
+        }
         let selection = choose(&pass, known, policy, &listing);
+        let selection = failed_before(&pass, selection);
         self.selected(pass, wish, known, selection, seen)
     }
 
@@ -202,6 +214,86 @@ fn told<'a>(
     (pass, wish, again)
 }
 
+/// Remembers an image as not taken.
+fn reject(image: &mut ImageStatus, digest: &str, reason: &str, now: Timestamp) {
+    image.rejected.retain(|one| one.digest != digest);
+    image.rejected.push(RejectedImage {
+        digest: digest.to_owned(),
+        reason: reason.to_owned(),
+        time: now.to_string(),
+    });
+    let surplus = image.rejected.len().saturating_sub(MOST_REJECTED);
+    image.rejected.drain(..surplus);
+}
+
+/// AgentCore failed the image that a push brought: the one before is used again, and this one not before somebody asks for it.
+/// False where no push is to blame, or there is nothing to go back to.
+pub(in super::super) fn take_back(pass: &mut Pass<'_>, reason: &'static str, why: &str) -> bool {
+    let container = pass.view.object.spec.artifact.container.as_ref();
+    let follow = container.and_then(|container| container.follow.as_ref());
+    let to_blame = [
+        reasons::UPDATE_FAILED,
+        reasons::IMAGE_ARCHITECTURE,
+        reasons::IMAGE_NOT_FOUND,
+    ];
+    if !pass.steady || !to_blame.contains(&reason) || follow.is_none_or(|it| it.pin.is_some()) {
+        return false;
+    }
+    let now = whole_second(pass.desk.now);
+    let Some(image) = pass.desk.status.image.as_mut() else {
+        return false;
+    };
+    let (Some(bad), Some(good)) = (image.digest.clone(), image.previous.take()) else {
+        return false;
+    };
+    image.candidate = Some(ImageChoice {
+        digest: bad.clone(),
+        tag: image.tag.take(),
+        pushed_at: image.pushed_at.take(),
+    });
+    reject(image, &bad, reasons::UPDATE_FAILED, now);
+    image.platform_digest = None;
+    image.digest = Some(good.digest.clone());
+    image.tag = good.tag;
+    image.pushed_at = good.pushed_at;
+    let text = format!(
+        "AgentCore failed {bad} ({why}); {} is used again",
+        good.digest
+    );
+    pass.desk.event(true, reasons::IMAGE_REJECTED, text.clone());
+    say(pass, false, reasons::UPDATE_FAILED, &text);
+    pass.desk.status.pending = None;
+    pass.desk
+        .verdict(Verdict::ready(reasons::ROLLOUT_ACTIVE, text));
+    true
+}
+
+/// What AgentCore failed is not taken again.
+fn failed_before(pass: &Pass<'_>, selection: Selection) -> Selection {
+    let (Selection::Pick(choice) | Selection::Wait { choice, .. }) = &selection else {
+        return selection;
+    };
+    let record = pass.desk.status.image.as_ref();
+    let failed = record.is_some_and(|image| {
+        let fits = |one: &RejectedImage| {
+            one.digest == choice.digest && one.reason == reasons::UPDATE_FAILED
+        };
+        image.rejected.iter().any(fits)
+    });
+    if !failed {
+        return selection;
+    }
+    let message = format!(
+        "AgentCore failed {}; it is taken after another push, an edit, or a new value of the annotation {RESOLVE_REQUESTED_AT}",
+        choice.digest
+    );
+    Selection::Refused {
+        choice: Some(choice.clone()),
+        reason: reasons::UPDATE_FAILED,
+        message,
+    }
+}
+
 /// Why a selection takes nothing, if it is for good.
 fn rejection(selection: &Selection) -> Option<Trouble> {
     match selection {
@@ -226,6 +318,7 @@ fn show(pass: &mut Pass<'_>, policy: &Policy, listing: &Listing) {
             .map(|best| ImageChoice {
                 digest: best.digest.clone(),
                 tag: Some(best.tag.clone()),
+                pushed_at: best.pushed_at.map(|at| at.to_string()),
             });
     }
 }
@@ -245,6 +338,7 @@ fn candidate(pass: &mut Pass<'_>, selection: &Selection, rejected: Option<&Troub
         image.candidate = choice.map(|choice| ImageChoice {
             digest: choice.digest.clone(),
             tag: choice.tag.clone(),
+            pushed_at: choice.pushed_at.map(|at| at.to_string()),
         });
     }
     let (Some(choice), Some(trouble)) = (choice, rejected) else {
@@ -254,14 +348,7 @@ fn candidate(pass: &mut Pass<'_>, selection: &Selection, rejected: Option<&Troub
     if image.rejected.iter().any(seen) {
         return;
     }
-    image.rejected.retain(|one| one.digest != choice.digest);
-    image.rejected.push(RejectedImage {
-        digest: choice.digest.clone(),
-        reason: trouble.reason.to_owned(),
-        time: now.to_string(),
-    });
-    let surplus = image.rejected.len().saturating_sub(MOST_REJECTED);
-    image.rejected.drain(..surplus);
+    reject(image, &choice.digest, trouble.reason, now);
     let text = format!("{}: {}", trouble.reason, trouble.message);
     pass.desk.event(true, reasons::IMAGE_REJECTED, text);
 }

@@ -25,6 +25,8 @@ use crate::desk::whole_second;
 use crate::image::{self, Trouble};
 use crate::step::{Answer, Rest, Step};
 
+pub(super) use follow::take_back;
+
 /// When the source is to be looked at again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Again(Option<Duration>);
