@@ -8,6 +8,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::kills::{NO_LEASE, die_at};
 use super::rig::{Rig, condition, id, reason};
 
 const FIRST: &str = "pa55phrase-of-monday";
@@ -242,6 +243,46 @@ async fn without_the_right_it_is_forbidden_until_a_role_is_bound() {
     let history = revisions(&rig, &object).await;
     assert_eq!(history.len(), 2, "{history:?}");
     drop(operator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_operator_loses_no_version_no_cause_and_no_history() {
+    let rig = Rig::start("config-kills").await;
+    rig.secret("support", json!({"api-key": "0"})).await;
+    rig.apply_runtime(
+        "support",
+        rig.spec_with(json!({"env": [key_of_secret("API_KEY", false)]})),
+    )
+    .await;
+    let operator = rig.operator(NO_LEASE);
+    rig.on_version("1").await;
+    assert!(super::rig::clean(operator.stop().await));
+    for (number, when) in ["before", "after", "after"].into_iter().enumerate() {
+        let value = format!("value {number}");
+        rig.secret("support", json!({"api-key": value})).await;
+        die_at(&rig, "UpdateAgentRuntime", when).await;
+        let operator = rig.operator(NO_LEASE);
+        let object = rig.on_version(&(number + 2).to_string()).await;
+        assert_eq!(rig.aws_env().await, json!({"API_KEY": value}));
+        let newest = object.status.expect("status").causes.remove(0);
+        assert_eq!(newest.cause.r#type, CauseType::Config, "{newest:?}");
+        assert!(super::rig::clean(operator.stop().await));
+    }
+    let object = rig.on_version("4").await;
+    let mut history: Vec<_> = revisions(&rig, &object)
+        .await
+        .into_iter()
+        .map(|one| {
+            let data = one.data.expect("data").0;
+            (one.revision, data["cause"]["type"].clone())
+        })
+        .collect();
+    history.sort_by_key(|(version, _)| *version);
+    let wanted = [(1, "Spec"), (2, "Config"), (3, "Config"), (4, "Config")];
+    assert_eq!(
+        history,
+        wanted.map(|(version, cause)| (version, json!(cause)))
+    );
 }
 
 /// The history of an object.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::rig::{Rig, clean, endpoint_is_ready};
 
 /// A killed holder's lease has to run out, which is not what is tested here.
-const NO_LEASE: &[&str] = &["--leader-elect=false"];
+pub const NO_LEASE: &[&str] = &["--leader-elect=false"];
 
 /// What happens in the life of a runtime and its endpoint, each step with the call at which the operator dies.
 const STEPS: &[(&str, &str)] = &[
@@ -62,7 +62,7 @@ async fn live_through(namespace: &str, when: &str) {
 }
 
 /// Starts an operator and kills it while `operation` is under way: before its effect, or after it and before the answer.
-async fn die_at(rig: &Rig, operation: &str, when: &str) {
+pub async fn die_at(rig: &Rig, operation: &str, when: &str) {
     rig.faults(json!([{"operation": operation, "when": when, "delayMs": 600_000}]))
         .await;
     let (before, aws) = (rig.calls(operation).await, rig.aws().await);

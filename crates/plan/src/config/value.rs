@@ -8,6 +8,8 @@ use crate::hash::keyed;
 
 /// Shorter values are hidden in foreign texts only where they stand as a word of their own.
 const SHORT: usize = 8;
+/// Shorter values tell nothing, and would take every digit out of a text.
+const LEAST: usize = 3;
 /// What stands in the place of a hidden value.
 const HIDDEN: &str = "[hidden]";
 
@@ -78,7 +80,7 @@ pub fn scrub<'a>(text: &str, values: impl IntoIterator<Item = &'a EnvValue>) -> 
     let mut clean = text.to_owned();
     for value in values {
         let secret = value.reveal();
-        if !value.is_hidden() || secret.is_empty() || !clean.contains(secret) {
+        if !value.is_hidden() || secret.len() < LEAST || !clean.contains(secret) {
             continue;
         }
         clean = if secret.len() >= SHORT {

@@ -99,7 +99,7 @@ impl Pass<'_> {
             let text = format!("{named} was changed in AWS and is set back");
             return plain(CauseType::Drift, &text);
         }
-        if wish.config.artifact != there.config.artifact {
+        if fields.contains(&"artifact") {
             let (from, to) = (image(&there.config.artifact), image(&wish.config.artifact));
             return Cause {
                 from,

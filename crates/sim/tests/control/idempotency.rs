@@ -44,6 +44,17 @@ async fn the_same_token_and_request_get_the_same_answer_and_one_runtime() {
         update
     );
     assert_eq!(bench.get(id).await["agentRuntimeVersion"], "2");
+    let tokens = bench.admin("GET", "/_sim/tokens", Value::Null).await;
+    let tokens = tokens.expect(200);
+    let known = |operation: &str, n: u32| {
+        let one = json!({ "operation": operation, "token": token(n) });
+        tokens.as_array().unwrap().contains(&one)
+    };
+    assert!(known("CreateAgentRuntime", 1) && known("UpdateAgentRuntime", 1));
+    assert!(
+        !known("CreateAgentRuntime", 2),
+        "it had no effect: {tokens}"
+    );
     let path = format!("/runtimes/{id}/runtime-endpoints/");
     let made = bench
         .call("PUT", &path, tokened(json!({ "name": "live" }), 1))
