@@ -104,6 +104,28 @@ async fn all_who_may_call_a_declared_session_reach_the_same_process() {
     let detail = early.body["detail"].as_str().expect("text");
     assert!(detail.contains("RuntimeNotFound"), "{detail}");
 
+    // A roll: callers reach the new session, under the same name.
+    let edited = front.rig.spec_with(json!({"description": "two"}));
+    front.rig.apply_runtime("support", edited).await;
+    let probe = async || {
+        let call = request(&front, Method::POST, "bridge", "invocations", &mine);
+        let answer = call.json(&json!({"prompt": "hello"})).send().await;
+        let answer = answer.expect("an answer");
+        let named = answer.headers().get(UPSTREAM).cloned();
+        let named = named.and_then(|value| value.to_str().ok().map(str::to_owned));
+        match named {
+            Some(new) if new != id && answer.status() == 200 => Ok(new),
+            other => Err(format!("{other:?} {}", answer.status())),
+        }
+    };
+    let new = front.rig.until("the new session", probe).await;
+    let status = serving(&front, "bridge").await;
+    assert_eq!(
+        (status.session_id, status.version.as_deref()),
+        (Some(new.clone()), Some("2"))
+    );
+    let id = new;
+
     let params = DeleteParams::default();
     api(&front)
         .delete("bridge", &params)

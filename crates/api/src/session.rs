@@ -106,6 +106,9 @@ pub struct AgentSessionStatus {
     /// Version that the session was born on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// True after a keepalive while another version was live: a microVM that had ended by then was begun again on that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_unsure: Option<bool>,
     /// Name of the endpoint, in AgentCore, that the session was born with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,

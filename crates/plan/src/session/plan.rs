@@ -93,6 +93,9 @@ fn decide(view: &View<'_>, now: Timestamp) -> Decision {
         _ => pass.retire_next(),
     }
     if let Some(at) = keepalive_due(&pass, &target) {
+        if pass.status.version.as_ref() != Some(&target.version) {
+            pass.status.version_unsure = Some(true);
+        }
         return pass.invoke(at, &target);
     }
     settle(pass, &target)
@@ -105,7 +108,7 @@ fn wanted(pass: &Pass<'_>, target: &Target) -> Option<Wanted> {
         return Some(Wanted::First);
     }
     let same = status.version.as_ref() == Some(&target.version) && is_there(pass, target);
-    if !same {
+    if !same || status.version_unsure == Some(true) {
         return Some(Wanted::Version);
     }
     if replace_at(pass).is_some_and(|at| at <= pass.now) {
@@ -157,6 +160,9 @@ fn prepare(pass: &mut Pass<'_>, target: &Target, why: Wanted) {
     let born = pass.status.version.clone().unwrap_or_default();
     let text = match why {
         Wanted::First => format!("a session begins on version {version}"),
+        Wanted::Version if born == *version => format!(
+            "a session begins on version {version}, for the other one may run one that was live meanwhile"
+        ),
         Wanted::Version => {
             format!("a session begins on version {version}; the one on version {born} goes after")
         }

@@ -22,6 +22,7 @@ enum Happening {
     Edit,
     Suspend(bool),
     TargetGone,
+    RuntimeAnew,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -47,6 +48,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Edit),
         1 => any::<bool>().prop_map(Happening::Suspend),
         1 => Just(Happening::TargetGone),
+        1 => Just(Happening::RuntimeAnew),
     ]
 }
 
@@ -90,6 +92,7 @@ fn happen(world: &mut World, what: &Happening) {
         }),
         Happening::Suspend(on) => world.edit(|object| object.spec.suspend = Some(*on)),
         Happening::TargetGone => world.endpoint = None,
+        Happening::RuntimeAnew => world.make_anew(),
     }
 }
 

@@ -130,6 +130,24 @@ fn a_roll_back_before_the_new_one_has_answered_keeps_the_old_one() {
 }
 
 #[test]
+fn a_roll_back_after_a_keepalive_replaces_what_may_run_the_other_version() {
+    let mut world = ready();
+    let old = world.status().session_id.unwrap();
+    world.broken.insert("2".into());
+    world.roll(2);
+    world.run(400);
+    assert_eq!(world.status().version_unsure, Some(true));
+    world.roll(1);
+    world.run(10);
+    let status = world.status();
+    assert!(status.session_id != Some(old) && status.version_unsure.is_none());
+    assert_eq!(
+        (world.vms.len(), world.reason().as_str()),
+        (1, reasons::READY)
+    );
+}
+
+#[test]
 fn one_that_stopped_answering_is_replaced_after_five_failures() {
     let mut world = ready();
     let old = world.status().session_id.unwrap();
@@ -336,4 +354,18 @@ fn credentials_of_another_account_are_not_asked() {
     world.delete();
     world.run(600);
     assert!(world.calls.is_empty() && world.object.is_some());
+}
+
+#[test]
+fn a_runtime_made_anew_gets_a_session_anew() {
+    let mut world = ready();
+    let old = world.status().session_id.unwrap();
+    world.make_anew();
+    world.run(10);
+    let new = world.status().session_id.unwrap();
+    assert_eq!(world.calls, [("Invoke", new), ("Stop", old)]);
+    assert_eq!(
+        (world.vms.len(), world.reason().as_str()),
+        (1, reasons::READY)
+    );
 }

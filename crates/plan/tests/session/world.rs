@@ -7,13 +7,13 @@ use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, AgentSessionStatu
 use agentcore_plan::conditions::{is_ready, ready_reason};
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::policy::Policy;
-use agentcore_plan::session::{Action, CallResult, Outcome, View, plan};
+use agentcore_plan::session::{Action, Address, CallResult, Outcome, View, plan};
 use agentcore_plan::step::{Event, Rest, Step};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
-pub const ARN: &str = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/support-0123456789";
+const RUNTIME: &str = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/support";
 
 /// A microVM.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct World {
     /// Faults of the next calls; `true`: after the effect.
     pub faults: VecDeque<(Class, bool)>,
     pub crash: Option<Crash>,
+    /// How often the runtime was made anew.
+    anew: u32,
     pub idle: i64,
     pub lifetime: i64,
     pub due: Timestamp,
@@ -92,6 +94,7 @@ impl World {
             broken: BTreeSet::new(),
             faults: VecDeque::new(),
             crash: None,
+            anew: 0,
             idle: 900,
             lifetime: 28_800,
             due: Timestamp::UNIX_EPOCH,
@@ -119,9 +122,21 @@ impl World {
         self.object = Some(serde_json::from_value(object).unwrap());
     }
 
+    fn arn(&self) -> String {
+        format!("{RUNTIME}-{:010}", self.anew)
+    }
+
+    /// The runtime was lost and made again: all sessions went with it.
+    pub fn make_anew(&mut self) {
+        self.anew += 1;
+        self.vms.clear();
+        self.trace.push("-- made anew".into());
+        self.sync();
+    }
+
     /// The statuses of runtime and endpoint say what AgentCore has.
     pub fn sync(&mut self) {
-        let live = self.live.to_string();
+        let (live, arn) = (self.live.to_string(), self.arn());
         let effective = json!({
             "idleRuntimeSessionTimeout": format!("{}s", self.idle), "maxLifetime": format!("{}s", self.lifetime),
             "serverProtocol": "HTTP", "port": 8080, "path": "/invocations",
@@ -130,14 +145,14 @@ impl World {
             "apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentRuntime",
             "metadata": {"namespace": "team-a", "name": "support"},
             "spec": {"artifact": {}, "executionRole": {"arn": "arn"}},
-            "status": {"arn": ARN, "effective": effective, "defaultEndpoint": {"liveVersion": live, "status": "READY"}},
+            "status": {"arn": arn, "effective": effective, "defaultEndpoint": {"liveVersion": live, "status": "READY"}},
         });
         self.runtime = Some(serde_json::from_value(runtime).unwrap());
         let endpoint = json!({
             "apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentEndpoint",
             "metadata": {"namespace": "team-a", "name": "live"},
             "spec": {"runtimeRef": {"name": "support"}, "version": "Latest"},
-            "status": {"arn": format!("{ARN}/runtime-endpoint/live"), "runtimeArn": ARN, "name": "live", "liveVersion": live},
+            "status": {"arn": format!("{arn}/runtime-endpoint/live"), "runtimeArn": arn, "name": "live", "liveVersion": live},
         });
         self.endpoint = Some(serde_json::from_value(endpoint).unwrap());
         self.due = self.now;
@@ -294,18 +309,14 @@ impl World {
                 within,
             } => {
                 assert!(within.as_secs() <= 120 && payload.starts_with('{'));
-                assert_eq!(
-                    (at.runtime_arn.as_str(), at.qualifier.as_str()),
-                    (ARN, "live")
-                );
-                let result = self.call("Invoke", &at.session_id, Self::invoke);
+                let result = self.call("Invoke", &at, Self::invoke);
                 Some(Outcome {
                     session_id: at.session_id,
                     result,
                 })
             }
             Action::Stop { at } => {
-                let result = self.call("Stop", &at.session_id, Self::stop);
+                let result = self.call("Stop", &at, Self::stop);
                 Some(Outcome {
                     session_id: at.session_id,
                     result,
@@ -317,10 +328,15 @@ impl World {
     fn call(
         &mut self,
         name: &'static str,
-        id: &str,
+        at: &Address,
         effect: impl FnOnce(&mut Self, &str) -> CallResult,
     ) -> CallResult {
+        let id = at.session_id.as_str();
         self.calls.push((name, id.to_owned()));
+        assert_eq!(at.qualifier, "live");
+        if at.runtime_arn != self.arn() {
+            return CallResult::Failed(fault(Class::Gone));
+        }
         match self.faults.pop_front() {
             Some((class, true)) => {
                 effect(self, id);
