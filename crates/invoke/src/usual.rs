@@ -34,7 +34,7 @@ pub struct Keys(Mutex<Vec<Key>>);
 struct Key {
     day: u64,
     region: Box<str>,
-    key: Arc<[u8]>,
+    bytes: Arc<[u8]>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -51,22 +51,22 @@ impl Keys {
             .iter()
             .find(|key| key.day == day && *key.region == *region)
         {
-            return known.key.clone();
+            return known.bytes.clone();
         }
         keys.retain(|key| key.day == day);
         if keys.len() == KEYS {
             keys.clear();
         }
         let secret = credentials.secret_access_key();
-        let key: Arc<[u8]> = generate_signing_key(secret, now, region, SERVICE)
+        let bytes: Arc<[u8]> = generate_signing_key(secret, now, region, SERVICE)
             .as_ref()
             .into();
         keys.push(Key {
             day,
             region: region.into(),
-            key: key.clone(),
+            bytes: bytes.clone(),
         });
-        key
+        bytes
     }
 }
 
@@ -102,8 +102,8 @@ fn values(
     }
     let (mut content_type, mut session) = (None, None);
     if request.cover == Cover::Session {
-        content_type = one(headers, &header::CONTENT_TYPE)?;
-        session = one(headers, &SESSION_HEADER)?;
+        content_type = one(headers, &header::CONTENT_TYPE).ok()?;
+        session = one(headers, &SESSION_HEADER).ok()?;
     }
     let day = now.duration_since(UNIX_EPOCH).ok()?.as_secs() / DAY;
     let date = stamp(now)?;
@@ -160,16 +160,17 @@ fn values(
     ])
 }
 
+/// A header that there is twice, or that is not ASCII.
+struct Odd;
+
 /// The value of a header that there is at most once.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>> {
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Odd> {
     let mut all = headers.get_all(name).iter();
-    let Some(value) = all.next() else {
-        return Some(None);
-    };
+    let value = all.next().map(|value| value.to_str().map_err(|_| Odd));
     if all.next().is_some() {
-        return None;
+        return Err(Odd);
     }
-    value.to_str().ok().map(Some)
+    value.transpose()
 }
 
 /// A value that stands in the canonical request as it is.

@@ -85,9 +85,9 @@ fn counter<K: Copy + PartialEq>(
     }
     let mut counters = counters.write();
     find(&counters).unwrap_or_else(|| {
-        let made = make();
-        counters.push((key, made.clone()));
-        made
+        let counter = make();
+        counters.push((key, counter.clone()));
+        counter
     })
 }
 
