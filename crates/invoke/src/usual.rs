@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
@@ -140,7 +141,7 @@ fn values(
     for part in ["\n", &names, "\n", request.sha256] {
         canonical.push_str(part);
     }
-    let hash = hex::encode(Sha256::digest(&canonical));
+    let hash = HEXLOWER.encode(&Sha256::digest(&canonical));
     let scope = format!("{}/{}/{SERVICE}/aws4_request", &date[..8], request.region);
     let to_sign = format!("{ALGORITHM}\n{date}\n{scope}\n{hash}");
     let key = keys.get(credentials, now, day, request.region);
