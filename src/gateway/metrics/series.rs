@@ -19,8 +19,6 @@ const DURATION_BUCKETS: &[f64] = &[
 const FIRST_CHUNK_BUCKETS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0,
 ];
-/// Labels of an agent and a route; some metrics have one more.
-const LABELS: [&str; 4] = ["kind", "namespace", "name", "route"];
 /// The agent of a request that names none that there is: one series for all of them.
 const UNKNOWN: &str = "";
 /// The `code` of an answer whose status is none of HTTP's: an agent may send any three digits.
@@ -107,35 +105,33 @@ fn label(status: u16) -> String {
 
 impl Families {
     pub(super) fn new() -> prometheus::Result<Self> {
-        let counters = |name, help, last| {
-            let labels = [&LABELS[..], &[last]].concat();
-            IntCounterVec::new(Opts::new(name, help), &labels)
-        };
-        let histograms = |name, help, buckets: &[f64]| {
-            HistogramVec::new(
-                HistogramOpts::new(name, help).buckets(buckets.to_vec()),
-                &LABELS,
-            )
+        let counters =
+            |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let histogram = |name, help, labels: &[&str], buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            HistogramVec::new(options, labels)
         };
         Ok(Self {
             requests: counters(
                 "gateway_requests_total",
                 "Requests by HTTP status; 101 for a WebSocket, 499 for a caller that went away before the answer.",
-                "code",
+                &["kind", "namespace", "name", "route", "code"],
             )?,
             errors: counters(
                 "gateway_errors_total",
                 "Requests that failed, by reason, those that broke off in the middle of an answer included.",
-                "reason",
+                &["kind", "namespace", "name", "route", "reason"],
             )?,
-            seconds: histograms(
+            seconds: histogram(
                 "gateway_request_duration_seconds",
                 "Time from a request's head to the end of its answer; WebSockets are not in it.",
+                &["kind", "namespace", "name", "route"],
                 DURATION_BUCKETS,
             )?,
-            first_chunk: histograms(
+            first_chunk: histogram(
                 "gateway_first_chunk_seconds",
                 "Time from a request's head to the first bytes of the agent's answer.",
+                &["kind", "namespace", "name", "route"],
                 FIRST_CHUNK_BUCKETS,
             )?,
             known: RwLock::default(),
