@@ -1,14 +1,19 @@
 //! Logs: one line an event, JSON unless told otherwise, filtered by RUST_LOG (default `info`). Spans: exported over OTLP where the
 //! environment says where to (OpenTelemetry's own variables).
+//!
+//! Lines are written by a thread of their own, so that requests neither wait for each other's nor for whoever reads them. Where that one
+//! does not keep up for thousands of lines, requests do wait: no line is lost while the process lives.
 
-use std::io::IsTerminal;
+use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -22,6 +27,13 @@ const OTLP_VARIABLES: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
+/// Lines that may wait to be written.
+const LINES: usize = 8192;
+/// How long further lines are gathered after some were written.
+const GATHERED_FOR: Duration = Duration::from_millis(5);
+/// Bytes that are written at once, unless a line is longer.
+const WRITTEN_AT_ONCE: usize = 64 << 10;
+
 static EXPORTS: AtomicBool = AtomicBool::new(false);
 
 /// Whether spans are exported.
@@ -29,12 +41,16 @@ pub fn exports() -> bool {
     EXPORTS.load(Ordering::Relaxed)
 }
 
-/// Logs and spans until it is dropped, which sends what is left of the spans.
-pub struct Telemetry(Option<SdkTracerProvider>);
+/// Logs and spans until it is dropped, which writes and sends what is left of them.
+pub struct Telemetry {
+    spans: Option<SdkTracerProvider>,
+    /// Dropped last.
+    _lines: WorkerGuard,
+}
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(provider) = &self.0
+        if let Some(provider) = &self.spans
             && let Err(error) = provider.shutdown()
         {
             eprintln!("agentcore-operator: some spans were not exported: {error}");
@@ -48,9 +64,17 @@ pub fn init(format: LogFormat, service: &'static str) -> anyhow::Result<Telemetr
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         EnvFilter::new("info,kube_runtime=warn,kube_runtime::controller=off,aws_config=warn,kube_lease_manager=warn,opentelemetry=warn")
     });
+    let (writer, lines) = NonBlockingBuilder::default()
+        .lossy(false)
+        .buffered_lines_limit(LINES)
+        .thread_name("log")
+        .finish(Gathering(BufWriter::with_capacity(
+            WRITTEN_AT_ONCE,
+            io::stderr(),
+        )));
     let logs = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_writer(writer)
+        .with_ansi(io::stderr().is_terminal());
     let logs = match format {
         LogFormat::Json => logs
             .json()
@@ -70,7 +94,25 @@ pub fn init(format: LogFormat, service: &'static str) -> anyhow::Result<Telemetr
         .with(logs)
         .with(spans)
         .init();
-    Ok(Telemetry(provider))
+    Ok(Telemetry {
+        spans: provider,
+        _lines: lines,
+    })
+}
+
+/// Standard error, written to at most once in a while: the first line at once, the next ones together.
+struct Gathering(BufWriter<Stderr>);
+
+impl Write for Gathering {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        std::thread::sleep(GATHERED_FOR);
+        Ok(())
+    }
 }
 
 /// Below `debug` the libraries log what they send and receive, values of Secrets among it: whatever RUST_LOG says, only this program's

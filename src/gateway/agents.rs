@@ -161,16 +161,21 @@ impl Agents {
         namespace: &str,
         name: &str,
     ) -> Result<Arc<Agent>, Unresolved> {
-        let shard = self
-            .shards
-            .get("")
-            .or_else(|| self.shards.get(namespace))
-            .ok_or(Unresolved::NotFound)?;
+        let shard = self.shard(namespace).ok_or(Unresolved::NotFound)?;
         match kind {
             Kind::AgentRuntime => shard.runtime(namespace, name),
             Kind::AgentEndpoint => shard.endpoint(namespace, name),
             Kind::AgentSession => shard.session(namespace, name),
         }
+    }
+
+    /// Whether there is an object of this name, whatever serves behind it.
+    pub fn has(&self, kind: Kind, namespace: &str, name: &str) -> bool {
+        self.resolve(kind, namespace, name) != Err(Unresolved::NotFound)
+    }
+
+    fn shard(&self, namespace: &str) -> Option<&Shard> {
+        self.shards.get("").or_else(|| self.shards.get(namespace))
     }
 }
 

@@ -1,36 +1,25 @@
-//! The gateway's metrics. Labels name Kubernetes objects, routes and constants; never a session, a caller or a digest.
+//! The gateway's metrics. Labels name Kubernetes objects that there are, routes and constants; never a session, a caller or a digest.
+
+mod series;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_invoke::Client;
 use prometheus::core::Collector;
-use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder as _, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::gateway::agents::Agent;
+use crate::gateway::agents::{Agent, Kind};
 use crate::gateway::sessions::Sessions;
+use series::{Families, Place};
 
-/// From an echo beside the gateway to the longest synchronous turn (15 min), R4.6's 2 s and 5 s among them.
-const DURATION_BUCKETS: &[f64] = &[
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0,
-];
-/// Until the first chunk: a warm session answers in tens of milliseconds, a cold start takes up to 30 s.
-const FIRST_CHUNK_BUCKETS: &[f64] = &[
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0,
-];
-/// The agent of a request that names none that there is: one series for all of them.
-const UNKNOWN: &str = "";
+/// Whether there is an agent of this kind, namespace and name.
+type Exists = Box<dyn Fn(Kind, &str, &str) -> bool + Send + Sync>;
 
 /// All metrics of a gateway.
 pub struct Metrics {
     registry: Registry,
-    requests: IntCounterVec,
-    errors: IntCounterVec,
-    seconds: HistogramVec,
-    first_chunk: HistogramVec,
+    families: Families,
     /// Requests that were sent to AgentCore again.
     pub retries: IntCounter,
     streams: IntGaugeVec,
@@ -38,31 +27,17 @@ pub struct Metrics {
     upstream_connections: IntGauge,
     /// Upstream WebSockets that `chat` keeps.
     pub pooled: IntGauge,
-    sources: parking_lot::Mutex<Option<(Sessions, Client)>>,
-}
-
-/// Names of an object in labels.
-fn names(agent: Option<&Agent>) -> [&str; 3] {
-    agent.map_or([UNKNOWN; 3], |agent| {
-        [agent.kind.as_str(), &agent.namespace, &agent.name]
-    })
+    sources: parking_lot::Mutex<Option<(Sessions, Client, Exists)>>,
 }
 
 impl Metrics {
     /// Registers everything.
     pub fn new() -> prometheus::Result<Arc<Self>> {
         let registry = Registry::new_custom(Some("agentcore".to_owned()), None)?;
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            prometheus::Result::Ok(metric)
-        };
-        let histogram = |name: &str, help: &str, labels: &[&str], buckets: &[f64]| {
-            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-            let metric = HistogramVec::new(options, labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            prometheus::Result::Ok(metric)
-        };
+        let families = Families::new()?;
+        for family in families.collectors() {
+            registry.register(family)?;
+        }
         let gauge = |name: &str, help: &str| {
             let metric = IntGauge::new(name, help)?;
             registry.register(Box::new(metric.clone()))?;
@@ -82,28 +57,7 @@ impl Metrics {
         )?;
         registry.register(Box::new(retries.clone()))?;
         Ok(Arc::new(Self {
-            requests: counters(
-                "gateway_requests_total",
-                "Requests by HTTP status; 101 for a WebSocket, 499 for a caller that went away before the answer.",
-                &["kind", "namespace", "name", "route", "code"],
-            )?,
-            errors: counters(
-                "gateway_errors_total",
-                "Requests that failed, by reason, those that broke off in the middle of an answer included.",
-                &["kind", "namespace", "name", "route", "reason"],
-            )?,
-            seconds: histogram(
-                "gateway_request_duration_seconds",
-                "Time from a request's head to the end of its answer; WebSockets are not in it.",
-                &["kind", "namespace", "name", "route"],
-                DURATION_BUCKETS,
-            )?,
-            first_chunk: histogram(
-                "gateway_first_chunk_seconds",
-                "Time from a request's head to the first bytes of the agent's answer.",
-                &["kind", "namespace", "name", "route"],
-                FIRST_CHUNK_BUCKETS,
-            )?,
+            families,
             retries,
             streams,
             sessions: gauge("gateway_active_sessions", "Sessions that the ledger knows.")?,
@@ -127,42 +81,27 @@ impl Metrics {
             .try_for_each(|collector| self.registry.register(collector))
     }
 
-    /// What is read at each scrape.
-    pub fn observe(&self, sessions: Sessions, client: Client) {
-        *self.sources.lock() = Some((sessions, client));
+    /// What is read at each scrape; `exists` says whose series stay.
+    pub fn observe(
+        &self,
+        sessions: Sessions,
+        client: Client,
+        exists: impl Fn(Kind, &str, &str) -> bool + Send + Sync + 'static,
+    ) {
+        *self.sources.lock() = Some((sessions, client, Box::new(exists)));
     }
 
-    /// A request is over.
-    pub fn request(&self, agent: Option<&Agent>, route: &str, code: &str, failed: Option<&str>) {
-        let [kind, namespace, name] = names(agent);
-        self.requests
-            .with_label_values(&[kind, namespace, name, route, code])
-            .inc();
-        if let Some(reason) = failed {
-            self.errors
-                .with_label_values(&[kind, namespace, name, route, reason])
-                .inc();
-        }
-    }
-
-    /// How long it took.
-    pub fn took(
+    /// A request is over. `took`: the whole of it, and until the first bytes of the agent's answer.
+    pub fn request(
         &self,
         agent: Option<&Agent>,
-        route: &str,
-        total: Duration,
-        first: Option<Duration>,
+        route: &'static str,
+        code: u16,
+        failed: Option<&'static str>,
+        took: Option<(Duration, Option<Duration>)>,
     ) {
-        let [kind, namespace, name] = names(agent);
-        let labels = [kind, namespace, name, route];
-        self.seconds
-            .with_label_values(&labels)
-            .observe(total.as_secs_f64());
-        if let Some(first) = first {
-            self.first_chunk
-                .with_label_values(&labels)
-                .observe(first.as_secs_f64());
-        }
+        let place = Place::of(agent, route);
+        self.families.request(&place, code, failed, took);
     }
 
     /// A stream begins; it ends when the gauge's guard is dropped.
@@ -172,7 +111,8 @@ impl Metrics {
 
     /// The text format.
     pub fn encode(&self) -> Vec<u8> {
-        if let Some((sessions, client)) = &*self.sources.lock() {
+        let sources = self.sources.lock();
+        if let Some((sessions, client, _)) = &*sources {
             self.sessions
                 .set(i64::try_from(sessions.len()).unwrap_or(i64::MAX));
             let connections = client.connections();
@@ -182,6 +122,10 @@ impl Metrics {
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "metrics not encoded");
+        }
+        // Not before their last figures are told.
+        if let Some((_, _, exists)) = &*sources {
+            self.families.prune(exists);
         }
         text
     }

@@ -102,7 +102,7 @@ async fn serve(
     let sessions = match args.ledger {
         Ledger::Memory => Sessions::new(&key, Arc::new(MemoryLedger::default())),
     };
-    metrics.observe(sessions.clone(), client.clone());
+    let observed = (sessions.clone(), client.clone());
     let gate = Arc::new(Gate::new(kube, args.token_audiences.clone()));
     metrics.register(gate.collectors())?;
     let tasks = TaskTracker::new();
@@ -128,6 +128,13 @@ async fn serve(
         stop: stop.clone(),
         over: CancellationToken::new(),
         sockets: tasks.clone(),
+    });
+    let (sessions, client) = observed;
+    let there = Arc::downgrade(&gateway);
+    metrics.observe(sessions, client, move |kind, namespace, name| {
+        there
+            .upgrade()
+            .is_none_or(|gateway| gateway.agents.has(kind, namespace, name))
     });
     tokio::select! {
         () = watching => anyhow::bail!("the watch of agents ended"),

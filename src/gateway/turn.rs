@@ -199,13 +199,10 @@ impl Drop for Turn {
             self.failure = Some(("CallerGone", "the caller went away".to_owned()));
         }
         let status = self.status.map_or(CLIENT_GONE, |status| status.as_u16());
-        let code = status.to_string();
         let reason = self.failure.as_ref().map(|(reason, _)| *reason);
-        self.metrics.request(agent, self.route, &code, reason);
-        if self.route != "ws" {
-            self.metrics
-                .took(agent, self.route, total, self.first_chunk);
-        }
+        let took = (self.route != "ws").then_some((total, self.first_chunk));
+        self.metrics
+            .request(agent, self.route, status, reason, took);
         let cause = self.failure.as_ref().map(|(_, cause)| cause.as_str());
         let asked = self.asked.as_ref();
         macro_rules! tell {

@@ -58,6 +58,7 @@ async fn each_error_of_aws_becomes_its_problem_its_log_line_and_its_metric() {
             json!([{"operation": "InvokeAgentRuntime", "error": name, "message": "because"}]);
         front.rig.faults(fault).await;
         let before = front.rig.calls("InvokeAgentRuntime").await;
+        let logged = front.gateway.accesses().len();
         let said = refused(front.invoke(&token, &json!({"prompt": "s3cret"}))).await;
         assert_eq!(said.said(), (status, reason), "{name}");
         assert_eq!(said.body["awsError"], name);
@@ -78,7 +79,7 @@ async fn each_error_of_aws_becomes_its_problem_its_log_line_and_its_metric() {
         let calls = front.rig.calls("InvokeAgentRuntime").await - before;
         assert_eq!(calls, times, "{name}");
 
-        let log = front.gateway.accesses().pop().expect("a line");
+        let log = front.gateway.access_after(logged).await;
         assert_eq!(log["status"], status, "{log}");
         assert_eq!(log["reason"], reason);
         assert_eq!(log["aws_request_id"], id);
@@ -226,11 +227,12 @@ async fn what_the_gateway_refuses_itself_says_why_and_never_reaches_aws() {
             "MethodNotAllowed",
         ),
     ] {
+        let logged = front.gateway.accesses().len();
         let said = refused(request).await;
         assert_eq!(said.said(), (status, reason), "{said:?}");
         assert_eq!(said.headers.contains_key("www-authenticate"), status == 401);
         assert_eq!(said.headers.contains_key("allow"), status == 405);
-        let log = front.gateway.accesses().pop().expect("a line");
+        let log = front.gateway.access_after(logged).await;
         assert_eq!(
             (&log["status"], &log["reason"]),
             (&json!(status), &json!(reason))
@@ -264,7 +266,7 @@ async fn an_agents_own_errors_time_outs_and_absences_are_told_apart() {
         answer.text().await.expect("text"),
         "{\"error\":\"b\u{f6}om\"}"
     );
-    let log = front.gateway.accesses().pop().expect("a line");
+    let log = front.gateway.access_after(0).await;
     assert_eq!(
         (&log["status"], &log["reason"]),
         (&json!(500), &json!("AgentError"))

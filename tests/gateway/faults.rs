@@ -38,11 +38,15 @@ async fn a_caller_that_goes_away_cancels_the_agents_turn_and_spoils_no_other() {
         })
         .await;
     let gone = front
-        .gateway
-        .accesses()
-        .into_iter()
-        .find(|line| line["reason"] == "CallerGone");
-    let gone = gone.expect("a line about it");
+        .rig
+        .until("a line about it", async || {
+            let lines = front.gateway.accesses();
+            let gone = lines
+                .into_iter()
+                .find(|line| line["reason"] == "CallerGone");
+            gone.ok_or_else(|| front.gateway.text())
+        })
+        .await;
     assert_eq!(
         (&gone["status"], &gone["name"]),
         (&json!(200), &json!("echo"))
@@ -102,6 +106,7 @@ async fn an_agent_that_dies_in_the_middle_leaves_what_came_and_a_mark() {
             .header("accept", accept)
     };
     for transport in ["http", "ws"] {
+        let logged = front.gateway.accesses().len();
         let (_, partial) = good(chat(transport, "application/json")).await;
         assert_eq!(partial["partial"], true, "{transport}");
         assert_eq!(partial["response"], "a b c d e f");
@@ -115,7 +120,7 @@ async fn an_agent_that_dies_in_the_middle_leaves_what_came_and_a_mark() {
             (&error["partial"], &error["error"]["reason"]),
             (&json!(true), &json!("UpstreamBrokeOff"))
         );
-        let log = front.gateway.accesses().pop().expect("a line");
+        let log = front.gateway.access_after(logged + 1).await;
         assert_eq!(log["reason"], "UpstreamBrokeOff");
     }
     let crash = json!({"action": "crash"});

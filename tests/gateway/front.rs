@@ -273,6 +273,18 @@ impl Gateway {
         lines
     }
 
+    /// The access log's line after so many others: lines are written soon after their answers, not before.
+    pub async fn access_after(&self, others: usize) -> Value {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(line) = self.accesses().get(others) {
+                return line.clone();
+            }
+            assert!(Instant::now() < deadline, "no line: {}", self.text());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     #[allow(dead_code)] // for the benchmark
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
+use data_encoding::HEXLOWER;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, SizeHint};
 use sha2::{Digest, Sha256};
@@ -88,8 +89,8 @@ impl Payload {
     /// The hexadecimal hash that a signature holds; none for streams.
     pub(crate) fn sha256(&self) -> Option<String> {
         match self {
-            Self::Memory(bytes) => Some(hex::encode(Sha256::digest(bytes))),
-            Self::Spooled(spooled) => Some(hex::encode(spooled.sha256)),
+            Self::Memory(bytes) => Some(HEXLOWER.encode(&Sha256::digest(bytes))),
+            Self::Spooled(spooled) => Some(HEXLOWER.encode(&spooled.sha256)),
             Self::Stream { .. } => None,
         }
     }

@@ -15,7 +15,7 @@ use crate::connect::{self, Http};
 use crate::counted::Open;
 use crate::credentials::Credentials;
 use crate::data_plane::DataPlane;
-use crate::error::{Error, Failed, PresignError};
+use crate::error::{Error, Failed, PresignError, flat};
 use crate::escape::escape;
 use crate::exchange::{Exchange, beginning};
 use crate::service_error::{ServiceError, request_id};
@@ -173,9 +173,11 @@ impl Client {
         }
         let loaded = self.0.credentials.loaded().await;
         let loaded = loaded.map_err(PresignError::Credentials)?;
+        let parsed = uri.parse();
+        let parsed = parsed.map_err(|error| PresignError::Unsignable(flat(&error)))?;
         let signable = Signable {
             method: "GET",
-            uri: &uri,
+            uri: &parsed,
             region: target.arn.region(),
             sha256: NOTHING,
             cover: Cover::Nothing,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::flat;
 use crate::retry::jittered;
+use crate::usual::Keys;
 
 /// Credentials are renewed this long before they end, or when a third of their life is left if that is later.
 const AHEAD: Duration = Duration::from_mins(5);
@@ -60,6 +61,8 @@ pub struct Loaded {
     pub credentials: aws_credential_types::Credentials,
     /// The same in the form that the signer takes.
     pub identity: Identity,
+    /// Signing keys made from them.
+    pub keys: Keys,
     renew: Option<SystemTime>,
 }
 
@@ -73,6 +76,7 @@ impl Loaded {
         Self {
             credentials,
             identity,
+            keys: Keys::default(),
             renew,
         }
     }

@@ -62,7 +62,6 @@ pub struct Exchange<'a> {
 struct Fixed<'a> {
     method: Method,
     uri: Uri,
-    text: String,
     region: &'a str,
     headers: HeaderMap,
     cover: Cover,
@@ -170,7 +169,6 @@ impl Client {
         let fixed = Fixed {
             method: exchange.method,
             uri,
-            text: exchange.uri,
             region: exchange.region,
             headers,
             cover: exchange.cover,
@@ -191,12 +189,12 @@ impl Client {
             let loaded = loaded.map_err(|error| Setback::unsent(Error::Credentials(error)))?;
             let signable = Signable {
                 method: fixed.method.as_str(),
-                uri: &fixed.text,
+                uri: &fixed.uri,
                 region: fixed.region,
                 sha256,
                 cover: fixed.cover,
             };
-            sign_headers(&signable, &loaded.identity, &mut headers)
+            sign_headers(&signable, &loaded, &mut headers)
                 .map_err(|text| Setback::unsent(Error::Unsignable(text)))?;
             signed_with = Some(loaded);
         }

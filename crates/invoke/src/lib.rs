@@ -24,6 +24,7 @@ mod settings;
 mod setup;
 mod sign;
 pub mod sse;
+mod usual;
 mod websocket;
 
 pub use arn::{ArnError, Partition, RuntimeArn};

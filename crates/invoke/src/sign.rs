@@ -1,4 +1,4 @@
-//! SigV4 by aws-sigv4: headers for requests, query parameters for presigned URLs.
+//! SigV4: headers for requests, query parameters for presigned URLs. By aws-sigv4, except for requests of the usual form (`usual`).
 
 use std::time::{Duration, SystemTime};
 
@@ -10,10 +10,12 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
 use crate::call::SESSION_HEADER;
+use crate::credentials::Loaded;
 use crate::error::flat;
+use crate::usual;
 
 /// The service's name in signatures.
-const SERVICE: &str = "bedrock-agentcore";
+pub const SERVICE: &str = "bedrock-agentcore";
 
 /// SHA-256 of nothing, in hexadecimal.
 pub const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -30,7 +32,7 @@ pub enum Cover {
 /// A request as the signer sees it.
 pub struct Signable<'a> {
     pub method: &'a str,
-    pub uri: &'a str,
+    pub uri: &'a Uri,
     pub region: &'a str,
     pub sha256: &'a str,
     pub cover: Cover,
@@ -39,7 +41,21 @@ pub struct Signable<'a> {
 /// Adds the signature to the headers.
 pub fn sign_headers(
     request: &Signable<'_>,
+    loaded: &Loaded,
+    headers: &mut HeaderMap,
+) -> Result<(), String> {
+    let now = SystemTime::now();
+    if usual::sign(request, &loaded.credentials, &loaded.keys, now, headers) {
+        return Ok(());
+    }
+    sign_generally(request, &loaded.identity, now, headers)
+}
+
+/// The same for requests of every form.
+pub fn sign_generally(
+    request: &Signable<'_>,
     identity: &Identity,
+    now: SystemTime,
     headers: &mut HeaderMap,
 ) -> Result<(), String> {
     let mut covered = Vec::with_capacity(4);
@@ -52,7 +68,7 @@ pub fn sign_headers(
             covered.push((name.as_str(), value));
         }
     }
-    let instructions = instructions(request, identity, SigningSettings::default(), covered)?;
+    let instructions = instructions(request, identity, now, SigningSettings::default(), covered)?;
     let (signed, _) = instructions.into_parts();
     for one in signed {
         let mut value = HeaderValue::from_str(one.value()).map_err(|error| flat(&error))?;
@@ -68,12 +84,17 @@ pub fn presign(
     identity: &Identity,
     expires: Duration,
 ) -> Result<Vec<(&'static str, String)>, String> {
-    let uri: Uri = request.uri.parse().map_err(|error| flat(&error))?;
-    let host = uri.host().ok_or("the address has no host")?;
+    let host = request.uri.host().ok_or("the address has no host")?;
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(expires);
-    let instructions = instructions(request, identity, settings, vec![("host", host)])?;
+    let instructions = instructions(
+        request,
+        identity,
+        SystemTime::now(),
+        settings,
+        vec![("host", host)],
+    )?;
     let (_, parameters) = instructions.into_parts();
     Ok(parameters
         .into_iter()
@@ -84,6 +105,7 @@ pub fn presign(
 fn instructions(
     request: &Signable<'_>,
     identity: &Identity,
+    now: SystemTime,
     settings: SigningSettings,
     covered: Vec<(&str, &str)>,
 ) -> Result<SigningInstructions, String> {
@@ -91,14 +113,19 @@ fn instructions(
         .identity(identity)
         .region(request.region)
         .name(SERVICE)
-        .time(SystemTime::now())
+        .time(now)
         .settings(settings)
         .build()
         .map_err(|error| flat(&error))?
         .into();
     let body = SignableBody::Precomputed(request.sha256.to_owned());
-    let signable = SignableRequest::new(request.method, request.uri, covered.into_iter(), body)
-        .map_err(|error| flat(&error))?;
+    let signable = SignableRequest::new(
+        request.method,
+        request.uri.to_string(),
+        covered.into_iter(),
+        body,
+    )
+    .map_err(|error| flat(&error))?;
     let output = sign(signable, &parameters).map_err(|error| flat(&error))?;
     Ok(output.into_parts().0)
 }

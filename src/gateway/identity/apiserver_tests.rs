@@ -89,6 +89,7 @@ async fn tokens_and_roles_of_a_real_cluster_decide() {
         vec![AUDIENCE.to_owned()],
         ALLOWED_FOR,
         Duration::from_millis(50),
+        RECHECKED_FOR,
     );
 
     let ours = token(&client, AUDIENCE).await;

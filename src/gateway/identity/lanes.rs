@@ -49,6 +49,16 @@ impl Lane {
         });
         answer.await.unwrap_or(Err(Trouble::Slow))
     }
+
+    /// For streams that are open already: they lose nothing by waiting for their turn, however long the queue is.
+    pub(super) async fn wait<T>(
+        &self,
+        review: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Trouble> {
+        let _turn = self.turns.acquire().await.map_err(|_| Trouble::Busy)?;
+        let answer = tokio::time::timeout(LIMIT, review).await;
+        answer.map_or(Err(Trouble::Slow), |answer| answer.map_err(Trouble::Failed))
+    }
 }
 
 /// A flood of invented tokens fills the lane of strangers and no other.
@@ -57,4 +67,6 @@ pub(super) struct Lanes {
     pub(super) strangers: Lane,
     pub(super) regulars: Lane,
     pub(super) access: Lane,
+    /// Of open streams, which wait.
+    pub(super) rechecks: Lane,
 }

@@ -25,6 +25,8 @@ use super::{Access, Denied, Identity, Token};
 pub const ALLOWED_FOR: Duration = Duration::from_secs(30);
 /// How long a refusal is believed: short, so that a new RoleBinding works soon.
 pub const REFUSED_FOR: Duration = Duration::from_secs(5);
+/// How long streams share the answer to a recheck: many that one caller opened together ask once.
+pub const RECHECKED_FOR: Duration = Duration::from_secs(1);
 /// Most entries of each cache.
 const ENTRIES: u64 = 10_000;
 /// How long a token that was good keeps its right to the lane of known callers.
@@ -42,9 +44,21 @@ pub struct Gate {
     regulars: Cache<[u8; 32], ()>,
     allowed: Cache<Question, ()>,
     refused: Cache<Question, Denied>,
+    /// Rechecks of open streams.
+    still_known: Cache<[u8; 32], Arc<Identity>>,
+    still_allowed: Cache<Question, ()>,
     lanes: Lanes,
     figures: Figures,
     complained: Mutex<Option<Instant>>,
+}
+
+/// How a review queues.
+#[derive(Clone, Copy)]
+enum Wait {
+    /// For a while, and not behind too many others: a request.
+    Bounded,
+    /// As long as it takes: a stream that is open.
+    Patient,
 }
 
 /// May this identity do that? The key of the access caches.
@@ -81,7 +95,7 @@ where
 impl Gate {
     /// Asks the API server behind `client`. A token must be meant for one of `audiences`; with none, every token is refused.
     pub fn new(client: Client, audiences: Vec<String>) -> Self {
-        Self::with_lives(client, audiences, ALLOWED_FOR, REFUSED_FOR)
+        Self::with_lives(client, audiences, ALLOWED_FOR, REFUSED_FOR, RECHECKED_FOR)
     }
 
     fn with_lives(
@@ -89,6 +103,7 @@ impl Gate {
         audiences: Vec<String>,
         allowed_for: Duration,
         refused_for: Duration,
+        rechecked_for: Duration,
     ) -> Self {
         Self {
             client,
@@ -98,6 +113,8 @@ impl Gate {
             regulars: cache(KNOWN_FOR),
             allowed: cache(allowed_for),
             refused: cache(refused_for),
+            still_known: cache(rechecked_for),
+            still_allowed: cache(rechecked_for),
             lanes: Lanes::default(),
             figures: Figures::new(),
             complained: Mutex::default(),
@@ -127,7 +144,7 @@ impl Gate {
         self.figures.lookup(Review::Token, false);
         // Those who ask at the same time wait for one review, refused or not.
         self.known
-            .try_get_with(*key, self.review_token(token))
+            .try_get_with(*key, self.review_token(token, Wait::Bounded))
             .await
             .map_err(|denied| (*denied).clone())
     }
@@ -152,35 +169,46 @@ impl Gate {
             access: access.clone(),
         };
         self.allowed
-            .try_get_with(question, self.review_access(who, access))
+            .try_get_with(question, self.review_access(who, access, Wait::Bounded))
             .await
             .map_err(|denied| (*denied).clone())
     }
 
-    /// Both anew, whatever is remembered: for streams that have been open for a while. A refusal is remembered, so that it
-    /// holds for new requests too.
+    /// Both anew, whatever is remembered for requests: for streams that have been open for a while. Streams that ask within
+    /// [`RECHECKED_FOR`] share an answer, and wait for it however many there are. A refusal is remembered, so that it holds for new
+    /// requests too.
     ///
     /// # Errors
     /// As [`Gate::authenticate`] and [`Gate::authorize`].
     pub async fn still(&self, token: &Token, access: &Access) -> Result<(), Denied> {
-        let who = match self.review_token(token).await {
+        let key = token.digest();
+        let review = self.review_token(token, Wait::Patient);
+        let who = match self.still_known.try_get_with(*key, review).await {
             Ok(who) => who,
             Err(denied) => {
-                if matches!(denied, Denied::BadToken(_)) {
-                    self.known.invalidate(token.digest()).await;
+                if matches!(*denied, Denied::BadToken(_)) {
+                    self.known.invalidate(key).await;
                 }
-                return Err(denied);
+                return Err((*denied).clone());
             }
         };
-        let allowed = self.review_access(&who, access).await;
-        if matches!(allowed, Err(Denied::Forbidden(_))) {
+        let question = Question {
+            who: who.clone(),
+            access: access.clone(),
+        };
+        let review = self.review_access(&who, access, Wait::Patient);
+        let allowed = self.still_allowed.try_get_with(question, review).await;
+        if matches!(
+            allowed.as_ref().map_err(|denied| &**denied),
+            Err(Denied::Forbidden(_))
+        ) {
             self.allowed.invalidate(&Asked { who: &who, access }).await;
         }
-        allowed
+        allowed.map_err(|denied| (*denied).clone())
     }
 
     /// Asks about a token, and remembers a refusal.
-    async fn review_token(&self, token: &Token) -> Result<Arc<Identity>, Denied> {
+    async fn review_token(&self, token: &Token, wait: Wait) -> Result<Arc<Identity>, Denied> {
         let review = TokenReview {
             spec: TokenReviewSpec {
                 token: token.text().to_owned(),
@@ -194,7 +222,12 @@ impl Gate {
             &self.lanes.strangers
         };
         let (api, began) = (Api::all(self.client.clone()), Instant::now());
-        let answer = lane.ask(api.create(&PostParams::default(), &review)).await;
+        let how = PostParams::default();
+        let asking = api.create(&how, &review);
+        let answer = match wait {
+            Wait::Bounded => lane.ask(asking).await,
+            Wait::Patient => self.lanes.rechecks.wait(asking).await,
+        };
         let result = match answer {
             Ok(answer) => self.identity(answer.status.unwrap_or_default()),
             Err(trouble) => Err(self.unavailable(Review::Token, &trouble)),
@@ -238,7 +271,12 @@ impl Gate {
     }
 
     /// Asks about an access, and remembers a refusal.
-    async fn review_access(&self, who: &Arc<Identity>, access: &Access) -> Result<(), Denied> {
+    async fn review_access(
+        &self,
+        who: &Arc<Identity>,
+        access: &Access,
+        wait: Wait,
+    ) -> Result<(), Denied> {
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
                 user: Some(who.user.clone()),
@@ -261,7 +299,11 @@ impl Gate {
         };
         let (api, began) = (Api::all(self.client.clone()), Instant::now());
         let how = PostParams::default();
-        let answer = self.lanes.access.ask(api.create(&how, &review)).await;
+        let asking = api.create(&how, &review);
+        let answer = match wait {
+            Wait::Bounded => self.lanes.access.ask(asking).await,
+            Wait::Patient => self.lanes.rechecks.wait(asking).await,
+        };
         let result = match answer {
             Ok(SubjectAccessReview {
                 status: Some(status),

@@ -3,9 +3,12 @@
 
 mod streamed;
 
+use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use agentcore_invoke::{Payload, Spooled};
@@ -201,8 +204,10 @@ fn announced(headers: &HeaderMap, limit: u64) -> Result<Option<u64>, Problem> {
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
     // A body of a known length is over with its last byte: waiting for its end would cost a timer.
     while !body.is_end_stream() {
-        let Ok(frame) = timeout(IDLE, body.frame()).await else {
-            return Err(too_slow());
+        let mut coming = pin!(body.frame());
+        let frame = match soon(coming.as_mut()).await {
+            Some(frame) => frame,
+            None => timeout(IDLE, coming).await.map_err(|_| too_slow())?,
         };
         match frame {
             None => return Ok(None),
@@ -216,6 +221,21 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
         }
     }
     Ok(None)
+}
+
+/// What is there by a second look: the first one makes hyper hand over what has come already. Most bodies need no timer then.
+async fn soon<T>(mut coming: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    let mut looked = false;
+    poll_fn(|context| match coming.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if looked => Poll::Ready(None),
+        Poll::Pending => {
+            looked = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 fn too_large(limit: u64) -> Problem {

@@ -111,6 +111,8 @@ impl Connections {
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
     {
+        // Of its own: a token that all connections look at is a lock that they wait at.
+        let (stop, cut) = (self.stop.child_token(), self.cut.child_token());
         let activity = Arc::new(Activity::default());
         let service = Watched {
             inner: service,
@@ -119,7 +121,7 @@ impl Connections {
         };
         let stream = TokioIo::new(Guarded::new(
             stream,
-            self.cut.clone(),
+            cut.clone(),
             activity.clone(),
             self.limits.header,
             held,
@@ -135,8 +137,8 @@ impl Connections {
                     }
                     return;
                 }
-                () = self.cut.cancelled() => return,
-                () = self.stop.cancelled(), if !ending => {
+                () = cut.cancelled() => return,
+                () = stop.cancelled(), if !ending => {
                     ending = true;
                     connection.as_mut().graceful_shutdown();
                 }

@@ -37,7 +37,9 @@ pub(super) struct Guarded<T> {
 struct Header {
     /// Requests before it.
     after: u64,
-    deadline: Pin<Box<Sleep>>,
+    since: Instant,
+    /// Absent until more of it is waited for: most headers come in one piece.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Guarded<T> {
@@ -77,13 +79,21 @@ impl<T> Guarded<T> {
         if came && self.header.is_none() {
             self.header = Some(Header {
                 after,
-                deadline: Box::pin(tokio::time::sleep(self.patience)),
+                since: Instant::now(),
+                deadline: None,
             });
         }
-        match &mut self.header {
-            Some(header) => header.deadline.as_mut().poll(cx),
-            None => Poll::Pending,
+        let Some(header) = &mut self.header else {
+            return Poll::Pending;
+        };
+        if came && header.deadline.is_none() {
+            return Poll::Pending;
         }
+        let end = header.since + self.patience;
+        let deadline = header
+            .deadline
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
+        deadline.as_mut().poll(cx)
     }
 }
 
