@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::blob::Blobs;
-use super::registry::{Registry, get_images, id, trouble};
+use super::calls::{get_images, id, trouble};
+use super::registry::Registry;
 use crate::aws::classify;
 use crate::aws::control::Caller;
 use crate::aws::lanes::Lane;

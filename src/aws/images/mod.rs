@@ -4,6 +4,7 @@
 //! a failure nobody asks again before its pause is over.
 
 mod blob;
+mod calls;
 mod inspect;
 mod objects;
 mod registry;

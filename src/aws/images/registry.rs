@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use agentcore_api::reasons;
-use agentcore_plan::fault::{Class, Fault};
+use agentcore_plan::fault::Fault;
 use agentcore_plan::image::{Freshness, Inspected, Listing, Repository, Tagged, Trouble, Wanted};
+use aws_sdk_ecr::operation::batch_get_image::BatchGetImageOutput;
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageFailureCode, ImageIdentifier, TagStatus};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
+use super::calls::{get_images, id, trouble};
 use super::{Failures, lane, serves};
 use crate::aws::classify;
 use crate::aws::control::Caller;
@@ -21,13 +23,6 @@ pub(super) const MOST_IMAGES: usize = 5000;
 /// Entries of a page, and identifiers of a call; the API's maximums.
 const PAGE: i32 = 1000;
 const BATCH: usize = 100;
-/// What a manifest may be.
-const MEDIA_TYPES: [&str; 4] = [
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-];
 /// How long a tag that was asked for once goes along with other looks.
 const ONCE: SignedDuration = SignedDuration::from_mins(1);
 /// Most manifests and images that are remembered of a repository.
@@ -48,16 +43,15 @@ pub(super) struct Registry {
 pub(super) struct State {
     /// Until when a tag goes along with every look.
     interest: HashMap<String, Timestamp>,
-    seen: HashMap<Wanted, Answer2>,
+    /// When the last look at each question began, and what it said.
+    seen: HashMap<Wanted, (Timestamp, Answer)>,
+    /// Failures in a row, of lists (true) and of looks at tags.
     failures: HashMap<bool, Failures>,
     /// Manifests that a look brought along, by digest.
     pub manifests: HashMap<String, String>,
     /// Images that were looked into and cannot change.
     pub images: HashMap<String, Inspected>,
 }
-
-/// When a look began, and what it said of one question.
-type Answer2 = (Timestamp, Answer);
 
 impl Registry {
     /// Which digests tags have.
@@ -133,8 +127,8 @@ impl Registry {
         began: &Mutex<Timestamp>,
     ) -> Result<bool, (Operation, Fault)> {
         let operation = Operation::BatchGetImage;
-        let (mut first, mut left) = (true, Vec::new());
-        while first || !left.is_empty() {
+        let (mut first, mut left, mut alone) = (true, Vec::new(), Vec::new());
+        while first || !left.is_empty() || !alone.is_empty() {
             let mut batch = Vec::new();
             let answer = caller
                 .call(operation, lane(freshness), || {
@@ -145,6 +139,9 @@ impl Registry {
                         left = self.state.lock().interesting(now);
                     }
                     batch = left.split_off(left.len().saturating_sub(BATCH));
+                    if batch.is_empty() {
+                        batch.extend(alone.pop());
+                    }
                     let ids = batch.iter().map(|tag| id(Some(tag), None)).collect();
                     get_images(caller, repository, ids).send()
                 })
@@ -153,48 +150,15 @@ impl Registry {
             first = false;
             let at = *began.lock();
             let mut state = self.state.lock();
+            let several = batch.len() > 1;
             for tag in batch {
-                let wanted = Wanted::Tag(tag.clone());
-                let found = answer.images().iter().find(|image| {
-                    let id = image.image_id();
-                    id.and_then(ImageIdentifier::image_tag) == Some(&tag)
-                });
-                let digest = found.and_then(|image| image.image_id()?.image_digest());
-                if let (Some(digest), Some(manifest)) =
-                    (digest, found.and_then(|image| image.image_manifest()))
-                {
-                    state.remember_manifest(digest, manifest);
+                match state.answered(repository, &tag, &answer, at, several) {
+                    Some(said) => {
+                        state.seen.insert(Wanted::Tag(tag), (at, said));
+                    }
+                    // Said nothing of: tags of one image may share an entry. It is asked for by itself.
+                    None => alone.push(tag),
                 }
-                let failure = answer.failures().iter().find(|failure| {
-                    failure.image_id().and_then(ImageIdentifier::image_tag) == Some(&tag)
-                });
-                let missing = |code: Option<&ImageFailureCode>| {
-                    code.is_none_or(|code| *code == ImageFailureCode::ImageNotFound)
-                };
-                let said = match failure {
-                    Some(failure) if !missing(failure.failure_code()) => Err(Trouble {
-                        reason: reasons::REGISTRY_UNREACHABLE,
-                        message: format!(
-                            "ecr:BatchGetImage of tag {tag} in repository {repository} failed: {}: {}",
-                            failure.failure_code().map_or("?", ImageFailureCode::as_str),
-                            failure.failure_reason().unwrap_or_default()
-                        ),
-                        again: None,
-                    }),
-                    _ => Ok(Arc::new(Listing {
-                        at,
-                        complete: true,
-                        tags: digest
-                            .map(|digest| Tagged {
-                                tag,
-                                digest: digest.to_owned(),
-                                pushed_at: None,
-                            })
-                            .into_iter()
-                            .collect(),
-                    })),
-                };
-                state.seen.insert(wanted, (at, said));
             }
         }
         Ok(true)
@@ -305,6 +269,59 @@ impl State {
         })
     }
 
+    /// What an answer says of a tag, one of `several` or the only one; `None`: nothing.
+    fn answered(
+        &mut self,
+        repository: &Repository,
+        tag: &str,
+        answer: &BatchGetImageOutput,
+        at: Timestamp,
+        several: bool,
+    ) -> Option<Answer> {
+        let of_tag = |id: Option<&ImageIdentifier>| id.and_then(|id| id.image_tag()) == Some(tag);
+        let images = answer.images();
+        let found = images.iter().find(|image| of_tag(image.image_id()));
+        let found = found.or_else(|| images.first().filter(|_| !several));
+        let digest = found.and_then(|image| image.image_id()?.image_digest());
+        if let (Some(digest), Some(manifest)) =
+            (digest, found.and_then(|image| image.image_manifest()))
+        {
+            self.remember_manifest(digest, manifest);
+        }
+        let failures = answer.failures();
+        let failure = failures
+            .iter()
+            .find(|failure| of_tag(failure.image_id()))
+            .or_else(|| failures.first().filter(|_| !several));
+        let code = failure.and_then(|failure| failure.failure_code());
+        match (digest, failure) {
+            (None, None) if several => None,
+            (None, Some(failure)) if code != Some(&ImageFailureCode::ImageNotFound) => {
+                Some(Err(Trouble {
+                    reason: reasons::REGISTRY_UNREACHABLE,
+                    message: format!(
+                        "ecr:BatchGetImage of tag {tag} in repository {repository} failed: {}: {}",
+                        code.map_or("?", ImageFailureCode::as_str),
+                        failure.failure_reason().unwrap_or_default()
+                    ),
+                    again: None,
+                }))
+            }
+            (digest, _) => {
+                let tagged = digest.map(|digest| Tagged {
+                    tag: tag.to_owned(),
+                    digest: digest.to_owned(),
+                    pushed_at: None,
+                });
+                Some(Ok(Arc::new(Listing {
+                    at,
+                    complete: true,
+                    tags: tagged.into_iter().collect(),
+                })))
+            }
+        }
+    }
+
     fn remember_manifest(&mut self, digest: &str, manifest: &str) {
         if self.images.contains_key(digest) {
             return;
@@ -325,51 +342,6 @@ impl State {
     }
 }
 
-/// An identifier in ECR's words.
-pub(super) fn id(tag: Option<&str>, digest: Option<&str>) -> ImageIdentifier {
-    ImageIdentifier::builder()
-        .set_image_tag(tag.map(str::to_owned))
-        .set_image_digest(digest.map(str::to_owned))
-        .build()
-}
-
-/// BatchGetImage.
-pub(super) fn get_images(
-    caller: &Caller,
-    repository: &Repository,
-    ids: Vec<ImageIdentifier>,
-) -> aws_sdk_ecr::operation::batch_get_image::builders::BatchGetImageFluentBuilder {
-    caller
-        .ecr
-        .batch_get_image()
-        .registry_id(&repository.account)
-        .repository_name(&repository.name)
-        .set_image_ids(Some(ids))
-        .set_accepted_media_types(Some(MEDIA_TYPES.map(str::to_owned).to_vec()))
-}
-
-/// A failed call for people: the step, and the right that is missing if one is.
-pub(super) fn trouble(operation: Operation, repository: &Repository, fault: &Fault) -> Trouble {
-    let Fault { code, message, .. } = fault;
-    let (reason, message) = match fault.class {
-        _ if code == "RepositoryNotFoundException" => (
-            reasons::REPOSITORY_NOT_FOUND,
-            format!("there is no repository {repository}"),
-        ),
-        Class::Denied => (
-            reasons::REGISTRY_ACCESS_DENIED,
-            format!(
-                "ecr:{operation} on repository {repository} was refused ({code}): allow it to the operator's role, and in the repository's policy if that is in another account"
-            ),
-        ),
-        _ => (
-            reasons::REGISTRY_UNREACHABLE,
-            format!("ecr:{operation} on repository {repository} failed: {code}: {message}"),
-        ),
-    };
-    Trouble {
-        reason,
-        message,
-        again: None,
-    }
-}
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;
