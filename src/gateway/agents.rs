@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agentcore_api::runtime::ServerProtocol;
+use agentcore_api::sessions::Sessions;
 use agentcore_api::values::parse_duration;
 use agentcore_api::{AgentEndpoint, AgentRuntime, conditions, reasons};
 use agentcore_invoke::{ArnError, Target};
@@ -17,9 +18,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
 use parking_lot::RwLock;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub use super::identity::Kind;
+use super::sessions::policy::Policy;
 use crate::cluster::store::Watch;
 
 /// How long AgentCore lets a session rest where nothing else is said (AgentCore API).
@@ -54,6 +56,8 @@ pub struct Agent {
     pub jwt: bool,
     /// Request headers that reach the agent, besides those of AgentCore itself.
     pub allowlist: Vec<HeaderName>,
+    /// What becomes of its stale sessions.
+    pub sessions: Policy,
     /// Whether the newest wish is live. An agent that is not Ready may serve an older version.
     pub ready: Result<(), NotReady>,
 }
@@ -93,6 +97,8 @@ impl From<NotReady> for Unresolved {
 pub struct Agents {
     /// By namespace; the one of all namespaces is under `""`.
     shards: BTreeMap<String, Shard>,
+    /// Told when anything changed.
+    pub changed: Arc<Notify>,
 }
 
 /// One watch of each kind.
@@ -113,21 +119,22 @@ impl Agents {
         if names.is_empty() {
             names.push(&all);
         }
+        let changed = Arc::<Notify>::default();
         let mut drives = Vec::new();
         let mut shards = BTreeMap::new();
         for name in names {
             shards.entry(name.clone()).or_insert_with(|| {
                 let (runtimes, endpoints) = (Watch::new(), Watch::new());
                 let shard = Shard::new(&runtimes, &endpoints);
-                drives.push(drive(runtimes, client, name, &shard.made_runtimes));
-                drives.push(drive(endpoints, client, name, &shard.made_endpoints));
+                drives.push(drive(runtimes, client, name, &shard.made_runtimes, &changed));
+                drives.push(drive(endpoints, client, name, &shard.made_endpoints, &changed));
                 shard
             });
         }
         let running = Box::pin(async move {
             select_all(drives).await;
         });
-        (Self { shards }, running)
+        (Self { shards, changed }, running)
     }
 
     /// Waits until everything has been listed once: before that, what is not found may exist all the same.
@@ -259,6 +266,7 @@ fn drive<K>(
     client: &Client,
     namespace: &str,
     made: &Arc<Made<K>>,
+    changed: &Arc<Notify>,
 ) -> BoxFuture<'static, ()>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -274,11 +282,14 @@ where
     } else {
         Api::namespaced(client.clone(), namespace)
     };
-    let made = made.clone();
+    let (made, changed) = (made.clone(), changed.clone());
     Box::pin(
         watch
             .drive(api, move |object| made.forget(object))
-            .for_each(|()| ready(())),
+            .for_each(move |()| {
+                changed.notify_one();
+                ready(())
+            }),
     )
 }
 
@@ -293,6 +304,7 @@ fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
         place,
         version,
         &status.conditions,
+        object.spec.sessions.as_ref(),
     )
 }
 
@@ -308,6 +320,7 @@ fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, 
         place,
         status.live_version,
         &status.conditions,
+        object.spec.sessions.as_ref(),
     )
 }
 
@@ -319,6 +332,7 @@ fn make<K: Resource>(
     place: Option<(String, Option<String>)>,
     version: Option<String>,
     conditions: &[Condition],
+    sessions: Option<&Sessions>,
 ) -> Result<Agent, NotReady> {
     let ready = readiness(conditions);
     let (Some((arn, qualifier)), true) = (place, version.is_some() || ready.is_ok()) else {
@@ -356,6 +370,7 @@ fn make<K: Resource>(
         jwt: spec.authorizer.is_some(),
         // The schema's pattern lets only header names in.
         allowlist: headers.filter_map(|name| name.parse().ok()).collect(),
+        sessions: Policy::of(sessions, spec.authorizer.is_some()),
         ready,
     })
 }
