@@ -13,6 +13,7 @@ use kube::{Resource, ResourceExt};
 use super::memory::Memories;
 use super::pass::full_jitter;
 use super::regions::Regions;
+use super::sessions::Reports;
 use crate::args::ControllerArgs;
 use crate::aws::Aws;
 use crate::cluster::client;
@@ -34,6 +35,8 @@ pub struct Context {
     pub runtimes: Memories<AgentRuntimeStatus>,
     /// Memory of AgentEndpoints.
     pub endpoints: Memories<AgentEndpointStatus>,
+    /// What gateways report of sessions.
+    pub sessions: Reports,
     reporter: Reporter,
 }
 
@@ -78,6 +81,11 @@ impl Context {
             metrics,
             runtimes: Memories::default(),
             endpoints: Memories::default(),
+            sessions: Reports::new(
+                args.lease_namespace
+                    .clone()
+                    .unwrap_or_else(client::own_namespace),
+            ),
         }))
     }
 

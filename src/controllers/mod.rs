@@ -6,6 +6,7 @@ mod memory;
 mod pass;
 mod regions;
 mod runtime;
+mod sessions;
 mod shard;
 mod sweep;
 

@@ -98,4 +98,16 @@ reasons! {
     RETAINED = "Retained";
     /// All subnets are in one place: AgentCore recommends two availability zones.
     SINGLE_SUBNET = "SingleSubnet";
+    /// SessionsCurrent: every known session runs the version that serves.
+    ALL_CURRENT = "AllCurrent";
+    /// SessionsCurrent: stale sessions wait for their end.
+    DRAINING = "Draining";
+    /// SessionsCurrent: stale sessions are left to AgentCore's time-outs, as `spec.sessions.onUpdate` says.
+    LEFT_TO_TIME_OUT = "LeftToTimeOut";
+    /// SessionsCurrent: stale sessions are still there although their deadline has come.
+    OVERDUE = "Overdue";
+    /// SessionsCurrent: the gateway cannot stop sessions of an agent with a JWT authorizer.
+    JWT_AUTHORIZER = "JwtAuthorizer";
+    /// SessionsCurrent: no gateway reports sessions.
+    NO_REPORT = "NoReport";
 }

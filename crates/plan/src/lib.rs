@@ -16,6 +16,7 @@ pub mod hash;
 pub mod normal;
 pub mod policy;
 pub mod runtime;
+pub mod sessions;
 pub mod step;
 pub mod tags;
 pub mod urls;

@@ -82,6 +82,22 @@ impl Group {
     }
 }
 
+/// How many sessions a group has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Those of their conversations.
+    pub current: u32,
+    /// Those that only wait for their end.
+    pub retired: u32,
+}
+
+impl Count {
+    /// Both.
+    pub const fn all(self) -> u32 {
+        self.current.saturating_add(self.retired)
+    }
+}
+
 /// One session among all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -175,8 +191,8 @@ pub trait Ledger: Send + Sync {
         generation: u32,
     ) -> BoxFuture<'a, Result<(), LedgerUnavailable>>;
 
-    /// How many sessions there are, by object and version of birth, retired ones included; where there is none, a group may be missing.
-    fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, u32)>, LedgerUnavailable>>;
+    /// How many sessions there are, by object and version of birth.
+    fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>>;
 
     /// Notes which groups are stale now and which are current; gives for each stale one since when it is, by whichever replica saw it first.
     fn judge<'a>(

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::ledger::{
-    Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Member, Owner, Record,
+    Count, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Member, Owner, Record,
 };
 use slots::{Slots, is_over};
 
@@ -32,6 +32,15 @@ impl Default for MemoryLedger {
             capacity: CAPACITY,
             now: Timestamp::now,
         }
+    }
+}
+
+/// Adds what was counted of a group.
+fn add(counts: &mut HashMap<Group, Count>, counted: Option<(Group, Count)>) {
+    if let Some((group, Count { current, retired })) = counted {
+        let count = counts.entry(group).or_default();
+        count.current += current;
+        count.retired += retired;
     }
 }
 
@@ -145,35 +154,32 @@ impl Ledger for MemoryLedger {
         future::ready(Ok(())).boxed()
     }
 
-    fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, u32)>, LedgerUnavailable>> {
+    fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>> {
         let now = (self.now)();
         let mut slots = self.slots.lock();
-        let mut counts: HashMap<Group, u32> = HashMap::new();
+        let mut counts: HashMap<Group, Count> = HashMap::new();
         for (owner, mine) in &mut slots.by_owner {
             // Most callers have sessions of one version: a name is copied for each of them once.
-            let mut last: Option<(Group, u32)> = None;
-            let mut count = |record: &Record| {
+            let mut last: Option<(Group, Count)> = None;
+            let mut count = |record: &Record, retired: u32| {
                 let version = record.birth.version.as_ref();
-                match &mut last {
-                    Some((group, count)) if group.version.as_ref() == version => *count += 1,
-                    _ => {
-                        let group = Group::of(owner, version);
-                        if let Some((group, count)) = last.replace((group, 1)) {
-                            *counts.entry(group).or_default() += count;
-                        }
-                    }
+                if last.as_ref().is_none_or(|(group, _)| group.version.as_ref() != version) {
+                    let group = Group::of(owner, version);
+                    add(&mut counts, last.replace((group, Count::default())));
+                }
+                if let Some((_, count)) = &mut last {
+                    count.current += 1 - retired;
+                    count.retired += retired;
                 }
             };
             for slot in mine.values_mut() {
                 slot.retired.retain(|record| !is_over(record, now));
-                slot.retired.iter().for_each(&mut count);
+                slot.retired.iter().for_each(|record| count(record, 1));
                 if slot.lives(now) {
-                    count(&slot.record);
+                    count(&slot.record, 0);
                 }
             }
-            if let Some((group, count)) = last {
-                *counts.entry(group).or_default() += count;
-            }
+            add(&mut counts, last);
         }
         slots.stale.retain(|group, _| counts.contains_key(group));
         future::ready(Ok(counts.into_iter().collect())).boxed()

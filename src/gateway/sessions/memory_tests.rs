@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::gateway::sessions::suite::{self, enter, id, left, owner};
 
-crate::gateway::sessions::suite::every_ledger!(async || MemoryLedger::default());
+crate::gateway::sessions::suite::every_ledger!(async || Box::new(MemoryLedger::default()));
 
 #[tokio::test]
 async fn a_full_ledger_forgets_the_longest_idle_but_nothing_in_flight() {

@@ -2,10 +2,14 @@
 
 pub mod busy;
 pub mod cuts;
+pub mod drain;
+pub mod figures;
 pub mod id;
 pub mod ledger;
 pub mod memory;
 pub mod policy;
+pub mod redis;
+pub mod report;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod suite;
