@@ -6,6 +6,7 @@ mod rig;
 
 mod gateway {
     mod calls;
+    mod drain;
     mod ends;
     mod errors;
     mod faults;
@@ -13,6 +14,7 @@ mod gateway {
     mod http2;
     mod identity;
     mod input;
+    mod redis_server;
     mod renewals;
     mod sessions;
     mod tools;

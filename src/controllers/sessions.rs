@@ -81,9 +81,12 @@ impl State {
         let changed = |key: &&Key| self.sums.get(*key) != sums.get(*key);
         let waits = |known: &Known| known.oldest_stale_since.is_some();
         wakes.objects.extend(sums.keys().filter(changed).cloned());
-        wakes
-            .objects
-            .extend(self.sums.keys().filter(|key| !sums.contains_key(*key)).cloned());
+        wakes.objects.extend(
+            self.sums
+                .keys()
+                .filter(|key| !sums.contains_key(*key))
+                .cloned(),
+        );
         if ticks {
             let stale = sums.iter().filter(|(_, known)| waits(known));
             wakes.objects.extend(stale.map(|(key, _)| key.clone()));
@@ -146,7 +149,7 @@ impl Reports {
                 },
                 _ = ticks.tick() => self.state.lock().settle(Timestamp::now(), true),
             };
-            wake(shards, wakes);
+            wake(shards, &wakes);
         }
     }
 
@@ -190,7 +193,7 @@ fn read(object: &ConfigMap) -> Option<Report> {
     }
 }
 
-fn wake(shards: &[Arc<Shard>], wakes: Wakes) {
+fn wake(shards: &[Arc<Shard>], wakes: &Wakes) {
     for shard in shards {
         if wakes.all {
             for object in shard.runtimes.state() {
@@ -204,5 +207,84 @@ fn wake(shards: &[Arc<Shard>], wakes: Wakes) {
         for (kind, namespace, name) in &wakes.objects {
             shard.wake_reported(kind, namespace, name);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-21T12:00:00Z".parse().unwrap()
+    }
+
+    fn report(age: i64, name: &str, sessions: u32) -> Report {
+        let at = now() - SignedDuration::from_secs(age);
+        serde_json::from_value(json!({
+            "at": at.to_string(),
+            "entries": [{
+                "kind": "AgentRuntime", "namespace": "shop", "name": name, "versions": {"1": sessions},
+                "draining": 0, "stopped": 0, "failed": 0, "oldestStaleSince": "2026-11-21T11:00:00Z",
+            }],
+        }))
+        .unwrap()
+    }
+
+    fn key(name: &str) -> Key {
+        ("AgentRuntime".into(), "shop".into(), name.into())
+    }
+
+    #[test]
+    fn a_report_counts_while_it_is_fresh_and_changes_wake_whom_they_are_about() {
+        let mut state = State::default();
+        state.reports.insert("one".into(), report(0, "a", 1));
+        state.reports.insert("two".into(), report(59, "a", 2));
+        state.reports.insert("old".into(), report(60, "a", 4));
+        let wakes = state.settle(now(), false);
+        assert_eq!((wakes.all, wakes.objects), (true, vec![key("a")]));
+        assert_eq!(state.sums[&key("a")].versions["1"], 3);
+        assert_eq!(state.settle(now(), false), Wakes::default(), "nothing new");
+        let ticked = state.settle(now(), true);
+        assert_eq!(
+            (ticked.all, ticked.objects),
+            (false, vec![key("a")]),
+            "stale"
+        );
+        // The second one grows old, and the first one names another object.
+        state.reports.insert("one".into(), report(-1, "b", 1));
+        let wakes = state.settle(now() + SignedDuration::from_secs(1), false);
+        assert!(!wakes.all);
+        let woken: BTreeSet<_> = wakes.objects.into_iter().collect();
+        assert_eq!(woken, BTreeSet::from([key("a"), key("b")]));
+        state.reports.clear();
+        assert!(state.settle(now(), false).all, "nobody reports");
+    }
+
+    #[test]
+    fn only_namespaces_that_a_report_is_about_are_covered() {
+        let reports = Reports::new("agentcore-system".into());
+        let object = |namespace: &str| ConfigMap {
+            metadata: kube::core::ObjectMeta {
+                name: Some("a".into()),
+                namespace: Some(namespace.into()),
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let said = |namespace: &str| reports.of("AgentRuntime", &object(namespace));
+        assert_eq!(said("shop"), Reported::Unread);
+        let mut report = report(0, "a", 1);
+        report.namespaces = vec!["shop".into()];
+        {
+            let mut state = reports.state.lock();
+            state.read = true;
+            state.reports.insert("one".into(), report);
+            state.settle(now(), false);
+        }
+        assert!(matches!(said("shop"), Reported::Gateway(known) if known.versions["1"] == 1));
+        assert_eq!(said("other"), Reported::Nobody);
     }
 }

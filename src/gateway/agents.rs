@@ -1,7 +1,8 @@
 //! Which agents there are and where they are: from one watch, never from a call for each request.
 
+mod drive;
+
 use std::collections::{BTreeMap, HashMap};
-use std::future::ready;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,18 +12,17 @@ use agentcore_api::values::parse_duration;
 use agentcore_api::{AgentEndpoint, AgentRuntime, conditions, reasons};
 use agentcore_invoke::{ArnError, Target};
 use axum::http::HeaderName;
-use futures::StreamExt;
 use futures::future::{BoxFuture, select_all};
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use parking_lot::RwLock;
 use tokio::sync::{Notify, watch};
 
 pub use super::identity::Kind;
 use super::sessions::policy::Policy;
 use crate::cluster::store::Watch;
+use drive::drive;
 
 /// How long AgentCore lets a session rest where nothing else is said (AgentCore API).
 const IDLE_TIMEOUT: Duration = Duration::from_mins(15);
@@ -126,8 +126,20 @@ impl Agents {
             shards.entry(name.clone()).or_insert_with(|| {
                 let (runtimes, endpoints) = (Watch::new(), Watch::new());
                 let shard = Shard::new(&runtimes, &endpoints);
-                drives.push(drive(runtimes, client, name, &shard.made_runtimes, &changed));
-                drives.push(drive(endpoints, client, name, &shard.made_endpoints, &changed));
+                drives.push(drive(
+                    runtimes,
+                    client,
+                    name,
+                    &shard.made_runtimes,
+                    &changed,
+                ));
+                drives.push(drive(
+                    endpoints,
+                    client,
+                    name,
+                    &shard.made_endpoints,
+                    &changed,
+                ));
                 shard
             });
         }
@@ -258,39 +270,6 @@ impl<K: Resource<DynamicType = ()>> Made<K> {
     fn forget(&self, object: &K) {
         self.0.write().remove(&ObjectRef::from_obj(object));
     }
-}
-
-/// Keeps one watch running.
-fn drive<K>(
-    watch: Watch<K>,
-    client: &Client,
-    namespace: &str,
-    made: &Arc<Made<K>>,
-    changed: &Arc<Notify>,
-) -> BoxFuture<'static, ()>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + 'static,
-{
-    let api = if namespace.is_empty() {
-        Api::all(client.clone())
-    } else {
-        Api::namespaced(client.clone(), namespace)
-    };
-    let (made, changed) = (made.clone(), changed.clone());
-    Box::pin(
-        watch
-            .drive(api, move |object| made.forget(object))
-            .for_each(move |()| {
-                changed.notify_one();
-                ready(())
-            }),
-    )
 }
 
 fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {

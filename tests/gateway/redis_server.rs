@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than a start takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 pub struct RedisServer {
     child: Option<Child>,
@@ -30,16 +30,20 @@ impl RedisServer {
 
     fn begin(&mut self) -> bool {
         let port = self.port.to_string();
-        let child = Command::new("redis-server")
-            .args(["--port", &port, "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
-            .current_dir(std::env::temp_dir())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("redis-server is needed and was not found: install it (Debian: apt-get install redis-server)");
-        self.child = Some(child);
+        let start = |program: &str| {
+            Command::new(program)
+                .args(["--port", &port, "--bind", "127.0.0.1"])
+                .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+                .current_dir(std::env::temp_dir())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+        };
+        let child = start("redis-server").or_else(|_| start("valkey-server"));
+        self.child = Some(child.expect(
+            "redis-server is needed and was not found: install it (Debian: apt-get install redis-server)",
+        ));
         let begun = Instant::now();
         while begun.elapsed() < DEADLINE {
             if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {

@@ -7,11 +7,14 @@ use agentcore_api::conditions::SESSIONS_CURRENT;
 use agentcore_api::report::Entry;
 use agentcore_api::sessions::{Coverage, OnUpdate, Sessions, SessionsStatus};
 use agentcore_api::values::parse_duration;
-use agentcore_api::{AgentEndpoint, AgentEndpointStatus, AgentRuntime, AgentRuntimeStatus, reasons};
+use agentcore_api::{
+    AgentEndpoint, AgentEndpointStatus, AgentRuntime, AgentRuntimeStatus, reasons,
+};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::conditions::find;
+use crate::step::{Decision, Event};
 
 /// How long a drain may take where the object says nothing.
 const DEADLINE: SignedDuration = SignedDuration::from_hours(1);
@@ -74,12 +77,13 @@ pub enum Reported {
 }
 
 /// Notes what is known of an AgentRuntime's sessions, those of its DEFAULT endpoint, in the status that is about to be written.
-pub fn note_runtime(
-    status: &mut AgentRuntimeStatus,
+pub fn note_runtime<R, A>(
+    decision: &mut Decision<AgentRuntimeStatus, R, A>,
     object: &AgentRuntime,
     reported: &Reported,
     now: Timestamp,
 ) {
+    let Decision { status, events, .. } = decision;
     let live = status
         .default_endpoint
         .as_ref()
@@ -91,24 +95,22 @@ pub fn note_runtime(
         generation: object.metadata.generation,
     };
     let before = object.status.as_ref();
-    let old = before.map_or(&[][..], |before| &before.conditions);
-    status.sessions = wish.note(
-        &mut status.conditions,
-        old,
-        before.and_then(|before| before.sessions.as_ref()),
-        reported,
-        now,
-    );
+    let said = Said {
+        conditions: before.map_or(&[], |before| &before.conditions),
+        sessions: before.and_then(|before| before.sessions.as_ref()),
+    };
+    status.sessions = wish.note(&mut status.conditions, events, &said, reported, now);
 }
 
 /// Notes what is known of an AgentEndpoint's sessions. `runtime`: the AgentRuntime that it refers to.
-pub fn note_endpoint(
-    status: &mut AgentEndpointStatus,
+pub fn note_endpoint<R, A>(
+    decision: &mut Decision<AgentEndpointStatus, R, A>,
     object: &AgentEndpoint,
     runtime: Option<&AgentRuntime>,
     reported: &Reported,
     now: Timestamp,
 ) {
+    let Decision { status, events, .. } = decision;
     let live = status.live_version.clone();
     let wish = Wish {
         spec: object.spec.sessions.as_ref(),
@@ -117,14 +119,17 @@ pub fn note_endpoint(
         generation: object.metadata.generation,
     };
     let before = object.status.as_ref();
-    let old = before.map_or(&[][..], |before| &before.conditions);
-    status.sessions = wish.note(
-        &mut status.conditions,
-        old,
-        before.and_then(|before| before.sessions.as_ref()),
-        reported,
-        now,
-    );
+    let said = Said {
+        conditions: before.map_or(&[], |before| &before.conditions),
+        sessions: before.and_then(|before| before.sessions.as_ref()),
+    };
+    status.sessions = wish.note(&mut status.conditions, events, &said, reported, now);
+}
+
+/// What was said the last time.
+struct Said<'a> {
+    conditions: &'a [Condition],
+    sessions: Option<&'a SessionsStatus>,
 }
 
 /// What an object says of its sessions.
@@ -140,15 +145,16 @@ impl Wish<'_> {
     fn note(
         &self,
         conditions: &mut Vec<Condition>,
-        old: &[Condition],
-        before: Option<&SessionsStatus>,
+        events: &mut Vec<Event>,
+        said: &Said<'_>,
         reported: &Reported,
         now: Timestamp,
     ) -> Option<SessionsStatus> {
         conditions.retain(|condition| condition.type_ != SESSIONS_CURRENT);
+        let (before, old) = (said.sessions, find(said.conditions, SESSIONS_CURRENT));
         let sums = match reported {
             Reported::Unread => {
-                conditions.extend(find(old, SESSIONS_CURRENT).cloned());
+                conditions.extend(old.cloned());
                 return before.cloned();
             }
             Reported::Gateway(known) => Some(self.sums(known)),
@@ -157,7 +163,15 @@ impl Wish<'_> {
             Reported::Nobody => None,
         };
         let (status, reason, message) = self.verdict(sums.as_ref(), now);
-        let since = find(old, SESSIONS_CURRENT)
+        let news = [reasons::DRAINING, reasons::OVERDUE].contains(&reason);
+        if news && old.is_none_or(|old| old.reason != reason) {
+            events.push(Event {
+                warning: reason == reasons::OVERDUE,
+                reason,
+                note: message.clone(),
+            });
+        }
+        let since = old
             .filter(|condition| condition.status == status)
             .map_or_else(
                 || Time(crate::desk::whole_second(now)),
@@ -227,7 +241,10 @@ impl Wish<'_> {
             1 => "1 known session runs an old version".to_owned(),
             stale => format!("{stale} known sessions run an old version"),
         };
-        let wished = self.spec.and_then(|spec| spec.on_update).unwrap_or_default();
+        let wished = self
+            .spec
+            .and_then(|spec| spec.on_update)
+            .unwrap_or_default();
         let limit = match wished {
             OnUpdate::Leave => {
                 let text = format!("{stale}; AgentCore's time-outs end them (onUpdate Leave)");

@@ -71,7 +71,7 @@ impl Pass for EndpointPass<'_> {
         let (view, context) = (self.view(), &self.shard.context);
         let mut decision = plan::plan(&view, now);
         let sessions = context.sessions.of(CONTROLLED, &self.object);
-        note_endpoint(&mut decision.status, &self.object, view.runtime, &sessions, now);
+        note_endpoint(&mut decision, &self.object, view.runtime, &sessions, now);
         decision
     }
 

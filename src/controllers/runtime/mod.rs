@@ -69,7 +69,7 @@ impl Pass for RuntimePass<'_> {
     fn plan(&self, now: Timestamp) -> Decision {
         let mut decision = plan::plan(&self.view(), now);
         let sessions = self.shard.context.sessions.of(CONTROLLED, &self.object);
-        note_runtime(&mut decision.status, &self.object, &sessions, now);
+        note_runtime(&mut decision, &self.object, &sessions, now);
         decision
     }
 

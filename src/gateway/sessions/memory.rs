@@ -163,7 +163,10 @@ impl Ledger for MemoryLedger {
             let mut last: Option<(Group, Count)> = None;
             let mut count = |record: &Record, retired: u32| {
                 let version = record.birth.version.as_ref();
-                if last.as_ref().is_none_or(|(group, _)| group.version.as_ref() != version) {
+                if last
+                    .as_ref()
+                    .is_none_or(|(group, _)| group.version.as_ref() != version)
+                {
                     let group = Group::of(owner, version);
                     add(&mut counts, last.replace((group, Count::default())));
                 }
@@ -247,7 +250,8 @@ impl Ledger for MemoryLedger {
         };
         let mut retired = false;
         if slot.record.generation == record.generation {
-            let rests = slot.record.in_flight == 0 && slot.record.last_used_at == record.last_used_at;
+            let rests =
+                slot.record.in_flight == 0 && slot.record.last_used_at == record.last_used_at;
             if slot.used && (rests || in_flight) {
                 let former = slot.succeed(now);
                 slot.retired.push(former);
@@ -282,7 +286,8 @@ impl Ledger for MemoryLedger {
         let stopped = &mut self.slots.lock().stopped;
         if !stopped.contains_key(live) {
             stopped.retain(|other, _| {
-                (other.kind, &other.namespace, &other.name) != (live.kind, &live.namespace, &live.name)
+                (other.kind, &other.namespace, &other.name)
+                    != (live.kind, &live.namespace, &live.name)
             });
         }
         let count = stopped.entry(live.clone()).or_default();

@@ -2,16 +2,17 @@
 //! as long as the replica says that it lives, and everything expires by itself.
 
 mod scripts;
+mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agentcore_invoke::SessionId;
-use futures::future::{BoxFuture, FutureExt as _, join_all};
+use futures::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
+use redis::Client;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -19,18 +20,11 @@ use super::ledger::{
     Count, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Member, Owner, Record,
 };
 use crate::args::RedisUrl;
-use scripts::{Call, Row, Scripts, group, group_key, id_of, millis, owner_id};
+use scripts::{Call, Row, group, group_key, id_of, millis, owner_id};
+use server::{AGAIN, End, LEASE, Server, beat, say_ends};
 
 /// Until an answer, and until a connection. A caller waits that long for its 503 while the server is away.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How long what a replica has in flight counts without a sign of life.
-const LEASE: Duration = Duration::from_secs(15);
-/// Between two signs of life.
-const BEAT: Duration = Duration::from_secs(4);
-/// Pause before a sign of life, or the end of a request, that was not heard is said again.
-const AGAIN: Duration = Duration::from_secs(1);
-/// Ends of requests that are said at once.
-const ENDS: usize = 256;
 /// Sessions that are read at once: other scripts wait meanwhile.
 const PAGE: usize = 200;
 
@@ -41,25 +35,6 @@ pub struct RedisLedger {
     ends: mpsc::UnboundedSender<End>,
     known: AtomicUsize,
     _tasks: [AbortOnDropHandle<()>; 2],
-}
-
-/// The server, and who speaks to it.
-#[derive(Clone)]
-struct Server {
-    connection: ConnectionManager,
-    scripts: Arc<Scripts>,
-    /// This process: another start is another replica.
-    replica: Arc<str>,
-}
-
-/// The end of a request.
-struct End {
-    id: String,
-    /// None: the conversation's own.
-    generation: Option<u32>,
-    ticket: u64,
-    left: Left,
-    at: Timestamp,
 }
 
 /// Why there is no such ledger.
@@ -102,80 +77,6 @@ impl RedisLedger {
             ends,
             known: AtomicUsize::new(0),
         })
-    }
-}
-
-impl Server {
-    async fn run<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, LedgerUnavailable> {
-        let mut connection = self.connection.clone();
-        call.0
-            .invoke_async(&mut connection)
-            .await
-            .map_err(|error| unavailable(&error))
-    }
-
-    async fn live(&self) -> Result<(), LedgerUnavailable> {
-        let mut connection = self.connection.clone();
-        redis::cmd("SET")
-            .arg(scripts::replica_key(&self.replica))
-            .arg(1)
-            .arg("PX")
-            .arg(LEASE.as_millis())
-            .exec_async(&mut connection)
-            .await
-            .map_err(|error| unavailable(&error))
-    }
-
-    async fn end(&self, end: &End) -> Result<(), LedgerUnavailable> {
-        let End {
-            id,
-            generation,
-            ticket,
-            left,
-            at,
-        } = end;
-        let mut call = self.scripts.leave.prepare_invoke();
-        call.arg(id)
-            .arg(generation.map(|generation| generation.to_string()).unwrap_or_default())
-            .arg(at.as_millisecond())
-            .arg(&*self.replica)
-            .arg(ticket)
-            .arg(u8::from(left.reached))
-            .arg(left.busy.map(u8::from).map_or(String::new(), |busy| busy.to_string()));
-        self.run::<i64>(Call(call)).await.map(drop)
-    }
-}
-
-/// What a caller may know of an error: its kind, and no address.
-fn unavailable(error: &redis::RedisError) -> LedgerUnavailable {
-    tracing::debug!(%error, "the session ledger did not answer");
-    let code = error.code().map(|code| format!(" ({code})"));
-    LedgerUnavailable(format!("{}{}", error.category(), code.unwrap_or_default()))
-}
-
-/// Says that this replica lives.
-async fn beat(server: Server) {
-    loop {
-        let pause = match server.live().await {
-            Ok(()) => BEAT,
-            Err(_) => AGAIN,
-        };
-        tokio::time::sleep(pause).await;
-    }
-}
-
-/// Says which requests are over, until it was heard: a count that stays up would keep a session from its end.
-async fn say_ends(server: Server, mut heard: mpsc::UnboundedReceiver<End>) {
-    let mut ends = Vec::new();
-    while heard.recv_many(&mut ends, ENDS).await > 0 {
-        while !ends.is_empty() {
-            let said = join_all(ends.iter().map(|end| server.end(end))).await;
-            let mut said = said.into_iter();
-            ends.retain(|_| said.next().is_none_or(|said| said.is_err()));
-            if !ends.is_empty() {
-                tokio::time::sleep(AGAIN).await;
-            }
-        }
     }
 }
 
@@ -322,8 +223,7 @@ impl Ledger for RedisLedger {
                 return Ok(Vec::new());
             }
             let mut call = self.server.scripts.judge.prepare_invoke();
-            call.arg(Timestamp::now().as_millisecond())
-                .arg(stale.len());
+            call.arg(Timestamp::now().as_millisecond()).arg(stale.len());
             for group in stale.iter().chain(current) {
                 call.arg(group_key(group));
             }

@@ -145,7 +145,10 @@ pub async fn look(
 
 impl Place {
     fn is_stale(&self, group: &Group) -> bool {
-        let live = self.agent.as_ref().and_then(|agent| agent.version.as_deref());
+        let live = self
+            .agent
+            .as_ref()
+            .and_then(|agent| agent.version.as_deref());
         is_stale(group.version.as_deref(), live)
     }
 }

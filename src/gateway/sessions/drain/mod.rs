@@ -150,8 +150,11 @@ impl Drain {
 
     /// Stops one session: first it is taken out of its conversation, so that no turn begins in it any more.
     fn stop(&self, candidate: Candidate) -> impl Future<Output = Stopped> + Send + 'static {
-        let (sessions, client, pool) =
-            (self.sessions.clone(), self.client.clone(), self.pool.clone());
+        let (sessions, client, pool) = (
+            self.sessions.clone(),
+            self.client.clone(),
+            self.pool.clone(),
+        );
         async move {
             let (ending, result) = stop(&sessions, &client, &pool, &candidate).await;
             Stopped {
@@ -204,7 +207,16 @@ async fn stop(
             tracing::warn!(kind, namespace, name, session = shown, version, reason, %error, "stale session not stopped; it is tried again");
         }
         _ => {
-            tracing::info!(kind, namespace, name, session = shown, version, reason, result, "stale session stopped");
+            tracing::info!(
+                kind,
+                namespace,
+                name,
+                session = shown,
+                version,
+                reason,
+                result,
+                "stale session stopped"
+            );
             // What is not written down is done again, and found done.
             let forgotten = ledger.ended(owner, record).await;
             if forgotten.is_err() || ledger.stopped(live, 1).await.is_err() {

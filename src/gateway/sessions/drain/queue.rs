@@ -126,7 +126,7 @@ impl Queue {
     pub fn set(&mut self, wanted: Vec<(Group, u32, Vec<Candidate>)>, now: Instant) {
         let mut named = HashSet::new();
         let mut alive = HashSet::new();
-        for (_, place) in &mut self.places {
+        for place in self.places.values_mut() {
             place.waiting.clear();
         }
         for (group, per_minute, candidates) in wanted {
@@ -214,7 +214,11 @@ impl Queue {
             Ending::Again | Ending::Refused => {
                 let tries = self.later.get(&key).map_or(0, |later| later.tries);
                 let refused = ending == Ending::Refused;
-                let first = if refused { PAUSE * REFUSED_FACTOR } else { PAUSE };
+                let first = if refused {
+                    PAUSE * REFUSED_FACTOR
+                } else {
+                    PAUSE
+                };
                 let pause = (first * 2_u32.pow(tries.min(10))).min(PAUSE_MAX);
                 let later = Later {
                     place: candidate.place(),

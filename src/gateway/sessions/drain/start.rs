@@ -86,7 +86,10 @@ async fn compete(
     identity: &str,
     lead: watch::Sender<bool>,
 ) {
-    while shared {
+    if !shared {
+        return std::future::pending().await;
+    }
+    loop {
         match Lease::compete_for(LEASE_NAME, kube.clone(), namespace, identity).await {
             Ok(lease) => {
                 let mut held = lease.held();
@@ -97,11 +100,13 @@ async fn compete(
                 }
                 lead.send_replace(false);
             }
-            Err(error) => tracing::warn!(error = %format!("{error:#}"), "nobody drains here; it is tried again"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "nobody drains here; it is tried again");
+            }
         }
         tokio::time::sleep(LEASE_PAUSE).await;
     }
-    std::future::pending().await
 }
 
 /// The pod that this is, where its manifest says so.
