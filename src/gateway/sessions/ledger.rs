@@ -191,7 +191,7 @@ pub trait Ledger: Send + Sync {
         generation: u32,
     ) -> BoxFuture<'a, Result<(), LedgerUnavailable>>;
 
-    /// How many sessions there are, by object and version of birth.
+    /// How many sessions there are, by object and version of birth. An object whose sessions were all stopped is there with none.
     fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>>;
 
     /// Notes which groups are stale now and which are current; gives for each stale one since when it is, by whichever replica saw it first.

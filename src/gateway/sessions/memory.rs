@@ -185,6 +185,9 @@ impl Ledger for MemoryLedger {
             add(&mut counts, last);
         }
         slots.stale.retain(|group, _| counts.contains_key(group));
+        for live in slots.stopped.keys() {
+            counts.entry(live.clone()).or_default();
+        }
         future::ready(Ok(counts.into_iter().collect())).boxed()
     }
 

@@ -283,6 +283,8 @@ pub async fn stops_are_counted_until_the_next_roll(ledger: &dyn Ledger) {
     assert_eq!(ledger.stopped(&group("2"), 1).await.unwrap(), 3);
     assert_eq!(ledger.stopped(&group("3"), 0).await.unwrap(), 0);
     assert_eq!(ledger.stopped(&group("3"), 1).await.unwrap(), 1);
+    let counts = ledger.survey().await.unwrap();
+    assert_eq!(counts, [(group("3"), Count::default())], "none is left");
     let other = Group::of(&at("other", ""), Some(&"2".into()));
     assert_eq!(ledger.stopped(&other, 1).await.unwrap(), 1);
     assert_eq!(ledger.stopped(&group("3"), 0).await.unwrap(), 1);

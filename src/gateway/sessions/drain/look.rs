@@ -72,7 +72,9 @@ pub async fn look(
             agent: agent(agents, &group),
             groups: Vec::new(),
         });
-        place.groups.push((group, count));
+        if count.all() > 0 {
+            place.groups.push((group, count));
+        }
     }
     let (stale, current): (Vec<Group>, Vec<Group>) = places
         .values()
@@ -137,7 +139,9 @@ pub async fn look(
                 seen.wanted.push((place, most, candidates));
             }
         }
-        seen.tallies.push(tally);
+        if agent.is_some() || !groups.is_empty() {
+            seen.tallies.push(tally);
+        }
     }
     seen.took = begun.elapsed();
     Ok(seen)
