@@ -11,6 +11,8 @@ mod endpoint;
 mod limits;
 #[path = "fixtures/admission/runtime.rs"]
 mod runtime;
+#[path = "fixtures/admission/sessions.rs"]
+mod sessions;
 #[path = "fixtures/admission/surroundings.rs"]
 mod surroundings;
 #[path = "fixtures/admission/table.rs"]

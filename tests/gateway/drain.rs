@@ -352,6 +352,43 @@ async fn a_refused_stop_is_counted_as_failed_and_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stops_keep_to_the_rate_and_reach_it() {
+    const SESSIONS: u32 = 60;
+    let front = Front::start_with("gw-drain-rate", &["--stop-rate", "5"]).await;
+    let token = front.token("caller").await;
+    let limits = json!({"stopRatePerSecond": 0, "invokeRatePerSecond": 0});
+    front.rig.settings(limits).await;
+    let rules = json!({"drain": {"idleAfter": "0s", "maxPerMinute": 60000}});
+    roll(&front, &rules, 1).await;
+    let old = turns(&front, &token, SESSIONS as usize).await;
+    roll(&front, &rules, 2).await;
+    until_stopped(&front, &old).await;
+    let stops = front
+        .gateway
+        .lines()
+        .into_iter()
+        .filter(|line| line["message"] == "stale session stopped");
+    let times: Vec<jiff::Timestamp> = stops
+        .map(|line| {
+            line["timestamp"]
+                .as_str()
+                .expect("a time")
+                .parse()
+                .expect("a time")
+        })
+        .collect();
+    assert_eq!(times.len(), SESSIONS as usize);
+    let took = times[times.len() - 1]
+        .duration_since(times[0])
+        .as_secs_f64();
+    let floor = f64::from(SESSIONS - 1) / 5.0;
+    assert!(
+        (floor * 0.95..floor * 1.1).contains(&took),
+        "{took} s, at best {floor} s"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn throttled_stops_are_tried_until_all_are_done() {
     let front = Front::start_with("gw-drain-throttled", &["--stop-rate", "50"]).await;
     let token = front.token("caller").await;
