@@ -138,9 +138,18 @@ pub struct GatewayArgs {
     /// File with the secret that sessions' ids come from, at least 16 bytes, the same for all replicas; random when absent.
     #[arg(long, env = "AGENTCORE_SESSION_KEY_FILE", value_name = "FILE")]
     pub session_key_file: Option<PathBuf>,
-    /// Where the record of sessions is kept; `memory` is for a single replica.
-    #[arg(long, env = "AGENTCORE_LEDGER", default_value = "memory")]
+    /// Where the record of sessions is kept: `memory` for a single replica, redis://HOST:PORT[/DB] or rediss:// (TLS) for several.
+    #[arg(long, env = "AGENTCORE_LEDGER", value_name = "WHERE", default_value = "memory", hide_env_values = true, value_parser = ledger)]
     pub ledger: Ledger,
+    /// Stops of stale sessions a second, of each account and region, where AgentCore's quota is not 5.
+    #[arg(long, env = "AGENTCORE_STOP_RATE", value_name = "N", default_value_t = 5.0, value_parser = per_second)]
+    pub stop_rate: f64,
+    /// Namespace of its Lease and of its report on sessions; the pod's own namespace, else `default`, when absent.
+    #[arg(long, env = "AGENTCORE_LEASE_NAMESPACE", value_name = "NS")]
+    pub lease_namespace: Option<String>,
+    /// Name of this replica in the Lease and the report; host name and a random part when absent.
+    #[arg(long, env = "AGENTCORE_LEASE_IDENTITY", value_name = "ID")]
+    pub lease_identity: Option<String>,
     /// Folder for request bodies beyond 1 MiB while they are signed; the system's temporary folder when absent.
     #[arg(long, env = "AGENTCORE_SPOOL_DIR", value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     pub spool_dir: PathBuf,
@@ -173,10 +182,37 @@ pub struct GatewayArgs {
 }
 
 /// Where sessions are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ledger {
     /// In the process: one replica.
     Memory,
+    /// In Valkey or Redis: several replicas.
+    Redis(RedisUrl),
+}
+
+/// Address of a Valkey or Redis; it may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(pub String);
+
+impl std::fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RedisUrl(...)")
+    }
+}
+
+fn ledger(text: &str) -> Result<Ledger, String> {
+    match text {
+        "memory" => Ok(Ledger::Memory),
+        _ if text.starts_with("redis://") || text.starts_with("rediss://") => {
+            Ok(Ledger::Redis(RedisUrl(text.to_owned())))
+        }
+        _ => Err("must be memory, redis://HOST:PORT[/DB] or rediss://HOST:PORT[/DB]".to_owned()),
+    }
+}
+
+/// A rate above zero.
+fn per_second(text: &str) -> Result<f64, String> {
+    rate(&format!("stops={text}")).map(|(_, rate)| rate)
 }
 
 /// Whole bytes, or Ki, Mi or Gi of them, as in Kubernetes' quantities; at least 1Mi.

@@ -22,16 +22,26 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Begins to compete for the lease.
+    /// Begins to compete for the controller's lease.
     pub async fn compete(client: Client, namespace: &str, identity: &str) -> anyhow::Result<Self> {
-        let manager = LeaseManagerBuilder::new(client, LEASE_NAME)
+        Self::compete_for(LEASE_NAME, client, namespace, identity).await
+    }
+
+    /// Begins to compete for the lease of this name.
+    pub async fn compete_for(
+        name: &str,
+        client: Client,
+        namespace: &str,
+        identity: &str,
+    ) -> anyhow::Result<Self> {
+        let manager = LeaseManagerBuilder::new(client, name)
             .with_namespace(namespace)
             .with_identity(identity)
             .with_duration(DURATION_SECONDS)
             .with_grace(GRACE_SECONDS)
             .build()
             .await
-            .with_context(|| format!("cannot use the Lease {namespace}/{LEASE_NAME}"))?;
+            .with_context(|| format!("cannot use the Lease {namespace}/{name}"))?;
         let (held, task) = manager.watch().await;
         Ok(Self { held, task })
     }
@@ -49,6 +59,11 @@ impl Lease {
     pub async fn lost(&mut self) {
         // An ended channel means that nobody renews the lease: the same as lost.
         let _ = self.held.wait_for(|held| !*held).await;
+    }
+
+    /// Whether this replica holds it, as that changes.
+    pub fn held(&self) -> watch::Receiver<bool> {
+        self.held.clone()
     }
 
     /// Gives the lease to whoever waits for it.

@@ -202,6 +202,7 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<
             "--namespace",
             NAMESPACE,
         ],
+        &["watch", "configmaps", "--namespace", NAMESPACE],
     ] {
         assert!(kubectl.can(account, question)?, "may not: {question:?}");
     }
@@ -225,6 +226,7 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<
         &["list", "secrets", "--namespace", NAMESPACE],
         &["patch", "controllerrevisions.apps", "--namespace", "team-a"],
         &["list", "namespaces"],
+        &["patch", "configmaps", "--namespace", NAMESPACE],
         &[
             "patch",
             "leases.coordination.k8s.io/another",
@@ -317,4 +319,61 @@ fn custom_resource_definitions_can_be_left_out_and_are_kept_unless_told_otherwis
             .count(),
         0
     );
+}
+
+#[tokio::test]
+async fn the_gateway_may_report_and_compete_for_its_lease_and_nothing_more() -> anyhow::Result<()> {
+    let cluster = cluster_with(&[NAMESPACE, "team-a", "team-b"]).await?;
+    let kubectl = Kubectl(&cluster);
+    kubectl.run(
+        &["apply", "--server-side", "--validate=strict", "-f", "-"],
+        &helm(values("everything-values.yaml"))?,
+    )?;
+    let account = "agentcore-operator-gateway";
+    let lease = "leases.coordination.k8s.io/agentcore-gateway-drain";
+    let other = "leases.coordination.k8s.io/agentcore-operator-controller";
+    for (verb, what, namespace, wanted) in [
+        ("create", "configmaps", NAMESPACE, true),
+        ("patch", "configmaps", NAMESPACE, true),
+        ("patch", lease, NAMESPACE, true),
+        ("get", "configmaps", NAMESPACE, false),
+        ("delete", "configmaps", NAMESPACE, false),
+        ("patch", "configmaps", "team-a", false),
+        ("get", "secrets", NAMESPACE, false),
+        ("patch", other, NAMESPACE, false),
+        ("patch", "agentruntimes.agentcore.dev", "team-a", false),
+    ] {
+        let question = [verb, what, "--namespace", namespace];
+        assert_eq!(kubectl.can(account, &question)?, wanted, "{question:?}");
+    }
+    cluster.stop().await
+}
+
+#[test]
+fn several_gateways_need_a_ledger_and_a_key_that_they_share() {
+    let gateway = [
+        "--set",
+        "clusterId=a",
+        "--set",
+        "gateway.enabled=true",
+        "--set",
+        "gateway.plainHttp=true",
+        "--set",
+        "gateway.replicas=2",
+    ];
+    let ledger = ["--set", "gateway.ledger.url=redis://valkey:6379"];
+    let key = ["--set", "gateway.sessionKey.existingSecret=key"];
+    for (more, word) in [
+        (&key[..], "gateway.ledger"),
+        (&ledger[..], "gateway.sessionKey"),
+    ] {
+        let error = helm([&gateway[..], more].concat()).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    let rendered = helm([&gateway[..], &ledger[..], &key[..]].concat()).unwrap();
+    assert!(
+        rendered.contains("--ledger=redis://valkey:6379"),
+        "{rendered}"
+    );
+    assert!(rendered.contains("replicas: 2"));
 }

@@ -7,6 +7,7 @@ mod rig;
 mod gateway {
     mod calls;
     mod declared;
+    mod drain;
     mod ends;
     mod errors;
     mod faults;
@@ -14,6 +15,7 @@ mod gateway {
     mod http2;
     mod identity;
     mod input;
+    mod redis_server;
     mod renewals;
     mod sessions;
     mod tools;

@@ -14,6 +14,7 @@ use kube::{Resource, ResourceExt};
 use super::memory::Memories;
 use super::pass::full_jitter;
 use super::regions::Regions;
+use super::stale_sessions::Reports;
 use crate::args::ControllerArgs;
 use crate::aws::Aws;
 use crate::cluster::client;
@@ -40,6 +41,8 @@ pub struct Context {
     pub endpoints: Memories<AgentEndpointStatus>,
     /// Memory of AgentSessions.
     pub sessions: Memories<AgentSessionStatus>,
+    /// What gateways report of sessions.
+    pub reports: Reports,
     reporter: Reporter,
 }
 
@@ -91,6 +94,11 @@ impl Context {
             runtimes: Memories::default(),
             endpoints: Memories::default(),
             sessions: Memories::default(),
+            reports: Reports::new(
+                args.lease_namespace
+                    .clone()
+                    .unwrap_or_else(client::own_namespace),
+            ),
         }))
     }
 

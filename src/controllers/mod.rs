@@ -10,6 +10,7 @@ mod regions;
 mod runtime;
 mod session;
 mod shard;
+mod stale_sessions;
 mod sweep;
 
 use std::sync::Arc;

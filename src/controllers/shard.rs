@@ -95,6 +95,17 @@ impl Shard {
             .send(ObjectRef::new(name).within(namespace));
     }
 
+    /// Asks for a pass over an object that is reported on, if it is this shard's.
+    pub fn wake_reported(&self, kind: &str, namespace: &str, name: &str) {
+        let (runtime, endpoint) = (ObjectRef::new(name), ObjectRef::new(name));
+        if kind == "AgentRuntime" && self.runtimes.get(&runtime.within(namespace)).is_some() {
+            self.wake_runtime(namespace, name);
+        }
+        if kind == "AgentEndpoint" && self.endpoints.get(&endpoint.within(namespace)).is_some() {
+            self.wake_endpoint(namespace, name);
+        }
+    }
+
     /// The AgentEndpoints that refer to a runtime, marked as woken.
     fn mark_referrers(&self, namespace: &str, runtime: &str) -> Vec<ObjectRef<AgentEndpoint>> {
         let refers = |endpoint: &Arc<AgentEndpoint>| {
@@ -163,6 +174,7 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
                     config::dispatch(&shards, changes).await;
                 }
             },
+            context.reports.run(&shards),
         );
     };
     tokio::select! {

@@ -1,28 +1,32 @@
 //! Which agents there are and where they are: from one watch, never from a call for each request.
 
+mod drive;
+mod readiness;
 mod session;
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::ready;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agentcore_api::runtime::{InboundAuth, ServerProtocol};
+use agentcore_api::sessions::Sessions;
 use agentcore_api::values::parse_duration;
-use agentcore_api::{AgentEndpoint, AgentRuntime, conditions, reasons};
+use agentcore_api::{AgentEndpoint, AgentRuntime, reasons};
 use agentcore_invoke::{ArnError, SessionId, Target};
 use axum::http::HeaderName;
-use futures::StreamExt;
 use futures::future::{BoxFuture, select_all};
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use parking_lot::RwLock;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub use super::identity::Kind;
+use super::sessions::policy::Policy;
 use crate::cluster::store::Watch;
+use drive::drive;
+pub use readiness::{NotReady, Unresolved};
+use readiness::{not_seen, readiness};
 
 /// How long AgentCore lets a session rest where nothing else is said (AgentCore API).
 const IDLE_TIMEOUT: Duration = Duration::from_mins(15);
@@ -58,45 +62,18 @@ pub struct Agent {
     pub jwt: bool,
     /// Request headers that reach the agent, besides those of AgentCore itself.
     pub allowlist: Vec<HeaderName>,
+    /// What becomes of its stale sessions.
+    pub sessions: Policy,
     /// Whether the newest wish is live. An agent that is not Ready may serve an older version.
     pub ready: Result<(), NotReady>,
-}
-
-/// What the Ready condition says when it is not True.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotReady {
-    /// Constant of `agentcore_api::reasons`.
-    pub reason: String,
-    /// Text for people.
-    pub message: String,
-}
-
-/// Why a name leads nowhere.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unresolved {
-    /// No such object in a watched namespace.
-    #[error("not found")]
-    NotFound,
-    /// The object is there, and nothing serves behind it yet.
-    #[error("not ready: {reason}: {message}")]
-    NotReady {
-        /// Constant of `agentcore_api::reasons`.
-        reason: String,
-        /// Text for people.
-        message: String,
-    },
-}
-
-impl From<NotReady> for Unresolved {
-    fn from(NotReady { reason, message }: NotReady) -> Self {
-        Self::NotReady { reason, message }
-    }
 }
 
 /// All agents of the watched namespaces.
 pub struct Agents {
     /// By namespace; the one of all namespaces is under `""`.
     shards: BTreeMap<String, Shard>,
+    /// Told when anything changed.
+    pub changed: Arc<Notify>,
 }
 
 /// One watch of each kind.
@@ -118,23 +95,36 @@ impl Agents {
         if names.is_empty() {
             names.push(&all);
         }
+        let changed = Arc::<Notify>::default();
         let mut drives = Vec::new();
         let mut shards = BTreeMap::new();
         for name in names {
             shards.entry(name.clone()).or_insert_with(|| {
                 let (runtimes, endpoints) = (Watch::new(), Watch::new());
-                let (declared, running) = session::Declared::watch(client, name);
+                let (declared, running) = session::Declared::watch(client, name, &changed);
                 drives.push(running);
                 let shard = Shard::new(&runtimes, &endpoints, declared);
-                drives.push(drive(runtimes, client, name, &shard.made_runtimes));
-                drives.push(drive(endpoints, client, name, &shard.made_endpoints));
+                drives.push(drive(
+                    runtimes,
+                    client,
+                    name,
+                    &shard.made_runtimes,
+                    &changed,
+                ));
+                drives.push(drive(
+                    endpoints,
+                    client,
+                    name,
+                    &shard.made_endpoints,
+                    &changed,
+                ));
                 shard
             });
         }
         let running = Box::pin(async move {
             select_all(drives).await;
         });
-        (Self { shards }, running)
+        (Self { shards, changed }, running)
     }
 
     /// Waits until everything has been listed once: before that, what is not found may exist all the same.
@@ -270,35 +260,6 @@ impl<K: Resource<DynamicType = ()>> Made<K> {
     }
 }
 
-/// Keeps one watch running.
-fn drive<K>(
-    watch: Watch<K>,
-    client: &Client,
-    namespace: &str,
-    made: &Arc<Made<K>>,
-) -> BoxFuture<'static, ()>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + 'static,
-{
-    let api = if namespace.is_empty() {
-        Api::all(client.clone())
-    } else {
-        Api::namespaced(client.clone(), namespace)
-    };
-    let made = made.clone();
-    Box::pin(
-        watch
-            .drive(api, move |object| made.forget(object))
-            .for_each(|()| ready(())),
-    )
-}
-
 fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
     let status = object.status.clone().unwrap_or_default();
     let place = status.arn.map(|arn| (arn, None));
@@ -310,6 +271,7 @@ fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
         place,
         version,
         &status.conditions,
+        object.spec.sessions.as_ref(),
     )
 }
 
@@ -325,6 +287,7 @@ fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, 
         place,
         status.live_version,
         &status.conditions,
+        object.spec.sessions.as_ref(),
     )
 }
 
@@ -336,6 +299,7 @@ fn make<K: Resource>(
     place: Option<(String, Option<String>)>,
     version: Option<String>,
     conditions: &[Condition],
+    sessions: Option<&Sessions>,
 ) -> Result<Agent, NotReady> {
     let ready = readiness(conditions);
     let (Some((arn, qualifier)), true) = (place, version.is_some() || ready.is_ok()) else {
@@ -356,9 +320,10 @@ fn make<K: Resource>(
         text.and_then(|text| parse_duration(text).ok())
             .map_or(default, |seconds| Duration::from_secs(seconds.into()))
     };
-    let jwt = effective.and_then(|effective| effective.inbound_auth);
+    let auth = effective.and_then(|effective| effective.inbound_auth);
+    let jwt = auth.map_or(spec.authorizer.is_some(), |auth| auth == InboundAuth::JWT);
     let wished = spec.request_headers.iter().flat_map(|one| &one.allowlist);
-    let headers: Vec<&String> = match (effective, jwt) {
+    let headers: Vec<&String> = match (effective, auth) {
         (Some(effective), Some(_)) => effective.request_headers.iter().collect(),
         _ => wished.collect(),
     };
@@ -376,33 +341,15 @@ fn make<K: Resource>(
         ),
         max_lifetime: time(effective.map(|one| &one.max_lifetime), MAX_LIFETIME),
         protocol,
-        jwt: jwt.map_or(spec.authorizer.is_some(), |auth| auth == InboundAuth::JWT),
+        jwt,
         // The schema's pattern lets only header names in.
         allowlist: headers
             .into_iter()
             .filter_map(|name| name.parse().ok())
             .collect(),
+        sessions: Policy::of(sessions, jwt),
         ready,
     })
-}
-
-fn readiness(conditions: &[Condition]) -> Result<(), NotReady> {
-    match conditions.iter().find(|one| one.type_ == conditions::READY) {
-        Some(ready) if ready.status == "True" => Ok(()),
-        Some(ready) => Err(NotReady {
-            reason: ready.reason.clone(),
-            message: ready.message.clone(),
-        }),
-        None => Err(not_seen()),
-    }
-}
-
-/// No verdict yet, or one that says nothing of where the agent is.
-fn not_seen() -> NotReady {
-    NotReady {
-        reason: reasons::CREATING.to_owned(),
-        message: "the controller has not reported where it is".to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -122,6 +122,7 @@ async fn a_runtime_leads_to_its_arn_and_what_a_request_needs() {
             HeaderName::from_static("x-amzn-bedrock-agentcore-runtime-custom-team"),
             HeaderName::from_static("x-tenant"),
         ],
+        sessions: Policy::default(),
         ready: Ok(()),
     };
     assert_eq!(*agent, expected);

@@ -24,7 +24,7 @@ use crate::gateway::watch::{Right, Watchdog};
 /// The gateway.
 pub struct Gateway {
     /// Which agents there are.
-    pub agents: Agents,
+    pub agents: Arc<Agents>,
     /// Who may call them.
     pub gate: Arc<Gate>,
     /// How much.

@@ -47,8 +47,10 @@ use payload::Reader;
 use quotas::Quotas;
 use server::tls::Reloading;
 use server::{Server, Transport};
-use sessions::Sessions;
+use sessions::figures::Figures;
 use sessions::memory::MemoryLedger;
+use sessions::redis::RedisLedger;
+use sessions::{Sessions, drain};
 
 /// After the grace time, streams get this long to say that they are cut.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -96,14 +98,18 @@ async fn serve(
     tracing::info!(address = %server.local_addr(), "gateway listens");
     let kube = client::connect().await?;
     let (agents, watching) = Agents::watch(&kube, &args.watch_namespaces);
+    let agents = Arc::new(agents);
     let client = Client::from_environment(Settings::default())
         .await
         .context("cannot make a client of AgentCore")?;
-    let sessions = match args.ledger {
+    let sessions = match &args.ledger {
         Ledger::Memory => Sessions::new(&key, Arc::new(MemoryLedger::default())),
+        Ledger::Redis(url) => Sessions::new(&key, Arc::new(RedisLedger::new(url)?)),
     };
     let observed = (sessions.clone(), client.clone());
-    let gate = Arc::new(Gate::new(kube, args.token_audiences.clone()));
+    let figures = Figures::new()?;
+    metrics.register(figures.collectors())?;
+    let gate = Arc::new(Gate::new(kube.clone(), args.token_audiences.clone()));
     metrics.register(gate.collectors())?;
     let tasks = TaskTracker::new();
     let gateway = Arc::new(Gateway {
@@ -136,7 +142,20 @@ async fn serve(
             .upgrade()
             .is_none_or(|gateway| gateway.agents.has(kind, namespace, name))
     });
+
+    let draining = drain::start::run(
+        args,
+        drain::start::Means {
+            kube,
+            sessions: gateway.sessions.clone(),
+            agents: gateway.agents.clone(),
+            client: gateway.client.clone(),
+            pool: gateway.pool.clone(),
+            figures,
+        },
+    );
     tokio::select! {
+        () = draining => anyhow::bail!("the drain of sessions ended"),
         () = watching => anyhow::bail!("the watch of agents ended"),
         ended = async {
             tokio::select! {

@@ -11,7 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gateway::identity::{Access, Denied, Gate, Token};
 use crate::gateway::problem::Problem;
+use crate::gateway::sessions::Inside;
+use crate::gateway::sessions::cuts::Cut;
 
+/// Reason of a stream's end at the deadline of its session.
+pub const SESSION_DRAINED: &str = "SessionDrained";
 /// How long AgentCore keeps a stream or a WebSocket open (its documentation).
 const STREAM_MAX: Duration = Duration::from_hours(1);
 /// How often the API server may fail to answer in a row before a stream is ended.
@@ -22,7 +26,7 @@ const UNANSWERED_PAUSE: Duration = Duration::from_secs(10);
 /// Ends a stream in time. It costs next to nothing until it is polled: most answers are over before.
 pub enum Watchdog {
     /// Not polled yet.
-    Asleep(Arc<Right>, CancellationToken),
+    Asleep(Arc<Right>, CancellationToken, Option<Cut>),
     /// Watching.
     Awake(BoxFuture<'static, Problem>),
 }
@@ -42,13 +46,22 @@ pub struct Right {
 impl Watchdog {
     /// Of a stream that begins now. `over` is cancelled when a gateway that stops has waited long enough.
     pub fn new(right: Arc<Right>, over: CancellationToken) -> Self {
-        Self::Asleep(right, over)
+        Self::Asleep(right, over, None)
+    }
+
+    /// Of a stream in a session, which may have to end with it.
+    #[must_use]
+    pub fn within(self, inside: Option<&Inside>) -> Self {
+        match self {
+            Self::Asleep(right, over, _) => Self::Asleep(right, over, inside.map(Inside::cut)),
+            awake @ Self::Awake(_) => awake,
+        }
     }
 
     /// Ready when the stream has to end.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Problem> {
-        if let Self::Asleep(right, over) = self {
-            *self = Self::Awake(Box::pin(watch(right.clone(), over.clone())));
+        if let Self::Asleep(right, over, cut) = self {
+            *self = Self::Awake(Box::pin(watch(right.clone(), over.clone(), cut.take())));
         }
         match self {
             Self::Asleep(..) => Poll::Pending,
@@ -58,7 +71,13 @@ impl Watchdog {
 }
 
 /// Waits until a stream has to end.
-async fn watch(right: Arc<Right>, over: CancellationToken) -> Problem {
+async fn watch(right: Arc<Right>, over: CancellationToken, cut: Option<Cut>) -> Problem {
+    let drained = async {
+        match &cut {
+            Some(cut) => cut.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = tokio::time::sleep(STREAM_MAX) => Problem::new(
             StatusCode::GATEWAY_TIMEOUT,
@@ -66,6 +85,10 @@ async fn watch(right: Arc<Right>, over: CancellationToken) -> Problem {
             format!("a stream may last {} minutes", STREAM_MAX.as_secs() / 60),
         ),
         denied = right.lost() => Problem::from(denied),
+        () = drained => Problem::unavailable(
+            SESSION_DRAINED,
+            "the session runs an old version, and its time is over; the next turn begins a new one",
+        ),
         () = over.cancelled() => Problem::unavailable("GatewayStopping", "the gateway stops"),
     }
 }

@@ -186,7 +186,7 @@ impl Gateway {
         command
             .arg("gateway")
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
-            .args(["--log-format", "json"])
+            .args(["--log-format", "json", "--lease-namespace", &rig.namespace])
             .args(flags);
         if !flags.contains(&"--tls-cert") {
             command.arg("--plain-http");
@@ -288,6 +288,12 @@ impl Gateway {
     #[allow(dead_code)] // for the benchmark
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// SIGTERM.

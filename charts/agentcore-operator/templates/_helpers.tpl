@@ -64,7 +64,7 @@ app.kubernetes.io/component: gateway
 {{- end }}
 {{- end }}
 
-{{- /* The gateway finds agents by these and writes nothing. */ -}}
+{{- /* The gateway finds agents by these and writes nothing to them. */ -}}
 {{- define "agentcore-operator.gateway.rules" -}}
 - apiGroups: [agentcore.dev]
   resources: [agentruntimes, agentendpoints, agentsessions]

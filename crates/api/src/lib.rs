@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod limits;
 pub mod names;
 pub mod reasons;
+pub mod report;
 mod rules;
 pub mod runtime;
 pub mod session;

@@ -3,6 +3,9 @@
 /// Finalizer of every kind that has something in AWS.
 pub const FINALIZER: &str = "agentcore.dev/finalizer";
 
+/// Label of the ConfigMaps in which gateways report sessions, in the operator's namespace.
+pub const SESSION_REPORT: &str = "agentcore.dev/session-report";
+
 /// Annotations that people set.
 pub mod annotations {
     /// Any new value asks for one more attempt now; echoed as `status.lastHandledRequest`.

@@ -170,4 +170,14 @@ reasons! {
     IMAGE_PICKED = "ImagePicked";
     /// An image was not taken.
     IMAGE_REJECTED = "ImageRejected";
+    /// SessionsCurrent: every known session runs the version that serves.
+    ALL_CURRENT = "AllCurrent";
+    /// SessionsCurrent: stale sessions wait for their end.
+    DRAINING = "Draining";
+    /// SessionsCurrent: stale sessions are left to AgentCore's time-outs, as `spec.sessions.onUpdate` says.
+    LEFT_TO_TIME_OUT = "LeftToTimeOut";
+    /// SessionsCurrent: stale sessions are still there although their deadline has come.
+    OVERDUE = "Overdue";
+    /// SessionsCurrent: no gateway reports sessions.
+    NO_REPORT = "NoReport";
 }

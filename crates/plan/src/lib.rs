@@ -19,6 +19,7 @@ pub mod normal;
 pub mod policy;
 pub mod runtime;
 pub mod session;
+pub mod stale_sessions;
 pub mod step;
 pub mod tags;
 pub mod urls;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use agentcore_api::AgentEndpoint;
 use agentcore_plan::endpoint::{self as plan, Action, Decision, Read};
+use agentcore_plan::stale_sessions::note_endpoint;
 use agentcore_plan::step::{Event, Rest};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -23,6 +24,7 @@ use gather::EndpointPass;
 pub use gather::aws_name;
 
 const CONTROLLER: &str = "agentendpoint";
+const CONTROLLED: &str = "AgentEndpoint";
 
 /// One pass over one AgentEndpoint.
 pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<Requeue, Error> {
@@ -66,7 +68,11 @@ impl Pass for EndpointPass<'_> {
     type Action = Action;
 
     fn plan(&self, now: Timestamp) -> Decision {
-        plan::plan(&self.view(), now)
+        let (view, context) = (self.view(), &self.shard.context);
+        let mut decision = plan::plan(&view, now);
+        let sessions = context.reports.of(CONTROLLED, &self.object);
+        note_endpoint(&mut decision, &self.object, view.runtime, &sessions, now);
+        decision
     }
 
     async fn read(&mut self, read: Read) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use agentcore_api::AgentRuntime;
 use agentcore_plan::runtime::{self as plan, Action, Decision, Read};
+use agentcore_plan::stale_sessions::note_runtime;
 use agentcore_plan::step::{Event, Rest};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -23,6 +24,7 @@ use gather::RuntimePass;
 pub use gather::{aws_name, key, over_the_limit};
 
 const CONTROLLER: &str = "agentruntime";
+const CONTROLLED: &str = "AgentRuntime";
 
 /// One pass over one AgentRuntime.
 pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<Requeue, Error> {
@@ -70,7 +72,10 @@ impl Pass for RuntimePass<'_> {
     type Action = Action;
 
     fn plan(&self, now: Timestamp) -> Decision {
-        plan::plan(&self.view(), now)
+        let mut decision = plan::plan(&self.view(), now);
+        let sessions = self.shard.context.reports.of(CONTROLLED, &self.object);
+        note_runtime(&mut decision, &self.object, &sessions, now);
+        decision
     }
 
     async fn read(&mut self, read: Read) {

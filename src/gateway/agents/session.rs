@@ -7,7 +7,7 @@ use agentcore_invoke::SessionIdError;
 use futures::future::BoxFuture;
 use kube::Client;
 use kube::runtime::reflector::{ObjectRef, Store};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{Agent, Kind, Made, NotReady, Shard, Unresolved, drive, make, not_seen, readiness};
 use crate::cluster::store::Watch;
@@ -22,14 +22,18 @@ pub(super) struct Declared {
 impl Declared {
     /// Those of these namespaces, and the future that keeps them up to date. The gateway does not wait for their first list: a cluster
     /// without this kind has agents all the same.
-    pub(super) fn watch(client: &Client, namespace: &str) -> (Self, BoxFuture<'static, ()>) {
+    pub(super) fn watch(
+        client: &Client,
+        namespace: &str,
+        changed: &Arc<Notify>,
+    ) -> (Self, BoxFuture<'static, ()>) {
         let watch = Watch::new();
         let declared = Self {
             store: watch.store.clone(),
             filled: watch.filled(),
             made: Arc::default(),
         };
-        let running = drive(watch, client, namespace, &declared.made);
+        let running = drive(watch, client, namespace, &declared.made, changed);
         (declared, running)
     }
 }
@@ -97,6 +101,7 @@ fn of_session(object: &AgentSession, runtime: &AgentRuntime) -> Result<Agent, No
         place,
         status.version,
         conditions,
+        None,
     )?;
     Ok(Agent {
         session: Some(session),

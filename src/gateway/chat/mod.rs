@@ -92,7 +92,7 @@ pub async fn chat(
         }
         Err(problem) => return refuse(turn, Some(&inside), problem),
     };
-    let watchdog = admitted.watchdog();
+    let watchdog = admitted.watchdog().within(Some(&inside));
     if headers::wants_events(&parts.headers) {
         let held = (stream, gateway.metrics.stream(turn.route()));
         events(turn, inside, pieces, watchdog, held)

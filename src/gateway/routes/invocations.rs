@@ -239,8 +239,15 @@ fn relay(
     if let Some(inside) = seat.as_ref().and_then(Seat::inside) {
         name_session(&mut to, inside);
     }
+    let inside = seat.as_ref().and_then(Seat::inside);
+    let watchdog = admitted.watchdog().within(inside);
+    let busy = inside.map(|inside| inside.busy.clone());
     let held = (seat, stream, gateway.metrics.stream(route));
-    let mut response = Response::new(Relay::body(body, events, turn, admitted.watchdog(), held));
+    let mut body = Relay::body(body, events, turn, watchdog, held);
+    if let Some(busy) = busy {
+        body = busy.watch(body, &to);
+    }
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = to;
     response

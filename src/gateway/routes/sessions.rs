@@ -35,7 +35,7 @@ pub async fn list(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Respons
                 "sessionId": record.conversation.as_str(),
                 "upstreamSessionId": upstream.as_str(),
                 "endpoint": record.birth.qualifier.as_deref().unwrap_or("DEFAULT"),
-                "version": record.birth.version,
+                "version": record.birth.version.as_deref(),
                 "startedAt": record.started_at.to_string(),
                 "lastUsedAt": record.last_used_at.to_string(),
                 "inFlight": record.in_flight,

@@ -25,7 +25,7 @@ use crate::gateway::problem::Problem;
 use crate::gateway::sessions::owner;
 use crate::gateway::trace;
 use crate::gateway::turn::Turn;
-use crate::gateway::watch::Watchdog;
+use crate::gateway::watch::{SESSION_DRAINED, Watchdog};
 
 /// Largest message of a caller, in bytes: beyond AgentCore's limit on a frame (64 KiB at most), so that it is AgentCore who refuses.
 const MESSAGE_MAX: usize = 1 << 20;
@@ -102,7 +102,8 @@ pub async fn open(
     name_session(to, &inside);
     let upgraded = hyper::upgrade::on(&mut request);
     let active = gateway.metrics.stream(turn.route());
-    let (watchdog, stop) = (admitted.watchdog(), gateway.stop.clone());
+    let watchdog = admitted.watchdog().within(Some(&inside));
+    let stop = gateway.stop.clone();
     gateway.sockets.spawn(async move {
         let _held = (inside, stream, active);
         match upgraded.await {
@@ -183,7 +184,8 @@ async fn join(
                 parting = inward(from_agent, &mut to_caller, &mut turn) => parting,
             } } => parting,
             problem = &mut watchdog => {
-                let code = if problem.status == StatusCode::GATEWAY_TIMEOUT { CloseCode::Away } else { CloseCode::Policy };
+                let over = problem.status == StatusCode::GATEWAY_TIMEOUT || problem.reason == SESSION_DRAINED;
+                let code = if over { CloseCode::Away } else { CloseCode::Policy };
                 Parting::with(code, &problem.detail, Some((problem.reason, problem.detail.clone())))
             }
             () = stop.cancelled() => Parting::with(CloseCode::Away, "the gateway stops", None),

@@ -31,7 +31,7 @@ pub struct Birth {
     /// Endpoint that it was first called through; none means DEFAULT.
     pub qualifier: Option<String>,
     /// Version that the endpoint served then, where it is known.
-    pub version: Option<String>,
+    pub version: Option<Arc<str>>,
     /// How long AgentCore lets a session rest.
     pub idle_timeout: Duration,
     /// How long AgentCore lets a session live at most.
@@ -53,15 +53,102 @@ pub struct Record {
     pub last_used_at: Timestamp,
     /// Requests and streams under way.
     pub in_flight: u32,
+    /// Whether the agent's last answer said that it works on by itself.
+    pub busy: bool,
+}
+
+/// The sessions of one object that were born on one version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// Kind of the object called.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The version; none where it was not known.
+    pub version: Option<Arc<str>>,
+}
+
+impl Group {
+    /// The group of a session.
+    pub fn of(owner: &Owner, version: Option<&Arc<str>>) -> Self {
+        Self {
+            kind: owner.kind,
+            namespace: owner.namespace.clone(),
+            name: owner.name.clone(),
+            version: version.cloned(),
+        }
+    }
+}
+
+/// How many sessions a group has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Those of their conversations.
+    pub current: u32,
+    /// Those that only wait for their end.
+    pub retired: u32,
+}
+
+impl Count {
+    /// Both.
+    pub const fn all(self) -> u32 {
+        self.current.saturating_add(self.retired)
+    }
+}
+
+/// One session among all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Whose it is.
+    pub owner: Owner,
+    /// What is known of it.
+    pub record: Record,
+    /// Its conversation has gone on in another session: it only waits for its end.
+    pub retired: bool,
+}
+
+/// When a stale session makes room for a new one by the turn that comes for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GiveWay {
+    /// Once nothing was in flight for this long.
+    pub idle: Duration,
+    /// Also while something is in flight, which goes on in the old session.
+    pub in_flight: bool,
+    /// Also where the agent's last answer said that it works on.
+    pub busy: bool,
+}
+
+/// A request that enters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What its session is born with, if it begins with this request.
+    pub birth: Birth,
+    /// When a session of another version makes room; none: never.
+    pub give_way: Option<GiveWay>,
+}
+
+/// What was seen of a request at its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Whether it came as far as the session. A session that no request reached has not begun.
+    pub reached: bool,
+    /// Whether the agent said that it works on by itself; none where it did not answer.
+    pub busy: Option<bool>,
 }
 
 /// The answer to an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entered {
     /// Which upstream session of the conversation to use.
     pub generation: u32,
     /// Whether it begins with this request, as far as the ledger knows.
     pub started: bool,
+    /// Version that it was born on, where it is known.
+    pub version: Option<Arc<str>>,
+    /// Tells this request from others, for its end.
+    pub ticket: u64,
 }
 
 /// The ledger cannot be reached.
@@ -71,17 +158,17 @@ pub struct LedgerUnavailable(pub String);
 
 /// Who runs what.
 pub trait Ledger: Send + Sync {
-    /// A request enters a session: finds or makes its record and counts it in flight until [`Ledger::leave`].
+    /// A request enters a session: finds or makes its record and counts it in flight until [`Ledger::leave`]. A stale session may give
+    /// way: it is retired, and the conversation's next generation begins.
     fn enter<'a>(
         &'a self,
         owner: &'a Owner,
         conversation: &'a SessionId,
-        birth: Birth,
+        entry: Entry,
     ) -> BoxFuture<'a, Result<Entered, LedgerUnavailable>>;
 
-    /// A request that entered is over; `reached` says whether it came as far as the session. A session that no request reached has not
-    /// begun. Never waits.
-    fn leave(&self, owner: &Owner, conversation: &SessionId, generation: u32, reached: bool);
+    /// A request that entered is over. Never waits.
+    fn leave(&self, owner: &Owner, conversation: &SessionId, entered: &Entered, left: Left);
 
     /// The sessions of a caller at an endpoint, oldest first.
     fn list<'a>(
@@ -104,7 +191,46 @@ pub trait Ledger: Send + Sync {
         generation: u32,
     ) -> BoxFuture<'a, Result<(), LedgerUnavailable>>;
 
-    /// How many sessions are known.
+    /// How many sessions there are, by object and version of birth. An object whose sessions were all stopped is there with none.
+    fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>>;
+
+    /// Notes which groups are stale now and which are current; gives for each stale one since when it is, by whichever replica saw it first.
+    fn judge<'a>(
+        &'a self,
+        stale: &'a [Group],
+        current: &'a [Group],
+    ) -> BoxFuture<'a, Result<Vec<Timestamp>, LedgerUnavailable>>;
+
+    /// The sessions of a group, in no order.
+    fn members<'a>(
+        &'a self,
+        group: &'a Group,
+    ) -> BoxFuture<'a, Result<Vec<Member>, LedgerUnavailable>>;
+
+    /// Takes a session out of its conversation, whose next request gets another: true if it is retired now, or was before. Not where it
+    /// was used since `record` was read, or has something in flight, unless `in_flight` says that this does not matter.
+    fn retire<'a>(
+        &'a self,
+        owner: &'a Owner,
+        record: &'a Record,
+        in_flight: bool,
+    ) -> BoxFuture<'a, Result<bool, LedgerUnavailable>>;
+
+    /// A retired session has ended: it is forgotten.
+    fn ended<'a>(
+        &'a self,
+        owner: &'a Owner,
+        record: &'a Record,
+    ) -> BoxFuture<'a, Result<(), LedgerUnavailable>>;
+
+    /// Counts stale sessions of an object that were stopped since `live` serves; gives the count after adding `more`.
+    fn stopped<'a>(
+        &'a self,
+        live: &'a Group,
+        more: u32,
+    ) -> BoxFuture<'a, Result<u32, LedgerUnavailable>>;
+
+    /// How many sessions are known; of a shared ledger, at the last survey.
     fn len(&self) -> usize;
 
     /// Whether none is known.

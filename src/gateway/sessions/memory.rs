@@ -1,40 +1,28 @@
 //! The ledger of a single replica.
 
+mod slots;
+
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::time::Duration;
 
 use agentcore_invoke::SessionId;
 use futures::future::{self, BoxFuture, FutureExt as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use super::ledger::{Birth, Entered, Ledger, LedgerUnavailable, Owner, Record};
+use super::ledger::{
+    Count, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Member, Owner, Record,
+};
+use slots::{Slots, is_over};
 
 /// How many conversations are remembered. Beyond it the one that was idle for longest is forgotten: its next request is taken for its
 /// first, and reaches the same upstream session unless that was replaced before.
 const CAPACITY: usize = 100_000;
-
-/// A session in the ledger, or the trace of one that was stopped.
-struct Slot {
-    record: Record,
-    /// Whether a request has entered this generation.
-    used: bool,
-    /// Whether one has reached it.
-    reached: bool,
-}
 
 /// Sessions in memory.
 pub struct MemoryLedger {
     slots: Mutex<Slots>,
     capacity: usize,
     now: fn() -> Timestamp,
-}
-
-#[derive(Default)]
-struct Slots {
-    by_owner: HashMap<Owner, HashMap<SessionId, Slot>>,
-    count: usize,
 }
 
 impl Default for MemoryLedger {
@@ -47,95 +35,13 @@ impl Default for MemoryLedger {
     }
 }
 
-impl Slots {
-    fn get_mut(&mut self, owner: &Owner, conversation: &SessionId) -> Option<&mut Slot> {
-        self.by_owner.get_mut(owner)?.get_mut(conversation)
+/// Adds what was counted of a group.
+fn add(counts: &mut HashMap<Group, Count>, counted: Option<(Group, Count)>) {
+    if let Some((group, Count { current, retired })) = counted {
+        let count = counts.entry(group).or_default();
+        count.current += current;
+        count.retired += retired;
     }
-
-    /// The record, which is made if there is none.
-    fn slot(
-        &mut self,
-        owner: &Owner,
-        conversation: &SessionId,
-        birth: Birth,
-        now: Timestamp,
-    ) -> &mut Slot {
-        // A lookup first: a clone of the owner for every request would cost more than a second lookup once a conversation.
-        if !self.by_owner.contains_key(owner) {
-            self.by_owner.insert(owner.clone(), HashMap::new());
-        }
-        let Some(mine) = self.by_owner.get_mut(owner) else {
-            unreachable!("it was just inserted")
-        };
-        match mine.entry(conversation.clone()) {
-            Entry::Occupied(slot) => slot.into_mut(),
-            Entry::Vacant(slot) => {
-                self.count += 1;
-                slot.insert(Slot {
-                    record: Record {
-                        conversation: conversation.clone(),
-                        generation: 0,
-                        birth,
-                        started_at: now,
-                        last_used_at: now,
-                        in_flight: 0,
-                    },
-                    used: false,
-                    reached: false,
-                })
-            }
-        }
-    }
-
-    /// Forgets what AgentCore has ended for certain, then as many of the longest idle as it takes to be below `capacity`.
-    fn make_room(&mut self, capacity: usize, now: Timestamp) {
-        self.retain(|slot| !has_lived(&slot.record, now));
-        if self.count < capacity {
-            return;
-        }
-        let mut idle: Vec<Timestamp> = self
-            .by_owner
-            .values()
-            .flat_map(HashMap::values)
-            .filter(|slot| slot.record.in_flight == 0)
-            .map(|slot| slot.record.last_used_at)
-            .collect();
-        idle.sort_unstable();
-        // A tenth at once, so that this does not happen at every request.
-        let Some(limit) = idle
-            .get((capacity / 10).min(idle.len().saturating_sub(1)))
-            .copied()
-        else {
-            return;
-        };
-        self.retain(|slot| slot.record.in_flight > 0 || slot.record.last_used_at > limit);
-    }
-
-    fn retain(&mut self, mut keep: impl FnMut(&Slot) -> bool) {
-        self.by_owner.retain(|_, mine| {
-            mine.retain(|_, slot| keep(slot));
-            !mine.is_empty()
-        });
-        self.count = self.by_owner.values().map(HashMap::len).sum();
-    }
-}
-
-/// Whether a time since an instant is over.
-fn passed(since: Timestamp, limit: Duration, now: Timestamp) -> bool {
-    SignedDuration::try_from(limit).is_ok_and(|limit| now.duration_since(since) >= limit)
-}
-
-/// Whether the session has lived its life, which AgentCore enforces.
-fn has_lived(record: &Record, now: Timestamp) -> bool {
-    record.in_flight == 0 && passed(record.started_at, record.birth.max_lifetime, now)
-}
-
-/// Whether AgentCore has ended the session: it has lived its life, or rested for too long. One that works on by itself (HealthyBusy) may
-/// be there all the same, which nobody tells the gateway; its next request reaches it under the same id.
-fn is_over(record: &Record, now: Timestamp) -> bool {
-    let rested =
-        record.in_flight == 0 && passed(record.last_used_at, record.birth.idle_timeout, now);
-    rested || has_lived(record, now)
 }
 
 impl Ledger for MemoryLedger {
@@ -143,50 +49,59 @@ impl Ledger for MemoryLedger {
         &'a self,
         owner: &'a Owner,
         conversation: &'a SessionId,
-        birth: Birth,
+        entry: Entry,
     ) -> BoxFuture<'a, Result<Entered, LedgerUnavailable>> {
         let now = (self.now)();
         let mut slots = self.slots.lock();
         if slots.count >= self.capacity {
             slots.make_room(self.capacity, now);
         }
-        let slot = slots.slot(owner, conversation, birth.clone(), now);
-        let Slot {
-            record,
-            used,
-            reached,
-        } = slot;
-        // After its lifetime AgentCore gives the same id a new microVM.
-        let started = !*used || is_over(record, now);
-        if started {
-            record.birth = birth;
-            record.started_at = now;
-            *reached = false;
+        let slot = slots.slot(owner, conversation, &entry.birth, now);
+        if slot.lives(now) && slot.gives_way(&entry, now) {
+            let former = slot.succeed(now);
+            slot.retired.push(former);
         }
-        *used = true;
+        let started = !slot.lives(now);
+        let record = &mut slot.record;
+        // After its lifetime AgentCore gives the same id a new microVM.
+        if started {
+            record.birth = entry.birth;
+            record.started_at = now;
+            record.busy = false;
+            slot.reached = false;
+        }
+        slot.used = true;
         record.last_used_at = now;
         record.in_flight += 1;
-        let generation = record.generation;
-        future::ready(Ok(Entered {
-            generation,
+        let entered = Entered {
+            generation: record.generation,
             started,
-        }))
-        .boxed()
+            version: record.birth.version.clone(),
+            ticket: 0,
+        };
+        future::ready(Ok(entered)).boxed()
     }
 
-    fn leave(&self, owner: &Owner, conversation: &SessionId, generation: u32, reached: bool) {
+    fn leave(&self, owner: &Owner, conversation: &SessionId, entered: &Entered, left: Left) {
         let now = (self.now)();
         let mut slots = self.slots.lock();
         let Some(slot) = slots.get_mut(owner, conversation) else {
             return;
         };
-        if slot.record.generation != generation {
+        if slot.record.generation != entered.generation {
+            let of = |record: &&mut Record| record.generation == entered.generation;
+            if let Some(record) = slot.retired.iter_mut().find(of) {
+                record.in_flight = record.in_flight.saturating_sub(1);
+                record.last_used_at = now;
+            }
             return;
         }
-        slot.record.in_flight = slot.record.in_flight.saturating_sub(1);
-        slot.record.last_used_at = now;
-        slot.reached |= reached;
-        if !slot.reached && slot.record.in_flight == 0 {
+        let record = &mut slot.record;
+        record.in_flight = record.in_flight.saturating_sub(1);
+        record.last_used_at = now;
+        record.busy = left.busy.unwrap_or(record.busy);
+        slot.reached |= left.reached;
+        if !slot.reached && record.in_flight == 0 {
             slot.used = false;
         }
     }
@@ -203,7 +118,7 @@ impl Ledger for MemoryLedger {
             .into_iter()
             .flat_map(HashMap::values);
         let mut records: Vec<Record> = mine
-            .filter(|slot| slot.used && !is_over(&slot.record, now))
+            .filter(|slot| slot.lives(now))
             .map(|slot| slot.record.clone())
             .collect();
         records.sort_by_key(|record| record.started_at);
@@ -234,155 +149,165 @@ impl Ledger for MemoryLedger {
         if let Some(slot) = slots.get_mut(owner, conversation)
             && slot.record.generation == generation
         {
-            slot.record.generation += 1;
-            // What is in flight belongs to the former generation.
-            slot.record.in_flight = 0;
-            slot.record.last_used_at = now;
-            slot.used = false;
-            slot.reached = false;
+            slot.succeed(now);
         }
         future::ready(Ok(())).boxed()
+    }
+
+    fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>> {
+        let now = (self.now)();
+        let mut slots = self.slots.lock();
+        let mut counts: HashMap<Group, Count> = HashMap::new();
+        for (owner, mine) in &mut slots.by_owner {
+            // Most callers have sessions of one version: a name is copied for each of them once.
+            let mut last: Option<(Group, Count)> = None;
+            let mut count = |record: &Record, retired: u32| {
+                let version = record.birth.version.as_ref();
+                if last
+                    .as_ref()
+                    .is_none_or(|(group, _)| group.version.as_ref() != version)
+                {
+                    let group = Group::of(owner, version);
+                    add(&mut counts, last.replace((group, Count::default())));
+                }
+                if let Some((_, count)) = &mut last {
+                    count.current += 1 - retired;
+                    count.retired += retired;
+                }
+            };
+            for slot in mine.values_mut() {
+                slot.retired.retain(|record| !is_over(record, now));
+                slot.retired.iter().for_each(|record| count(record, 1));
+                if slot.lives(now) {
+                    count(&slot.record, 0);
+                }
+            }
+            add(&mut counts, last);
+        }
+        slots.stale.retain(|group, _| counts.contains_key(group));
+        for live in slots.stopped.keys() {
+            counts.entry(live.clone()).or_default();
+        }
+        future::ready(Ok(counts.into_iter().collect())).boxed()
+    }
+
+    fn judge<'a>(
+        &'a self,
+        stale: &'a [Group],
+        current: &'a [Group],
+    ) -> BoxFuture<'a, Result<Vec<Timestamp>, LedgerUnavailable>> {
+        let now = (self.now)();
+        let since = &mut self.slots.lock().stale;
+        for group in current {
+            since.remove(group);
+        }
+        let found = stale
+            .iter()
+            .map(|group| *since.entry(group.clone()).or_insert(now))
+            .collect();
+        future::ready(Ok(found)).boxed()
+    }
+
+    fn members<'a>(
+        &'a self,
+        group: &'a Group,
+    ) -> BoxFuture<'a, Result<Vec<Member>, LedgerUnavailable>> {
+        let now = (self.now)();
+        let slots = self.slots.lock();
+        let mut members = Vec::new();
+        for (owner, mine) in &slots.by_owner {
+            if (owner.kind, &owner.namespace, &owner.name)
+                != (group.kind, &group.namespace, &group.name)
+            {
+                continue;
+            }
+            for slot in mine.values() {
+                let current = slot.lives(now).then_some((&slot.record, false));
+                let retired = slot.retired.iter().map(|record| (record, true));
+                members.extend(
+                    current
+                        .into_iter()
+                        .chain(retired)
+                        .filter(|(record, _)| record.birth.version == group.version)
+                        .map(|(record, retired)| Member {
+                            owner: owner.clone(),
+                            record: record.clone(),
+                            retired,
+                        }),
+                );
+            }
+        }
+        future::ready(Ok(members)).boxed()
+    }
+
+    fn retire<'a>(
+        &'a self,
+        owner: &'a Owner,
+        record: &'a Record,
+        in_flight: bool,
+    ) -> BoxFuture<'a, Result<bool, LedgerUnavailable>> {
+        let now = (self.now)();
+        let mut slots = self.slots.lock();
+        let Some(slot) = slots.get_mut(owner, &record.conversation) else {
+            return future::ready(Ok(false)).boxed();
+        };
+        let mut retired = false;
+        if slot.record.generation == record.generation {
+            let rests =
+                slot.record.in_flight == 0 && slot.record.last_used_at == record.last_used_at;
+            if slot.used && (rests || in_flight) {
+                let former = slot.succeed(now);
+                slot.retired.push(former);
+                retired = true;
+            }
+        } else {
+            let of = |former: &&Record| former.generation == record.generation;
+            let former = slot.retired.iter().find(of);
+            retired = former.is_some_and(|former| former.in_flight == 0 || in_flight);
+        }
+        future::ready(Ok(retired)).boxed()
+    }
+
+    fn ended<'a>(
+        &'a self,
+        owner: &'a Owner,
+        record: &'a Record,
+    ) -> BoxFuture<'a, Result<(), LedgerUnavailable>> {
+        let mut slots = self.slots.lock();
+        if let Some(slot) = slots.get_mut(owner, &record.conversation) {
+            slot.retired
+                .retain(|former| former.generation != record.generation);
+        }
+        future::ready(Ok(())).boxed()
+    }
+
+    fn stopped<'a>(
+        &'a self,
+        live: &'a Group,
+        more: u32,
+    ) -> BoxFuture<'a, Result<u32, LedgerUnavailable>> {
+        let stopped = &mut self.slots.lock().stopped;
+        if !stopped.contains_key(live) {
+            stopped.retain(|other, _| {
+                (other.kind, &other.namespace, &other.name)
+                    != (live.kind, &live.namespace, &live.name)
+            });
+        }
+        let count = stopped.entry(live.clone()).or_default();
+        *count += more;
+        future::ready(Ok(*count)).boxed()
     }
 
     fn len(&self) -> usize {
         let now = (self.now)();
         let slots = self.slots.lock();
+        let slots = slots.by_owner.values().flat_map(HashMap::values);
         slots
-            .by_owner
-            .values()
-            .flat_map(HashMap::values)
-            .filter(|slot| slot.used && !is_over(&slot.record, now))
-            .count()
+            .map(|slot| usize::from(slot.lives(now)) + slot.retired.len())
+            .sum()
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-mod tests {
-    use super::*;
-    use crate::gateway::agents::Kind;
-
-    fn owner(subject: &str) -> Owner {
-        Owner {
-            subject: subject.into(),
-            kind: Kind::AgentRuntime,
-            namespace: "shop".into(),
-            name: "support".into(),
-        }
-    }
-
-    fn birth(version: &str) -> Birth {
-        Birth {
-            qualifier: None,
-            version: Some(version.to_owned()),
-            idle_timeout: Duration::from_mins(15),
-            max_lifetime: Duration::from_hours(8),
-        }
-    }
-
-    fn id(number: usize) -> SessionId {
-        format!("conversation-{number:040}").parse().unwrap()
-    }
-
-    async fn enter(
-        ledger: &MemoryLedger,
-        owner: &Owner,
-        number: usize,
-        version: &str,
-    ) -> (u32, bool) {
-        let entered = ledger
-            .enter(owner, &id(number), birth(version))
-            .await
-            .unwrap();
-        (entered.generation, entered.started)
-    }
-
-    #[tokio::test]
-    async fn a_session_keeps_what_it_was_born_with_and_counts_what_is_in_flight() {
-        let (ledger, me) = (MemoryLedger::default(), owner("me"));
-        assert_eq!(enter(&ledger, &me, 1, "1").await, (0, true));
-        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, false));
-        let seen = ledger.list(&me).await.unwrap();
-        assert_eq!((seen.len(), seen[0].in_flight), (1, 2));
-        assert_eq!(seen[0].birth, birth("1"));
-        ledger.leave(&me, &id(1), 0, true);
-        ledger.leave(&me, &id(1), 0, true);
-        assert_eq!(ledger.list(&me).await.unwrap()[0].in_flight, 0);
-        assert!(ledger.list(&owner("other")).await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_replaced_session_begins_anew_and_late_leavers_do_not_count() {
-        let (ledger, me) = (MemoryLedger::default(), owner("me"));
-        enter(&ledger, &me, 1, "1").await;
-        ledger.replace(&me, &id(1), 0).await.unwrap();
-        assert!(ledger.is_empty());
-        // Whoever asks for the same replacement a second time changes nothing.
-        ledger.replace(&me, &id(1), 0).await.unwrap();
-        assert_eq!(enter(&ledger, &me, 1, "2").await, (1, true));
-        ledger.leave(&me, &id(1), 0, true);
-        let seen = ledger.list(&me).await.unwrap();
-        assert_eq!((seen[0].in_flight, &seen[0].birth), (1, &birth("2")));
-    }
-
-    #[tokio::test]
-    async fn a_full_ledger_forgets_the_longest_idle_but_nothing_in_flight() {
-        let ledger = MemoryLedger {
-            capacity: 10,
-            ..MemoryLedger::default()
-        };
-        let me = owner("me");
-        for number in 0..10 {
-            enter(&ledger, &me, number, "1").await;
-            if number > 0 {
-                ledger.leave(&me, &id(number), 0, true);
-            }
-        }
-        enter(&ledger, &me, 10, "1").await;
-        let seen = ledger.list(&me).await.unwrap();
-        let has = |number| seen.iter().any(|record| record.conversation == id(number));
-        assert!(seen.len() <= 10, "{}", seen.len());
-        assert!(has(0) && !has(1) && has(9) && has(10));
-    }
-
-    #[tokio::test]
-    async fn what_has_lived_its_life_begins_again() {
-        let (ledger, me) = (MemoryLedger::default(), owner("me"));
-        let short = Birth {
-            max_lifetime: Duration::ZERO,
-            ..birth("1")
-        };
-        ledger.enter(&me, &id(1), short).await.unwrap();
-        ledger.leave(&me, &id(1), 0, true);
-        assert!(ledger.is_empty());
-        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, true));
-        assert_eq!(ledger.list(&me).await.unwrap()[0].birth, birth("2"));
-    }
-
-    #[tokio::test]
-    async fn what_rested_for_too_long_begins_again() {
-        let (ledger, me) = (MemoryLedger::default(), owner("me"));
-        let hasty = Birth {
-            idle_timeout: Duration::ZERO,
-            ..birth("1")
-        };
-        ledger.enter(&me, &id(1), hasty).await.unwrap();
-        assert_eq!(ledger.len(), 1, "what is in flight does not rest");
-        ledger.leave(&me, &id(1), 0, true);
-        assert!(ledger.is_empty());
-        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, true));
-    }
-
-    #[tokio::test]
-    async fn a_session_that_no_request_reached_has_not_begun() {
-        let (ledger, me) = (MemoryLedger::default(), owner("me"));
-        assert_eq!(enter(&ledger, &me, 1, "1").await, (0, true));
-        ledger.leave(&me, &id(1), 0, false);
-        assert!(ledger.is_empty());
-        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, true));
-        ledger.leave(&me, &id(1), 0, true);
-        assert_eq!(enter(&ledger, &me, 1, "2").await, (0, false));
-        ledger.leave(&me, &id(1), 0, false);
-        assert_eq!(ledger.list(&me).await.unwrap()[0].birth, birth("2"));
-    }
-}
+#[path = "memory_tests.rs"]
+mod tests;

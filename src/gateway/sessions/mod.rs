@@ -1,8 +1,18 @@
 //! Sessions: a caller's conversation, the upstream session that it runs as, and what is known of both.
 
+pub mod busy;
+pub mod cuts;
+pub mod drain;
+pub mod figures;
 pub mod id;
 pub mod ledger;
 pub mod memory;
+pub mod policy;
+pub mod redis;
+pub mod report;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+mod suite;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,14 +22,17 @@ use axum::http::StatusCode;
 
 use crate::gateway::agents::Agent;
 use crate::gateway::identity::Identity;
+use busy::Busy;
+use cuts::{Cut, Cuts};
 use id::Deriver;
-use ledger::{Birth, Ledger, LedgerUnavailable, Owner, Record};
+use ledger::{Birth, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Owner, Record};
 
 /// All sessions of this gateway.
 #[derive(Clone)]
 pub struct Sessions {
     deriver: Deriver,
     ledger: Arc<dyn Ledger>,
+    cuts: Arc<Cuts>,
 }
 
 /// A request inside a session; it leaves when this is dropped.
@@ -33,9 +46,11 @@ pub struct Inside {
     pub upstream: SessionId,
     /// Whether the upstream session begins with this request.
     pub started: bool,
-    /// Whether it is a declared session, which the ledger does not have.
-    declared: bool,
-    generation: u32,
+    /// What the agent says of whether it works on.
+    pub busy: Busy,
+    /// None for a declared session, which the ledger does not have.
+    entered: Option<Entered>,
+    cuts: Arc<Cuts>,
     reached: AtomicBool,
 }
 
@@ -43,6 +58,13 @@ impl Inside {
     /// The request reached the session, which exists from now on.
     pub fn reached(&self) {
         self.reached.store(true, Ordering::Relaxed);
+    }
+
+    /// What ends its stream at the deadline of a drain.
+    pub fn cut(&self) -> Cut {
+        let version = self.entered.as_ref().and_then(|one| one.version.as_ref());
+        let group = Group::of(&self.owner, version);
+        Cut::new(self.cuts.clone(), group)
     }
 
     /// The request failed. Whether it reached the session depends on how.
@@ -62,12 +84,15 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        if self.declared {
+        let Some(entered) = &self.entered else {
             return;
-        }
-        let reached = self.reached.load(Ordering::Relaxed);
+        };
+        let left = Left {
+            reached: self.reached.load(Ordering::Relaxed),
+            busy: self.busy.said(),
+        };
         self.ledger
-            .leave(&self.owner, &self.conversation, self.generation, reached);
+            .leave(&self.owner, &self.conversation, entered, left);
     }
 }
 
@@ -104,12 +129,23 @@ impl Sessions {
         Self {
             deriver: Deriver::new(key),
             ledger,
+            cuts: Arc::default(),
         }
     }
 
     /// Seals and log names.
     pub fn deriver(&self) -> &Deriver {
         &self.deriver
+    }
+
+    /// What is known of sessions.
+    pub fn ledger(&self) -> &dyn Ledger {
+        &*self.ledger
+    }
+
+    /// What ends streams of stale sessions.
+    pub fn cuts(&self) -> &Cuts {
+        &self.cuts
     }
 
     /// How many sessions are known.
@@ -133,13 +169,16 @@ impl Sessions {
             return Ok(self.enter_declared(owner, session));
         }
         let (conversation, _) = id::conversation(given);
-        let birth = Birth {
-            qualifier: agent.target.qualifier.clone(),
-            version: agent.version.clone(),
-            idle_timeout: agent.idle_timeout,
-            max_lifetime: agent.max_lifetime,
+        let entry = Entry {
+            birth: Birth {
+                qualifier: agent.target.qualifier.clone(),
+                version: agent.version.as_deref().map(Into::into),
+                idle_timeout: agent.idle_timeout,
+                max_lifetime: agent.max_lifetime,
+            },
+            give_way: agent.sessions.give_way(),
         };
-        let entered = self.ledger.enter(&owner, &conversation, birth).await?;
+        let entered = self.ledger.enter(&owner, &conversation, entry).await?;
         let upstream = self
             .deriver
             .upstream(&owner, &conversation, entered.generation);
@@ -149,8 +188,9 @@ impl Sessions {
             conversation,
             upstream,
             started: entered.started,
-            declared: false,
-            generation: entered.generation,
+            busy: Busy::default(),
+            entered: Some(entered),
+            cuts: self.cuts.clone(),
             reached: AtomicBool::new(false),
         })
     }
@@ -163,8 +203,9 @@ impl Sessions {
             conversation: session.clone(),
             upstream: session.clone(),
             started: false,
-            declared: true,
-            generation: 0,
+            busy: Busy::default(),
+            entered: None,
+            cuts: self.cuts.clone(),
             reached: AtomicBool::new(false),
         }
     }

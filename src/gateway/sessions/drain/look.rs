@@ -1,0 +1,204 @@
+//! A look at what the ledger has: how many sessions of which version, which of them are stale, which are to end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agentcore_api::sessions::OnUpdate;
+use agentcore_invoke::Target;
+use jiff::Timestamp;
+
+use super::queue::Candidate;
+use crate::gateway::agents::{Agent, Agents};
+use crate::gateway::identity::Kind;
+use crate::gateway::sessions::Sessions;
+use crate::gateway::sessions::ledger::{Count, Group, LedgerUnavailable, Member};
+use crate::gateway::sessions::policy::{self, Verdict, is_stale};
+
+/// What is known of an object's sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// The object: a group of no version.
+    pub place: Group,
+    /// How many there are by version of birth; an empty name where it is not known.
+    pub versions: BTreeMap<Arc<str>, u32>,
+    /// How many run another version than the one that serves, or were replaced.
+    pub stale: u32,
+    /// Whether those are to end.
+    pub drains: bool,
+    /// How many stale ones were stopped since the last roll.
+    pub stopped: u32,
+    /// Of the stale ones, those whose stop AWS refused.
+    pub failed: u32,
+    /// Since when the oldest stale one is stale.
+    pub oldest: Option<Timestamp>,
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Every object with sessions.
+    pub tallies: Vec<Tally>,
+    /// Sessions to stop, with the stops a minute of their object.
+    pub wanted: Vec<(Group, u32, Vec<Candidate>)>,
+    /// Whether anything is stale.
+    pub stale: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// An object with sessions.
+struct Place {
+    agent: Option<Arc<Agent>>,
+    groups: Vec<(Group, Count)>,
+}
+
+/// Looks. Streams of sessions whose deadline has come are ended by whoever has them; sessions to stop are looked for only by the one that
+/// `drains`.
+pub async fn look(
+    sessions: &Sessions,
+    agents: &Agents,
+    drains: bool,
+) -> Result<Seen, LedgerUnavailable> {
+    let begun = Instant::now();
+    let ledger = sessions.ledger();
+    let mut places: HashMap<Group, Place> = HashMap::new();
+    for (group, count) in ledger.survey().await? {
+        let place = Group {
+            version: None,
+            ..group.clone()
+        };
+        let place = places.entry(place).or_insert_with(|| Place {
+            agent: agent(agents, &group),
+            groups: Vec::new(),
+        });
+        if count.all() > 0 {
+            place.groups.push((group, count));
+        }
+    }
+    let (stale, current): (Vec<Group>, Vec<Group>) = places
+        .values()
+        .flat_map(|place| place.groups.iter().map(move |(group, _)| (place, group)))
+        .filter(|(place, _)| place.agent.is_some())
+        .map(|(place, group)| (place.is_stale(group), group.clone()))
+        .fold(Default::default(), |mut both, (stale, group)| {
+            if stale { &mut both.0 } else { &mut both.1 }.push(group);
+            both
+        });
+    let since = ledger.judge(&stale, &current).await?;
+    let since: HashMap<Group, Timestamp> = stale.into_iter().zip(since).collect();
+    let now = Timestamp::now();
+    let mut seen = Seen {
+        stale: !since.is_empty(),
+        ..Seen::default()
+    };
+    for (place, Place { agent, groups }) in places {
+        let mut tally = Tally {
+            place: place.clone(),
+            versions: BTreeMap::new(),
+            stale: 0,
+            drains: false,
+            stopped: 0,
+            failed: 0,
+            oldest: None,
+        };
+        let mut candidates = Vec::new();
+        for (group, count) in &groups {
+            let version = group.version.clone().unwrap_or_default();
+            *tally.versions.entry(version).or_default() += count.all();
+            let since = since.get(group).copied();
+            tally.stale += since.map_or(count.retired, |_| count.all());
+            if let Some(since) = since {
+                tally.oldest = Some(tally.oldest.map_or(since, |oldest| oldest.min(since)));
+            }
+            let Some(agent) = &agent else { continue };
+            let cut_at = since.and_then(|since| agent.sessions.cut_at(since));
+            if cut_at.is_some_and(|at| at <= now) {
+                sessions.cuts().cut(group);
+            }
+            let leaves = agent.sessions.on_update == OnUpdate::Leave;
+            if drains && !leaves && (since.is_some() || count.retired > 0) {
+                let members = ledger.members(group).await?;
+                candidates.extend(
+                    members
+                        .into_iter()
+                        .filter_map(|member| candidate(member, agent, since, now)),
+                );
+                seen.stale = true;
+            }
+        }
+        if let Some(agent) = &agent {
+            tally.drains = agent.sessions.on_update != OnUpdate::Leave;
+            if drains {
+                tally.stopped = ledger.stopped(&live(&place, agent), 0).await?;
+            }
+            // The longest idle go first: they are the likeliest to be still idle when their turn comes.
+            candidates.sort_by_key(|one: &Candidate| one.record.last_used_at);
+            if !candidates.is_empty() {
+                let most = agent.sessions.max_per_minute;
+                seen.wanted.push((place, most, candidates));
+            }
+        }
+        if agent.is_some() || !groups.is_empty() {
+            seen.tallies.push(tally);
+        }
+    }
+    seen.took = begun.elapsed();
+    Ok(seen)
+}
+
+impl Place {
+    fn is_stale(&self, group: &Group) -> bool {
+        let live = self
+            .agent
+            .as_ref()
+            .and_then(|agent| agent.version.as_deref());
+        is_stale(group.version.as_deref(), live)
+    }
+}
+
+/// The object, if anything serves behind it. Declared sessions are the controller's to end.
+fn agent(agents: &Agents, group: &Group) -> Option<Arc<Agent>> {
+    if group.kind == Kind::AgentSession {
+        return None;
+    }
+    agents
+        .resolve(group.kind, &group.namespace, &group.name)
+        .ok()
+}
+
+/// What serves an object now.
+fn live(place: &Group, agent: &Agent) -> Group {
+    Group {
+        version: agent.version.as_deref().map(Into::into),
+        ..place.clone()
+    }
+}
+
+fn candidate(
+    member: Member,
+    agent: &Agent,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Candidate> {
+    let Member {
+        owner,
+        record,
+        retired,
+    } = member;
+    let Verdict::Stop(reason) = policy::decide(&record, retired, &agent.sessions, since, now)
+    else {
+        return None;
+    };
+    Some(Candidate {
+        live: live(&Group::of(&owner, None), agent),
+        // AgentCore wants the endpoint that the session was born with, wherever that one is by now.
+        target: Target {
+            arn: agent.target.arn.clone(),
+            qualifier: record.birth.qualifier.clone(),
+        },
+        owner,
+        record,
+        reason,
+    })
+}

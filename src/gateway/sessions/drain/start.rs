@@ -1,0 +1,116 @@
+//! The drain of a gateway from its start: which replica it is, whether it is the one that drains, and what it reports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentcore_invoke::Client;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::Drain;
+use crate::args::{GatewayArgs, Ledger};
+use crate::cluster::client::own_namespace;
+use crate::gateway::agents::Agents;
+use crate::gateway::chat::pool::Pool;
+use crate::gateway::sessions::Sessions;
+use crate::gateway::sessions::figures::Figures;
+use crate::gateway::sessions::report::Reporter;
+use crate::lease::{Lease, default_identity};
+
+/// Name of the Lease of the replica that drains, where several share a ledger.
+pub const LEASE_NAME: &str = "agentcore-gateway-drain";
+/// Name of the one report of all replicas that share a ledger.
+const SHARED: &str = "shared";
+/// Pause before the Lease is tried again where it cannot be used.
+const LEASE_PAUSE: Duration = Duration::from_secs(15);
+
+/// What a drain works with.
+pub struct Means {
+    /// Kubernetes.
+    pub kube: kube::Client,
+    /// Which sessions there are.
+    pub sessions: Sessions,
+    /// What serves.
+    pub agents: Arc<Agents>,
+    /// The way to AgentCore.
+    pub client: Client,
+    /// Sockets that end with their session.
+    pub pool: Pool,
+    /// What is counted.
+    pub figures: Figures,
+}
+
+/// Drains and reports for ever.
+pub async fn run(args: &GatewayArgs, means: Means) {
+    let namespace = args.lease_namespace.clone().unwrap_or_else(own_namespace);
+    let identity = args.lease_identity.clone().unwrap_or_else(default_identity);
+    let shared = args.ledger != Ledger::Memory;
+    let (lead, leads) = watch::channel(!shared);
+    let seen = Arc::new(Mutex::new(None));
+    let (name, pod) = if shared {
+        (SHARED, None)
+    } else {
+        (identity.as_str(), pod())
+    };
+    let reporter = Reporter::new(
+        means.kube.clone(),
+        &namespace,
+        name,
+        pod,
+        &args.watch_namespaces,
+        seen.clone(),
+    );
+    let drain = Drain {
+        sessions: means.sessions,
+        agents: means.agents.clone(),
+        client: means.client,
+        pool: means.pool,
+        figures: means.figures,
+        rate: args.stop_rate,
+        leads,
+        seen,
+    };
+    means.agents.filled().await;
+    tokio::join!(
+        drain.run(),
+        reporter.run(),
+        compete(shared, &means.kube, &namespace, &identity, lead)
+    );
+}
+
+/// Tells whether this replica leads. Without a shared ledger it always does.
+async fn compete(
+    shared: bool,
+    kube: &kube::Client,
+    namespace: &str,
+    identity: &str,
+    lead: watch::Sender<bool>,
+) {
+    if !shared {
+        return std::future::pending().await;
+    }
+    loop {
+        match Lease::compete_for(LEASE_NAME, kube.clone(), namespace, identity).await {
+            Ok(lease) => {
+                let mut held = lease.held();
+                while held.changed().await.is_ok() {
+                    let leads = *held.borrow_and_update();
+                    tracing::info!(leads, "draining of sessions handed over");
+                    lead.send_replace(leads);
+                }
+                lead.send_replace(false);
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "nobody drains here; it is tried again");
+            }
+        }
+        tokio::time::sleep(LEASE_PAUSE).await;
+    }
+}
+
+/// The pod that this is, where its manifest says so.
+fn pod() -> Option<(String, String)> {
+    let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+    variable("POD_NAME").zip(variable("POD_UID"))
+}

@@ -1,0 +1,158 @@
+//! The shared ledger against a real redis-server: what every ledger keeps to, and what only a shared one can meet.
+
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
+use redis_server::RedisServer;
+
+use super::*;
+use crate::gateway::sessions::suite::{enter, id, left, members, owner};
+
+#[path = "../../../tests/gateway/redis_server.rs"]
+mod redis_server;
+
+/// A ledger with a server of its own.
+struct Alone {
+    ledger: RedisLedger,
+    server: RedisServer,
+}
+
+impl std::ops::Deref for Alone {
+    type Target = RedisLedger;
+
+    fn deref(&self) -> &RedisLedger {
+        &self.ledger
+    }
+}
+
+fn ledger_at(server: &RedisServer) -> RedisLedger {
+    RedisLedger::new(&RedisUrl(server.url())).unwrap()
+}
+
+fn alone() -> Alone {
+    let server = RedisServer::start();
+    Alone {
+        ledger: ledger_at(&server),
+        server,
+    }
+}
+
+crate::gateway::sessions::suite::every_ledger!(async || {
+    let alone = alone();
+    // What a look does: the number of sessions comes from there.
+    alone.survey().await.unwrap();
+    alone
+});
+
+async fn until<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = probe().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let limit = Duration::from_mins(1);
+    tokio::time::timeout(limit, found).await.expect(what)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_see_each_others_sessions() {
+    let one = alone();
+    let (two, me) = (ledger_at(&one.server), owner("me"));
+    let first = enter(&*one, &me, 1, "1").await;
+    let second = enter(&two, &me, 1, "1").await;
+    assert_eq!((first.started, second.started), (true, false));
+    assert_eq!(two.list(&me).await.unwrap()[0].in_flight, 2);
+    two.leave(&me, &id(1), &second, left(true));
+    until("one left", async || {
+        (one.list(&me).await.unwrap()[0].in_flight == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_replica_had_in_flight_vanishes_with_its_lease() {
+    let one = alone();
+    let me = owner("me");
+    let two = ledger_at(&one.server);
+    enter(&two, &me, 1, "1").await;
+    assert_eq!(one.list(&me).await.unwrap()[0].in_flight, 1);
+    let key = scripts::replica_key(&two.server.replica);
+    // Its sign of life ends with it.
+    drop(two);
+    let mut connection = one.server_connection();
+    let left: i64 = redis::cmd("PTTL")
+        .arg(&key)
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert!(left > 0 && left <= 15_000, "{left}");
+    until("a lease that ran out", async || {
+        (one.list(&me).await.unwrap()[0].in_flight == 0).then_some(())
+    })
+    .await;
+    let stale = members(&*one, "1").await;
+    assert!(one.retire(&me, &stale[0].record, false).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_is_said_and_comes_back_by_itself() {
+    let mut one = alone();
+    let me = owner("me");
+    let entered = enter(&*one, &me, 1, "1").await;
+    one.server.stop();
+    let begun = std::time::Instant::now();
+    let failed = one.ledger.list(&me).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(!failed.to_string().contains("127.0.0.1"), "{failed}");
+    // Said to nobody now, it is said later.
+    one.ledger.leave(&me, &id(1), &entered, left(true));
+    one.server.restart();
+    until("an answer", async || one.ledger.list(&me).await.ok()).await;
+    assert!(enter(&*one, &me, 1, "1").await.started, "all was lost");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_expires_by_itself() {
+    let one = alone();
+    let me = owner("me");
+    let entered = enter(&*one, &me, 1, "1").await;
+    one.leave(&me, &id(1), &entered, left(true));
+    let mut connection = one.server_connection();
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("*")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let kinds = ["c:", "s:", "o:", "r:"].map(|kind| format!("{{agentcore}}:{kind}"));
+    for kind in kinds {
+        let key = keys
+            .iter()
+            .find(|key| key.starts_with(&kind))
+            .expect("a key");
+        let left: i64 = redis::cmd("PTTL")
+            .arg(key)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        // Eight hours of life, and two of slack.
+        assert!(left > 0 && left <= 36_000_000, "{key}: {left}");
+    }
+}
+
+#[test]
+fn an_address_is_not_repeated() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let wrong = RedisUrl("redis://:s3cret@host:port".to_owned());
+    let error = RedisLedger::new(&wrong).err().expect("an error");
+    assert!(!error.to_string().contains("s3cret"), "{error}");
+    assert!(!format!("{wrong:?}").contains("s3cret"));
+}
+
+impl RedisLedger {
+    fn server_connection(&self) -> ConnectionManager {
+        self.server.connection.clone()
+    }
+}

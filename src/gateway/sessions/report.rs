@@ -1,0 +1,221 @@
+//! The report of a replica: how many sessions there are, by object and version, for the controller to sum up. A ConfigMap in the operator's
+//! namespace, never an id of a session.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentcore_api::names::SESSION_REPORT;
+use agentcore_api::report::{Entry, Report};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use parking_lot::Mutex;
+use serde_json::json;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::drain::Tally;
+
+/// Between two reports, where something changed.
+const EVERY: Duration = Duration::from_secs(10);
+/// Between two reports where nothing did: a report counts for a minute.
+const BEAT: Duration = Duration::from_secs(30);
+/// Most objects of a report: a ConfigMap holds a mebibyte.
+const ENTRIES_MAX: usize = 2_000;
+/// Writer of these ConfigMaps.
+const FIELD_MANAGER: &str = "agentcore-gateway";
+
+/// What a replica says of sessions.
+pub struct Reporter {
+    api: Api<ConfigMap>,
+    name: String,
+    pod: Option<(String, String)>,
+    namespaces: Vec<String>,
+    seen: Arc<Mutex<Option<Vec<Tally>>>>,
+}
+
+impl Reporter {
+    /// A reporter in this namespace, under this name: the replica's, or one for all that share a ledger, of which one reports at a time.
+    /// `pod`: name and UID of the pod that the report goes with. `namespaces`: those that the replica looks at.
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        identity: &str,
+        pod: Option<(String, String)>,
+        namespaces: &[String],
+        seen: Arc<Mutex<Option<Vec<Tally>>>>,
+    ) -> Self {
+        Self {
+            api: Api::namespaced(client, namespace),
+            name: object_name(identity),
+            pod,
+            namespaces: namespaces.to_vec(),
+            seen,
+        }
+    }
+
+    /// Reports for ever, while this replica drains.
+    pub async fn run(&self) {
+        let mut ticks = interval(EVERY / 10);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut written: Option<(Instant, Vec<Entry>)> = None;
+        let mut failing = false;
+        loop {
+            ticks.tick().await;
+            let Some(entries) = self.seen.lock().as_deref().map(entries) else {
+                written = None;
+                continue;
+            };
+            let due = written.as_ref().is_none_or(|(at, before)| {
+                let pause = if *before == entries { BEAT } else { EVERY };
+                at.elapsed() >= pause
+            });
+            if !due {
+                continue;
+            }
+            match self.write(&entries).await {
+                Ok(()) => failing = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "sessions cannot be reported; it is tried again");
+                    }
+                }
+            }
+            // Also after a failure: an API server in trouble is not asked more often.
+            written = Some((Instant::now(), entries));
+        }
+    }
+
+    async fn write(&self, entries: &[Entry]) -> kube::Result<()> {
+        let report = Report {
+            at: Timestamp::now().to_string(),
+            namespaces: self.namespaces.clone(),
+            entries: entries.to_vec(),
+        };
+        let text = serde_json::to_string(&report).map_err(kube::Error::SerdeError)?;
+        let owners: Vec<_> = self
+            .pod
+            .iter()
+            .map(|(name, uid)| json!({"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid}))
+            .collect();
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": self.name,
+                "labels": {SESSION_REPORT: "true"},
+                "ownerReferences": owners,
+            },
+            "data": {"report": text},
+        });
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        self.api
+            .patch(&self.name, &parameters, &Patch::Apply(&object))
+            .await
+            .map(drop)
+    }
+}
+
+/// The entries, in an order that is the same each time. Where there are too many, those with most sessions.
+fn entries(tallies: &[Tally]) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = tallies.iter().map(entry).collect();
+    if entries.len() > ENTRIES_MAX {
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.versions.values().sum::<u32>()));
+        entries.truncate(ENTRIES_MAX);
+    }
+    entries.sort_by(|a, b| a.key().cmp(&b.key()));
+    entries
+}
+
+fn entry(tally: &Tally) -> Entry {
+    let Tally {
+        place,
+        versions,
+        stale,
+        drains,
+        stopped,
+        failed,
+        oldest,
+    } = tally;
+    let versions: BTreeMap<String, u32> = versions
+        .iter()
+        .map(|(version, count)| (version.to_string(), *count))
+        .collect();
+    Entry {
+        kind: place.kind.as_str().to_owned(),
+        namespace: place.namespace.to_string(),
+        name: place.name.to_string(),
+        versions,
+        draining: if *drains { stale - failed } else { 0 },
+        stopped: *stopped,
+        failed: *failed,
+        oldest_stale_since: oldest.map(|at| {
+            // Whole seconds, as Kubernetes writes times.
+            Timestamp::from_second(at.as_second())
+                .unwrap_or(at)
+                .to_string()
+        }),
+    }
+}
+
+/// A name that Kubernetes takes, of a replica's name.
+fn object_name(identity: &str) -> String {
+    let mut name: String = identity
+        .chars()
+        .map(|c| c.to_ascii_lowercase())
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    name.truncate(200);
+    format!("agentcore-session-report-{}", name.trim_matches('-'))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+mod tests {
+    use super::*;
+    use crate::gateway::agents::Kind;
+    use crate::gateway::sessions::ledger::Group;
+
+    fn tally(name: &str, sessions: u32) -> Tally {
+        Tally {
+            place: Group {
+                kind: Kind::AgentRuntime,
+                namespace: "shop".into(),
+                name: name.into(),
+                version: None,
+            },
+            versions: [("1".into(), sessions)].into(),
+            stale: sessions,
+            drains: true,
+            stopped: 0,
+            failed: 0,
+            oldest: None,
+        }
+    }
+
+    #[test]
+    fn a_report_of_too_many_objects_names_those_with_most_sessions_and_fits_into_a_config_map() {
+        let name = |number: usize| format!("{number:0>63}");
+        let tallies: Vec<Tally> = (0..3_000)
+            .map(|n| tally(&name(n), u32::try_from(n).unwrap()))
+            .collect();
+        let entries = entries(&tallies);
+        assert_eq!(entries.len(), ENTRIES_MAX);
+        assert_eq!(entries[0].name, name(1_000));
+        let report = Report {
+            at: String::new(),
+            namespaces: Vec::new(),
+            entries,
+        };
+        assert!(serde_json::to_string(&report).unwrap().len() < 1 << 20);
+    }
+
+    #[test]
+    fn a_replicas_name_makes_a_name_of_kubernetes() {
+        assert_eq!(
+            object_name("Host_0a.b-1_"),
+            "agentcore-session-report-host-0a-b-1"
+        );
+    }
+}
