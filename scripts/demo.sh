@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 # shellcheck source=scripts/demo/gateway.sh
 . scripts/demo/gateway.sh
+# shellcheck source=scripts/demo/roll.sh
+. scripts/demo/roll.sh
 
 once=${ONCE:-}
 [[ -t 0 ]] || once=1
@@ -181,6 +183,7 @@ step "Apply a runtime and an endpoint; the lines that follow are their status as
 run kubectl create namespace "$namespace"
 shows transitions agentruntime
 shows transitions agentendpoint
+shows transitions agentsession
 run kubectl apply -f examples/support.yaml -f examples/support-live.yaml
 await "the runtime is live" 120 operator ready agentruntime/support
 await "the endpoint is live" 120 operator ready agentendpoint/support-live
@@ -207,6 +210,8 @@ invoke '{"action": "env", "name": "LOG_LEVEL"}'
 
 call_through_gateway
 
+roll_by_a_push
+
 step "What happened, as Events"
 run kubectl --namespace "$namespace" events
 
@@ -219,9 +224,10 @@ if [[ -z $once ]]; then
   export AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   export AWS_REGION=$AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION
 
-  kubectl --namespace $namespace get agentruntimes,agentendpoints --watch
+  kubectl --namespace $namespace get agentruntimes,agentendpoints,agentsessions --watch
   kubectl --namespace $namespace edit agentruntime support
   aws bedrock-agentcore-control list-agent-runtimes
+  agentcore-sim push support:prod --program $target/agentcore-agent --env BUILD=3 --endpoint $AWS_ENDPOINT_URL
   curl $AWS_ENDPOINT_URL/_sim/state
 
   AGENT=$agent
@@ -235,7 +241,7 @@ END
 fi
 
 step "Delete everything, and see that AgentCore has nothing left"
-run kubectl delete -f examples/gateway/caller.yaml -f examples/support-live.yaml -f examples/support.yaml --timeout 120s ||
+run kubectl delete -f examples/agentsession.yaml -f examples/gateway/caller.yaml -f examples/support-live.yaml -f examples/support.yaml --timeout 120s ||
   give_up operator "the deletion did not finish"
 run kubectl delete namespace "$namespace" --timeout 120s || give_up cluster "the namespace did not go"
 await "AgentCore has no runtime, no endpoint and no running session" 60 sim nothing_left

@@ -6,7 +6,7 @@ use agentcore_api::conditions::READY;
 use agentcore_api::reasons;
 use agentcore_api::runtime::{Artifact, Cause, CauseType, NextCause, VersionCause};
 
-use super::diff::{METADATA_SERVICE, differing};
+use super::diff::METADATA_SERVICE;
 use super::pass::Pass;
 use super::wish::Wish;
 use crate::aws::{Runtime, RuntimeConfig};
@@ -75,7 +75,7 @@ impl Pass<'_> {
     }
 
     fn cause(&self, wish: &Wish, there: &Runtime) -> Cause {
-        let fields = differing(&wish.config, &there.config);
+        let fields = wish.differing(&there.config);
         let named = fields.join(", ");
         let status = &self.desk.status;
         let last = status.causes.first().map(|cause| cause.generation);
