@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use agentcore_api::runtime::ServerProtocol;
+use agentcore_api::runtime::{InboundAuth, ServerProtocol};
 use agentcore_api::sessions::Sessions;
 use agentcore_api::values::parse_duration;
 use agentcore_api::{AgentEndpoint, AgentRuntime, conditions, reasons};
@@ -332,7 +332,13 @@ fn make<K: Resource>(
         text.and_then(|text| parse_duration(text).ok())
             .map_or(default, |seconds| Duration::from_secs(seconds.into()))
     };
-    let headers = spec.request_headers.iter().flat_map(|one| &one.allowlist);
+    let jwt = effective.and_then(|effective| effective.inbound_auth);
+    let wished = spec.request_headers.iter().flat_map(|one| &one.allowlist);
+    let headers: Vec<&String> = match (effective, jwt) {
+        (Some(effective), Some(_)) => effective.request_headers.iter().collect(),
+        _ => wished.collect(),
+    };
+    let jwt = jwt.map_or(spec.authorizer.is_some(), |auth| auth == InboundAuth::JWT);
     Ok(Agent {
         kind,
         namespace: object.namespace().unwrap_or_default().into(),
@@ -346,10 +352,13 @@ fn make<K: Resource>(
         ),
         max_lifetime: time(effective.map(|one| &one.max_lifetime), MAX_LIFETIME),
         protocol,
-        jwt: spec.authorizer.is_some(),
+        jwt,
         // The schema's pattern lets only header names in.
-        allowlist: headers.filter_map(|name| name.parse().ok()).collect(),
-        sessions: Policy::of(sessions, spec.authorizer.is_some()),
+        allowlist: headers
+            .into_iter()
+            .filter_map(|name| name.parse().ok())
+            .collect(),
+        sessions: Policy::of(sessions, jwt),
         ready,
     })
 }

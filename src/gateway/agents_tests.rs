@@ -120,6 +120,27 @@ async fn a_runtime_leads_to_its_arn_and_what_a_request_needs() {
 }
 
 #[tokio::test]
+async fn what_is_in_force_goes_before_what_is_wished_for() {
+    let spec = json!({
+        "authorizer": { "customJWT": { "discoveryUrl": "https://id.example.com/.well-known/openid-configuration" } },
+        "requestHeaders": { "allowlist": ["X-New"] },
+    });
+    let mut status = live();
+    status["effective"] = json!({
+        "idleRuntimeSessionTimeout": "60s", "maxLifetime": "120s", "serverProtocol": "HTTP", "port": 8080, "path": "/invocations",
+        "inboundAuth": "IAM", "requestHeaders": ["X-Old"],
+    });
+    let agents = agents(vec![runtime(&spec, &status)], vec![]).await;
+    let agent = agents
+        .resolve(Kind::AgentRuntime, "shop", "support")
+        .expect("resolves");
+    assert_eq!(
+        (agent.jwt, &agent.allowlist),
+        (false, &vec!["x-old".parse().expect("a header")])
+    );
+}
+
+#[tokio::test]
 async fn an_endpoint_has_its_own_place_and_its_runtimes_ways() {
     let spec = json!({ "authorizer": { "customJWT": { "discoveryUrl": "https://id.example.com/.well-known/openid-configuration" } } });
     let status = json!({ "arn": format!("{ARN}/runtime-endpoint/prod_1"), "name": "prod_1", "runtimeArn": ARN,

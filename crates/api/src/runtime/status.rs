@@ -174,4 +174,22 @@ pub struct Effective {
     /// Platform version, as AgentCore says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform_version: Option<String>,
+    /// How callers prove who they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbound_auth: Option<InboundAuth>,
+    /// Request headers that reach the agent besides those of AgentCore itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub request_headers: Vec<String>,
+}
+
+/// How callers of AgentCore prove who they are.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::upper_case_acronyms)] // as they are written in status
+#[schemars(transform = crate::rules::undescribed)]
+pub enum InboundAuth {
+    /// IAM, by SigV4.
+    IAM,
+    /// A JSON web token of the configured issuer.
+    JWT,
 }

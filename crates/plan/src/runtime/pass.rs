@@ -2,13 +2,13 @@
 
 use agentcore_api::AgentRuntimeStatus;
 use agentcore_api::names::FINALIZER;
-use agentcore_api::runtime::{Effective, ImageStatus, Observed};
+use agentcore_api::runtime::{Effective, ImageStatus, InboundAuth, Observed};
 use agentcore_api::values::ImageRef;
 use jiff::Timestamp;
 
 use super::wish::{Wish, owner};
 use super::{Action, Decision, View};
-use crate::aws::{ListedRuntime, Runtime, RuntimeConfig, Tags};
+use crate::aws::{ListedRuntime, Runtime, RuntimeConfig, ServiceStatus, Tags};
 use crate::desk::Desk;
 use crate::hash::{Call, WishHash, json};
 use crate::tags::Owner;
@@ -187,6 +187,10 @@ impl<'a> Pass<'a> {
                     .ok()
                     .and_then(|image| image.digest),
             });
+        // A version that is being made, or failed, is not in force.
+        if there.status != ServiceStatus::Ready && status.effective.is_some() {
+            return;
+        }
         let config = &there.config;
         status.effective = Some(Effective {
             idle_runtime_session_timeout: format!("{}s", config.idle_timeout_seconds),
@@ -195,6 +199,11 @@ impl<'a> Pass<'a> {
             port: config.protocol.port,
             path: config.protocol.path.clone(),
             platform_version: config.platform_version.clone(),
+            inbound_auth: Some(match config.authorizer {
+                Some(_) => InboundAuth::JWT,
+                None => InboundAuth::IAM,
+            }),
+            request_headers: config.request_headers.clone(),
         });
     }
 
