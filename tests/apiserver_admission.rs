@@ -9,12 +9,12 @@ mod authorizer;
 mod endpoint;
 #[path = "fixtures/admission/limits.rs"]
 mod limits;
+#[path = "fixtures/admission/rolls.rs"]
+mod rolls;
 #[path = "fixtures/admission/runtime.rs"]
 mod runtime;
 #[path = "fixtures/admission/session.rs"]
 mod session;
-#[path = "fixtures/admission/sessions.rs"]
-mod sessions;
 #[path = "fixtures/admission/surroundings.rs"]
 mod surroundings;
 #[path = "fixtures/admission/table.rs"]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use agentcore_api::conditions::SESSIONS_CURRENT;
 use agentcore_api::report::Entry;
+use agentcore_api::runtime::InboundAuth;
 use agentcore_api::sessions::{Coverage, OnUpdate, Sessions, SessionsStatus};
 use agentcore_api::values::parse_duration;
 use agentcore_api::{
@@ -90,7 +91,7 @@ pub fn note_runtime<R, A>(
         .and_then(|there| there.live_version.clone());
     let wish = Wish {
         spec: object.spec.sessions.as_ref(),
-        jwt: object.spec.authorizer.is_some(),
+        jwt: wants_token(object, status),
         live: live.as_deref(),
         generation: object.metadata.generation,
     };
@@ -114,7 +115,14 @@ pub fn note_endpoint<R, A>(
     let live = status.live_version.clone();
     let wish = Wish {
         spec: object.spec.sessions.as_ref(),
-        jwt: runtime.is_some_and(|runtime| runtime.spec.authorizer.is_some()),
+        jwt: runtime.is_some_and(|runtime| {
+            runtime
+                .status
+                .as_ref()
+                .map_or(runtime.spec.authorizer.is_some(), |status| {
+                    wants_token(runtime, status)
+                })
+        }),
         live: live.as_deref(),
         generation: object.metadata.generation,
     };
@@ -124,6 +132,14 @@ pub fn note_endpoint<R, A>(
         sessions: before.and_then(|before| before.sessions.as_ref()),
     };
     status.sessions = wish.note(&mut status.conditions, events, &said, reported, now);
+}
+
+/// Whether an agent takes tokens of an issuer only: what is in force goes before what is wished for.
+fn wants_token(object: &AgentRuntime, status: &AgentRuntimeStatus) -> bool {
+    let inbound = status.effective.as_ref().and_then(|one| one.inbound_auth);
+    inbound.map_or(object.spec.authorizer.is_some(), |auth| {
+        auth == InboundAuth::JWT
+    })
 }
 
 /// What was said the last time.
