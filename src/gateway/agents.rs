@@ -327,7 +327,6 @@ fn make<K: Resource>(
         (Some(effective), Some(_)) => effective.request_headers.iter().collect(),
         _ => wished.collect(),
     };
-    let jwt = jwt.map_or(spec.authorizer.is_some(), |auth| auth == InboundAuth::JWT);
     Ok(Agent {
         kind,
         namespace: object.namespace().unwrap_or_default().into(),

@@ -106,7 +106,6 @@ async fn serve(
         Ledger::Memory => Sessions::new(&key, Arc::new(MemoryLedger::default())),
         Ledger::Redis(url) => Sessions::new(&key, Arc::new(RedisLedger::new(url)?)),
     };
-    let observed = (sessions.clone(), client.clone());
     let figures = Figures::new()?;
     metrics.register(figures.collectors())?;
     let gate = Arc::new(Gate::new(kube.clone(), args.token_audiences.clone()));
@@ -135,14 +134,7 @@ async fn serve(
         over: CancellationToken::new(),
         sockets: tasks.clone(),
     });
-    let (sessions, client) = observed;
-    let there = Arc::downgrade(&gateway);
-    metrics.observe(sessions, client, move |kind, namespace, name| {
-        there
-            .upgrade()
-            .is_none_or(|gateway| gateway.agents.has(kind, namespace, name))
-    });
-
+    observe(&gateway);
     let draining = drain::start::run(
         args,
         drain::start::Means {
@@ -188,6 +180,18 @@ async fn serve(
             Ok(())
         } => ended,
     }
+}
+
+/// Has the metrics look at sessions, connections and agents with each scrape.
+fn observe(gateway: &Arc<Gateway>) {
+    let there = Arc::downgrade(gateway);
+    let (sessions, client) = (gateway.sessions.clone(), gateway.client.clone());
+    let has = move |kind, namespace: &str, name: &str| {
+        there
+            .upgrade()
+            .is_none_or(|gateway| gateway.agents.has(kind, namespace, name))
+    };
+    gateway.metrics.observe(sessions, client, has);
 }
 
 /// The secret that upstream session ids come from.

@@ -89,28 +89,7 @@ pub fn families(
             );
         }
         for object in endpoints.state() {
-            let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-            let Some(status) = &object.status else {
-                continue;
-            };
-            let runtime = object.spec.runtime_ref.name.as_str();
-            for (role, version) in [
-                ("live", &status.live_version),
-                ("target", &status.target_version),
-            ] {
-                if let Some(version) = number(version.as_ref()) {
-                    versions
-                        .with_label_values(&[namespace.as_str(), runtime, &name, role])
-                        .set(version);
-                }
-            }
-            export(
-                &conditions,
-                "AgentEndpoint",
-                &namespace,
-                &name,
-                &status.conditions,
-            );
+            export_endpoint(&object, &versions, &conditions);
         }
     }
     for object in sessions.iter().flat_map(Store::state) {
@@ -126,6 +105,31 @@ pub fn families(
         }
     }
     Ok(registry.gather())
+}
+
+fn export_endpoint(object: &AgentEndpoint, versions: &IntGaugeVec, conditions: &IntGaugeVec) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let Some(status) = &object.status else {
+        return;
+    };
+    let runtime = object.spec.runtime_ref.name.as_str();
+    for (role, version) in [
+        ("live", &status.live_version),
+        ("target", &status.target_version),
+    ] {
+        if let Some(version) = number(version.as_ref()) {
+            versions
+                .with_label_values(&[namespace.as_str(), runtime, &name, role])
+                .set(version);
+        }
+    }
+    export(
+        conditions,
+        "AgentEndpoint",
+        &namespace,
+        &name,
+        &status.conditions,
+    );
 }
 
 fn export(gauge: &IntGaugeVec, kind: &str, namespace: &str, name: &str, conditions: &[Condition]) {

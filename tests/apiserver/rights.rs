@@ -35,11 +35,12 @@ impl Rig {
         let role: Role = from(json!({
             "metadata": {"name": OPERATOR},
             "rules": [
-                {"apiGroups": ["agentcore.dev"], "resources": ["agentruntimes", "agentendpoints"], "verbs": ["get", "list", "watch", "patch"]},
-                {"apiGroups": ["agentcore.dev"], "resources": ["agentruntimes/status", "agentendpoints/status"], "verbs": ["patch"]},
+                {"apiGroups": ["agentcore.dev"], "resources": ["agentruntimes", "agentendpoints", "agentsessions"], "verbs": ["get", "list", "watch", "patch"]},
+                {"apiGroups": ["agentcore.dev"], "resources": ["agentruntimes/status", "agentendpoints/status", "agentsessions/status"], "verbs": ["patch"]},
                 {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
                 {"apiGroups": ["apps"], "resources": ["controllerrevisions"], "verbs": ["create", "delete", "get", "list", "watch"]},
                 {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "patch"]},
+                {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "watch"]},
                 {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
                 {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["agentcore-operator-hash-key"], "verbs": ["get"]},
             ],
