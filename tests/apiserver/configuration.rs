@@ -322,7 +322,7 @@ async fn no_value_is_told_anywhere_but_to_agentcore() {
         "support",
         rig.spec_with(json!({
             "env": [key_of_secret("API_KEY", false)],
-            "artifact": {"container": {"image": Rig::image("support:nowhere")}},
+            "artifact": {"container": {"image": "public.ecr.aws/team-a/nowhere:prod"}},
         })),
     )
     .await;

@@ -173,7 +173,8 @@ async fn a_failed_version_moves_no_endpoint() {
     )
     .await;
     rig.endpoint_ready("live").await;
-    let broken = json!({"artifact": {"container": {"image": "public.ecr.aws/team-a/nowhere:prod"}}});
+    let broken =
+        json!({"artifact": {"container": {"image": "public.ecr.aws/team-a/nowhere:prod"}}});
     rig.apply_runtime("support", rig.spec_with(broken)).await;
     let failed = rig
         .runtime_until("support", "failed", |object| {

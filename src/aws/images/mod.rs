@@ -25,9 +25,9 @@ use objects::Object;
 use registry::Registry;
 
 /// First pause after a failed look; it doubles with each failure in a row.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause after failed looks.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// What was seen of everything that was asked about.
 #[derive(Debug, Default)]
