@@ -37,13 +37,13 @@ pub struct Shard {
     pub sessions: session::Declared,
     /// History of the AgentRuntimes.
     pub revisions: Revisions,
-    filled: [watch::Receiver<bool>; 3],
+    filled: [watch::Receiver<bool>; 2],
     wake_runtime: mpsc::UnboundedSender<ObjectRef<AgentRuntime>>,
     wake_endpoint: mpsc::UnboundedSender<ObjectRef<AgentEndpoint>>,
 }
 
 impl Shard {
-    /// Waits until every kind has been listed once: before that, what is not in a cache may exist all the same.
+    /// Waits until both kinds of what is in AgentCore have been listed once: before that, what is not in a cache may exist all the same.
     pub async fn filled(&self) {
         for mut filled in self.filled.clone() {
             while tokio::time::timeout(FIRST_LIST, filled.wait_for(|filled| *filled))
@@ -51,7 +51,7 @@ impl Shard {
                 .is_err()
             {
                 tracing::warn!(
-                    "no first list of AgentRuntimes, AgentEndpoints and AgentSessions yet: are the CRDs and the RBAC in place?"
+                    "no first list of AgentRuntimes and AgentEndpoints yet: are the CRDs and the RBAC in place?"
                 );
             }
         }
@@ -208,7 +208,7 @@ fn build(
         endpoints: endpoints.store.clone(),
         sessions: declared,
         revisions: Revisions::default(),
-        filled: [runtimes.filled(), endpoints.filled(), sessions.filled()],
+        filled: [runtimes.filled(), endpoints.filled()],
         wake_runtime,
         wake_endpoint,
     });

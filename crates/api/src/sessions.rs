@@ -80,7 +80,7 @@ pub struct SessionsStatus {
     /// Since when the oldest stale session is stale (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_stale_since: Option<String>,
-    /// Sessions that are known, by the version that they were born on.
+    /// Sessions that are known, by the version that they were born on; the last ones known where nobody reports.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_version: BTreeMap<String, u32>,
     /// How far this sees.

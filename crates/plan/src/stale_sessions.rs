@@ -201,7 +201,15 @@ impl Wish<'_> {
             status: status.to_owned(),
             type_: SESSIONS_CURRENT.to_owned(),
         });
-        Some(sums.unwrap_or_default())
+        // Nobody reports: the versions that had sessions may have them still, and are kept.
+        Some(sums.unwrap_or_else(|| {
+            SessionsStatus {
+                by_version: before
+                    .map(|before| before.by_version.clone())
+                    .unwrap_or_default(),
+                ..SessionsStatus::default()
+            }
+        }))
     }
 
     fn sums(&self, known: &Known) -> SessionsStatus {

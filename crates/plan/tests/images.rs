@@ -16,8 +16,9 @@ use agentcore_plan::image::Flaw;
 use agentcore_plan::step::Due;
 use model::happening::follow;
 use model::steps::{event_count, pass, reason, settle, wait};
+use model::world::config::token_variable;
 use model::world::registry::{PRIVATE, digest, pinned};
-use model::world::{Disturb, World};
+use model::world::{Disturb, Secret, Stored, World, runtime_object};
 
 /// A world with `support:prod` pushed an hour ago as digest 1, and a runtime of it.
 fn world(policy: Option<Follow>) -> World {
@@ -387,6 +388,44 @@ fn an_index_without_its_images_is_waited_for_and_rejected_never() {
     world.registry.images.get_mut(&digest(2)).unwrap().flaw = None;
     minutes(&mut world, 2);
     assert_eq!(image(&world), pinned(2));
+}
+
+#[test]
+fn a_changed_secret_that_agentcore_fails_blames_no_image() {
+    let mut world = ready(follow(1));
+    world.edit(|spec| spec.env = Some(vec![token_variable()]));
+    world.aws.healed = true;
+    world.registry.push("prod", model::BROKEN, world.aws.now);
+    minutes(&mut world, 10);
+    assert_eq!(image(&world), pinned(model::BROKEN));
+    world.aws.healed = false;
+    world.set_secret(Secret::Value(5));
+    minutes(&mut world, 10);
+    let status = world.status().image.unwrap();
+    assert_eq!(status.digest, Some(digest(model::BROKEN)));
+    assert_eq!(status.rejected, vec![]);
+    assert_eq!(event_count(&world, reasons::IMAGE_REJECTED), 0);
+}
+
+#[test]
+fn a_runtime_of_somebody_else_stays_theirs_while_the_registry_is_away() {
+    let mut world = ready(None);
+    for key in ["cluster", "namespace", "name", "uid"] {
+        let tags = &mut world.aws.runtimes[0].tags;
+        tags.insert(format!("agentcore.dev/{key}"), "other".into());
+    }
+    let theirs = world.aws.runtimes[0].config.artifact.container.as_mut();
+    theirs.unwrap().image = "public.ecr.aws/other/agent:1".into();
+    let mut object = runtime_object(7);
+    object.spec.artifact.container.as_mut().unwrap().image = PRIVATE.into();
+    world.runtime = Some(Stored::new(object));
+    world.registry.fault = Some(reasons::REGISTRY_UNREACHABLE);
+    minutes(&mut world, 5);
+    assert_eq!(world.status().id, None);
+    world.registry.fault = None;
+    minutes(&mut world, 10);
+    assert_eq!(reason(&world.status()), reasons::NAME_TAKEN);
+    assert_eq!(world.aws.mutations(), 0);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What a pass knows: the object, its neighbours in the cluster, and the reads that the planner asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use agentcore_api::reasons::NAMESPACE_LIMIT_REACHED;
+use agentcore_api::reasons::{NAMESPACE_LIMIT_REACHED, SERVICE_UNAVAILABLE};
 use agentcore_api::values::default_runtime_name;
 use agentcore_api::{AgentEndpoint, AgentRuntime};
 use agentcore_plan::aws::ListedVersion;
-use agentcore_plan::fault::Fault;
+use agentcore_plan::config::{EnvValue, scrub};
+use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::policy::Policy;
 use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View, region};
 use agentcore_plan::step::Due;
@@ -117,7 +118,9 @@ impl<'a> RuntimePass<'a> {
                 let mut answer = control.get_runtime(self.lane, &id).await;
                 if let Ok(Some(runtime)) = &mut answer {
                     let reason = runtime.failure_reason.as_ref();
-                    runtime.failure_reason = reason.map(|text| self.config.input.scrub(text));
+                    let there = hidden_values(&self.object, &runtime.config.env);
+                    runtime.failure_reason =
+                        reason.map(|text| scrub(&self.config.input.scrub(text), there));
                 }
                 facts.runtime = Some(answer);
             }
@@ -136,7 +139,12 @@ impl<'a> RuntimePass<'a> {
                 facts.endpoints = Some(control.list_endpoints(lane, &id).await);
             }
             Read::Versions { id } => {
-                facts.versions = Some(control.list_versions(Lane::Sweep, &id).await);
+                // Which versions declared sessions run is not known before these are: nothing goes meanwhile.
+                facts.versions = Some(if self.shard.sessions.listed() {
+                    control.list_versions(Lane::Sweep, &id).await
+                } else {
+                    Err(unlisted_sessions())
+                });
             }
             Read::ResourcePolicy { arn } => {
                 facts.resource_policy = Some(control.resource_policy(self.lane, &arn).await);
@@ -219,6 +227,31 @@ fn referring(object: &AgentRuntime, shard: &Shard) -> Vec<Arc<AgentEndpoint>> {
     });
     endpoints.sort_by_key(|endpoint| endpoint.name_any());
     endpoints
+}
+
+fn unlisted_sessions() -> Fault {
+    Fault {
+        class: Class::Transient,
+        reason: SERVICE_UNAVAILABLE,
+        code: "Unlisted".to_owned(),
+        message: "AgentSessions have not been listed yet".to_owned(),
+        request_id: None,
+    }
+}
+
+/// Values in AWS that the manifest does not show: those of today's Secrets, and of yesterday's.
+fn hidden_values<'a>(
+    object: &AgentRuntime,
+    there: &'a BTreeMap<String, EnvValue>,
+) -> impl Iterator<Item = &'a EnvValue> {
+    let variables = object.spec.env.iter().flatten();
+    let shown: BTreeMap<String, String> = variables
+        .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
+        .collect();
+    there
+        .iter()
+        .filter(move |(name, value)| shown.get(*name).map(String::as_str) != Some(value.reveal()))
+        .map(|(_, value)| value)
 }
 
 /// Versions that have known sessions, and those that AgentEndpoints name or serve.

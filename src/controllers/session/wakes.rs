@@ -12,6 +12,7 @@ use kube::runtime::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, ResourceExt};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,7 @@ use crate::controllers::shard::Shard;
 pub struct Declared {
     store: Store<AgentSession>,
     wake: UnboundedSender<ObjectRef<AgentSession>>,
+    filled: watch::Receiver<bool>,
 }
 
 type Reference = ObjectRef<AgentSession>;
@@ -33,7 +35,13 @@ impl Declared {
     pub fn new(watch: &Watch<AgentSession>) -> (Self, UnboundedReceiver<Reference>) {
         let (wake, wakes) = mpsc::unbounded_channel();
         let store = watch.store.clone();
-        (Self { store, wake }, wakes)
+        let filled = watch.filled();
+        let declared = Self {
+            store,
+            wake,
+            filled,
+        };
+        (declared, wakes)
     }
 
     /// Marks those that meet a condition as woken.
@@ -78,6 +86,11 @@ impl Declared {
                 .or(of_endpoint)
                 .is_some_and(|runtime| runtime.name == name)
         })
+    }
+
+    /// Whether all are known. A cluster without this kind has runtimes and endpoints all the same.
+    pub fn listed(&self) -> bool {
+        *self.filled.borrow()
     }
 
     /// Versions that declared sessions of this runtime run, the next and the last ones included.

@@ -80,7 +80,12 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
             fields.join(", ")
         );
         pass.desk.event_once(true, trouble.reason, &text);
-        pass.desk.verdict(Verdict::stalled(trouble.reason, text));
+        // What the manifest says is live; only what it refers to has changed.
+        pass.desk.verdict(if pass.steady {
+            Verdict::ready(trouble.reason, text)
+        } else {
+            Verdict::stalled(trouble.reason, text)
+        });
         let rest = pass.desk.backoff();
         return pass.desk.rest(rest);
     }

@@ -298,8 +298,10 @@ impl<'a> Look<'a> {
             digest: Some(digest),
             platform_digest,
             pushed_at: pushed_at.map(|at| at.to_string()),
-            previous: if changed {
+            previous: if changed && self.here(&before.given) {
                 former(&before)
+            } else if changed {
+                None
             } else {
                 before.previous
             },
@@ -371,7 +373,8 @@ impl<'a> Look<'a> {
         let digest = record.digest.as_deref().unwrap_or_default();
         let pinned = self.image.pinned(digest).to_string();
         // By its tag, and never resolved to anything else: it is fixed with the next update, not by one of its own.
-        let also = record.previous.is_none().then_some(self.given);
+        let same = record.tag.as_deref() == self.image.effective_tag();
+        let also = (record.previous.is_none() && same).then_some(self.given);
         go(pass, wish, &pinned, also, again.unwrap_or_default())
     }
 }

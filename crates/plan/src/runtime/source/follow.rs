@@ -2,7 +2,7 @@
 
 use agentcore_api::names::annotations::RESOLVE_REQUESTED_AT;
 use agentcore_api::reasons;
-use agentcore_api::runtime::{ImageChoice, ImageStatus, RejectedImage};
+use agentcore_api::runtime::{CauseType, ImageChoice, ImageStatus, RejectedImage};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::pass::Pass;
@@ -237,6 +237,11 @@ pub(in super::super) fn take_back(pass: &mut Pass<'_>, reason: &'static str, why
         reasons::IMAGE_NOT_FOUND,
     ];
     if !pass.steady || !to_blame.contains(&reason) || follow.is_none_or(|it| it.pin.is_some()) {
+        return false;
+    }
+    // A changed Secret, say, failed with an image that had been good before.
+    let newest = pass.desk.status.causes.first();
+    if newest.is_none_or(|newest| newest.cause.r#type != CauseType::Image) {
         return false;
     }
     let now = whole_second(pass.desk.now);

@@ -155,8 +155,10 @@ fn refused(pass: Pass<'_>, message: String) -> Flow<'_> {
 /// Nothing is known that could run: nothing is made or changed, and what runs, runs on.
 fn stand_by(mut pass: Pass<'_>, trouble: &Trouble) -> Decision {
     say(&mut pass, false, trouble.reason, &trouble.message);
+    let id = pass.desk.status.id.as_deref();
     match &pass.view.facts.runtime {
-        Some(Ok(Some(there))) => pass.note(there),
+        // Only what is ours already: of what was found by its name, or is to be adopted, others judge whose it is.
+        Some(Ok(Some(there))) if id == Some(there.id.as_str()) => pass.note(there),
         None if in_transition(pass.desk.status.phase) => {
             if let Some(id) = pass.desk.status.id.clone() {
                 return pass.desk.read(Read::Runtime { id });
