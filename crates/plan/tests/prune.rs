@@ -98,10 +98,16 @@ fn a_refused_deletion_is_told_once_and_loses_nothing() {
         world.aws.total() - before < 10,
         "it is not tried all the time"
     );
-    world.aws.delete_refused = false;
     world.sweep();
     world.run(1);
-    assert_eq!(versions(&world), [3]);
+    assert_eq!(event_count(&world, reasons::PRUNE_FAILED), 1);
+    assert_eq!(world.status().versions.unwrap().refused, ["2"]);
+    // With the next version it is tried again.
+    world.aws.delete_refused = false;
+    world.edit(|spec| spec.description = Some("yet more".into()));
+    world.run(2);
+    assert_eq!(versions(&world), [4]);
+    assert!(world.status().versions.unwrap().refused.is_empty());
 }
 
 #[test]

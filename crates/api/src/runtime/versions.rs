@@ -86,4 +86,7 @@ pub struct VersionsStatus {
     pub used: u32,
     /// Newest version at that time.
     pub checked: String,
+    /// Old versions that AgentCore did not delete; they are tried again once there is a newer version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
 }

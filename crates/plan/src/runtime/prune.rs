@@ -111,13 +111,18 @@ fn count(
         );
         pass.desk.event(true, reasons::VERSIONS_NEAR_QUOTA, text);
     }
+    let refused = refused(&pass.desk.status).to_vec();
     let next = candidate(pass.view, &pass.desk.status, versions, endpoints);
     let checked = match next {
         // Nobody has looked at what is left.
         Some(_) => String::new(),
         None => pass.desk.status.ready_version.clone().unwrap_or_default(),
     };
-    pass.desk.status.versions = Some(VersionsStatus { used, checked });
+    pass.desk.status.versions = Some(VersionsStatus {
+        used,
+        checked,
+        refused,
+    });
     let Some(version) = next else {
         return pass.desk.rest(rest);
     };
@@ -130,7 +135,16 @@ fn count(
     })
 }
 
-/// The oldest version that may go.
+/// Versions that were refused since the newest one was made.
+fn refused(status: &AgentRuntimeStatus) -> &[String] {
+    let newest = status.ready_version.as_ref();
+    let versions = status.versions.as_ref();
+    versions
+        .filter(|versions| versions.checked.is_empty() || Some(&versions.checked) == newest)
+        .map_or(&[], |versions| &versions.refused)
+}
+
+/// The oldest version that may go, and was not refused.
 fn candidate(
     view: &View<'_>,
     status: &AgentRuntimeStatus,
@@ -144,6 +158,7 @@ fn candidate(
         .chain(view.used_versions)
         .chain(&status.latest_version)
         .chain(&status.ready_version)
+        .chain(refused(status))
         .map(|version| number(version))
         .collect();
     let mut there: Vec<&ListedVersion> = versions
@@ -179,25 +194,47 @@ fn given_up(mut pass: Pass<'_>, fault: &Fault, rest: Rest) -> Decision {
         said(fault)
     );
     pass.desk.event(true, reasons::PRUNE_FAILED, text);
-    let used = pass
-        .desk
-        .status
-        .versions
-        .as_ref()
-        .map_or(0, |versions| versions.used);
     let checked = pass.desk.status.ready_version.clone().unwrap_or_default();
-    pass.desk.status.versions = Some(VersionsStatus { used, checked });
+    let refused = refused(&pass.desk.status).to_vec();
+    let versions = pass.desk.status.versions.as_ref();
+    pass.desk.status.versions = Some(VersionsStatus {
+        used: versions.map_or(0, |versions| versions.used),
+        checked,
+        refused,
+    });
     pass.desk.rest(rest)
+}
+
+/// A version was not deleted: the others go all the same. `fault`: unless it is only that the list still shows what is gone.
+fn set_aside(mut pass: Pass<'_>, fault: Option<&Fault>) -> Decision {
+    let facts = &pass.view.facts;
+    let (Some(Ok(Some(versions))), Some(Ok(Some(endpoints)))) = (&facts.versions, &facts.endpoints)
+    else {
+        return pass.desk.rest(Rest::After(PAUSE));
+    };
+    let version = candidate(pass.view, &pass.desk.status, versions, endpoints);
+    if let (Some(fault), Some(version)) = (fault, &version) {
+        let text = format!(
+            "version {version} is not deleted: {}; it is tried again once there is a newer version",
+            said(fault)
+        );
+        pass.desk.event(true, reasons::PRUNE_FAILED, text);
+    }
+    if let Some(known) = &mut pass.desk.status.versions {
+        known.refused.extend(version);
+    }
+    pass.desk.rest(Rest::After(PAUSE))
 }
 
 /// The verdict after a deletion.
 pub(super) fn outcome(pass: Pass<'_>, outcome: &Outcome) -> Decision {
     match outcome {
-        Outcome::Failed(fault) if fault.class != Class::Gone => {
-            given_up(pass, fault, Rest::After(PAUSE))
+        Outcome::Failed(fault) if matches!(fault.class, Class::Throttled | Class::Transient) => {
+            let rest = pass.desk.backoff();
+            pass.desk.rest(rest)
         }
-        Outcome::Failed(_) | Outcome::Done | Outcome::Accepted(_) => {
-            pass.desk.rest(Rest::After(PAUSE))
-        }
+        Outcome::Failed(fault) if fault.class == Class::Gone => set_aside(pass, None),
+        Outcome::Failed(fault) => set_aside(pass, Some(fault)),
+        Outcome::Done | Outcome::Accepted(_) => pass.desk.rest(Rest::After(PAUSE)),
     }
 }
