@@ -146,16 +146,16 @@ impl Asked<'_> {
             first_byte: self.gateway.upstream_timeout,
             resend: resend(self.request),
         };
+        self.inside.sent();
         let answer = match self.gateway.client.invoke(call).await {
             Ok(answer) => answer,
             Err(failed) => {
                 turn.attempts(failed.attempts);
-                self.inside.failed(&failed.error);
+                self.inside.failed(&failed);
                 return Err(failed.into());
             }
         };
         turn.attempts(answer.attempts);
-        self.inside.reached();
         let Answer {
             status,
             headers: given,
@@ -198,8 +198,16 @@ impl Asked<'_> {
             headers: self.outgoing(),
             auth,
         };
-        let frames = self.gateway.pool.turn(asking, frame).await?;
-        self.inside.reached();
+        self.inside.sent();
+        let frames = match self.gateway.pool.turn(asking, frame).await {
+            Ok(frames) => frames,
+            Err(missed) => {
+                if missed.turned_away {
+                    self.inside.turned_away();
+                }
+                return Err(missed.problem);
+            }
+        };
         turn.answered(StatusCode::OK, None);
         Ok(Spoken::Pieces(frames))
     }

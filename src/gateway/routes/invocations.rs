@@ -139,6 +139,9 @@ pub async fn invoke(
         first_byte: gateway.upstream_timeout,
         resend: resend(&head.headers),
     };
+    if let Some(inside) = seat.inside() {
+        inside.sent();
+    }
     let answered = gateway.client.invoke(call).await;
     // Sent, or given up.
     drop(room);
@@ -148,9 +151,6 @@ pub async fn invoke(
     match answered {
         Ok(answer) => {
             turn.attempts(answer.attempts);
-            if let Some(inside) = seat.inside() {
-                inside.reached();
-            }
             relay(gateway, answer, &admitted, Some(seat), turn, stream)
         }
         Err(failed) => fail(turn, seat.inside(), &failed, progress.cut()),
@@ -262,7 +262,7 @@ fn fail(
 ) -> Response<Body> {
     turn.attempts(failed.attempts);
     if let Some(inside) = inside {
-        inside.failed(&failed.error);
+        inside.failed(failed);
     }
     refuse(
         turn,
