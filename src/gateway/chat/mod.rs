@@ -41,7 +41,7 @@ type Pieces = BoxStream<'static, Result<String, Problem>>;
 /// Answers a chat request.
 pub async fn chat(
     gateway: &Arc<Gateway>,
-    admitted: Admitted,
+    mut admitted: Admitted,
     request: Request<Incoming>,
     mut turn: Turn,
 ) -> Response<Body> {
@@ -57,6 +57,7 @@ pub async fn chat(
         let (body, room) = gateway.reader.small(&parts, body, CHAT_MAX as u64).await?;
         let chat = Chat::parse(&body)?;
         turn.prompt(chat.prompt_bytes);
+        admitted.renew(gateway, &mut turn)?;
         let header = parts.headers.get(headers::SESSION);
         let header = header.and_then(|value| value.to_str().ok());
         let owner = owner(&admitted.who, &admitted.agent);

@@ -95,7 +95,7 @@ impl Seat {
 /// POST invocations.
 pub async fn invoke(
     gateway: &Arc<Gateway>,
-    admitted: Admitted,
+    mut admitted: Admitted,
     request: Request<Incoming>,
     mut turn: Turn,
 ) -> Response<Body> {
@@ -113,6 +113,7 @@ pub async fn invoke(
             Auth::SigV4 => {
                 let whole = gateway.reader.whole(&head, body).await?;
                 turn.prompt(whole.length);
+                admitted.renew(gateway, &mut turn)?;
                 (whole.payload, whole.room)
             }
             Auth::Bearer(_) => {
