@@ -95,6 +95,10 @@ impl Drop for EndsUnlessEntered<'_> {
     }
 }
 
+fn time(at: i64) -> Timestamp {
+    Timestamp::from_millisecond(at).unwrap_or_else(|_| Timestamp::now())
+}
+
 impl Ledger for RedisLedger {
     fn enter<'a>(
         &'a self,
@@ -245,10 +249,22 @@ impl Ledger for RedisLedger {
                 call.arg(group_key(group));
             }
             let since: Vec<i64> = self.server.run(Call(call)).await?;
-            let since = since.into_iter();
-            Ok(since
-                .map(|at| Timestamp::from_millisecond(at).unwrap_or_else(|_| Timestamp::now()))
-                .collect())
+            Ok(since.into_iter().map(time).collect())
+        }
+        .boxed()
+    }
+
+    fn stale_since<'a>(
+        &'a self,
+        groups: &'a [Group],
+    ) -> BoxFuture<'a, Result<Vec<Option<Timestamp>>, LedgerUnavailable>> {
+        async move {
+            let mut call = self.server.scripts.stale_since.prepare_invoke();
+            for group in groups {
+                call.arg(group_key(group));
+            }
+            let since: Vec<Option<i64>> = self.server.run(Call(call)).await?;
+            Ok(since.into_iter().map(|at| at.map(time)).collect())
         }
         .boxed()
     }

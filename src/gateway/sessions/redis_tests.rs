@@ -5,7 +5,8 @@
 use redis_server::RedisServer;
 
 use super::*;
-use crate::gateway::sessions::suite::{enter, id, left, members, owner};
+use crate::gateway::sessions::ledger::GiveWay;
+use crate::gateway::sessions::suite::{birth, enter, group, id, left, members, owner};
 
 #[path = "../../../tests/gateway/redis_server.rs"]
 mod redis_server;
@@ -130,12 +131,34 @@ async fn an_end_that_names_no_session_is_found_in_the_one_before() {
             left: Left::default(),
             at: Timestamp::now(),
         })
-        .ok()
         .expect("somebody who listens");
     until("an end", async || {
         (members(&*one, "1").await[0].record.in_flight == 0).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_lags_behind_ends_no_session_of_the_version_that_serves() {
+    let one = alone();
+    let me = owner("me");
+    enter(&*one, &me, 1, "2").await;
+    let asks = async || {
+        let entry = Entry {
+            birth: birth("1"),
+            give_way: Some(GiveWay {
+                idle: Duration::ZERO,
+                in_flight: true,
+                busy: true,
+            }),
+        };
+        one.ledger.enter(&me, &id(1), entry).await.unwrap().started
+    };
+    assert!(!asks().await, "nobody judged");
+    one.judge(&[group("1")], &[group("2")]).await.unwrap();
+    assert!(!asks().await, "it serves");
+    one.judge(&[group("2")], &[group("1")]).await.unwrap();
+    assert!(asks().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,7 +125,7 @@ async fn compete(
         stop.run_until_cancelled(tokio::time::sleep(LEASE_PAUSE))
             .await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The pod that this is, where its manifest says so.
