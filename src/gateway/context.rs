@@ -111,6 +111,30 @@ impl Gateway {
 }
 
 impl Admitted {
+    /// Looks the agent up again, after time that its caller took: what serves now, and which session is declared now. Only the same runtime
+    /// will do, as nobody has seen this request through to another.
+    pub fn renew(&mut self, gateway: &Gateway, turn: &mut Turn) -> Result<(), Problem> {
+        let Agent {
+            kind,
+            namespace,
+            name,
+            ..
+        } = &*self.agent;
+        let agent = gateway.agents.resolve(*kind, namespace, name);
+        let same = |agent: &Arc<Agent>| {
+            agent.target.arn == self.agent.target.arn
+                && agent.jwt == self.agent.jwt
+                && agent.protocol == self.agent.protocol
+        };
+        let Some(agent) = agent.ok().filter(same) else {
+            let detail = "the agent changed while the request's body was read; nothing was sent";
+            return Err(Problem::unavailable("AgentChanged", detail));
+        };
+        turn.agent(agent.clone());
+        self.agent = agent;
+        Ok(())
+    }
+
     /// Ends a stream of this caller in time.
     pub fn watchdog(&self) -> Watchdog {
         Watchdog::new(self.right.clone(), self.over.clone())

@@ -144,6 +144,7 @@ async fn serve(
             client: gateway.client.clone(),
             pool: gateway.pool.clone(),
             figures,
+            stop: stop.clone(),
         },
     );
     tokio::select! {

@@ -41,7 +41,7 @@ type Pieces = BoxStream<'static, Result<String, Problem>>;
 /// Answers a chat request.
 pub async fn chat(
     gateway: &Arc<Gateway>,
-    admitted: Admitted,
+    mut admitted: Admitted,
     request: Request<Incoming>,
     mut turn: Turn,
 ) -> Response<Body> {
@@ -57,6 +57,7 @@ pub async fn chat(
         let (body, room) = gateway.reader.small(&parts, body, CHAT_MAX as u64).await?;
         let chat = Chat::parse(&body)?;
         turn.prompt(chat.prompt_bytes);
+        admitted.renew(gateway, &mut turn)?;
         let header = parts.headers.get(headers::SESSION);
         let header = header.and_then(|value| value.to_str().ok());
         let owner = owner(&admitted.who, &admitted.agent);
@@ -146,16 +147,16 @@ impl Asked<'_> {
             first_byte: self.gateway.upstream_timeout,
             resend: resend(self.request),
         };
+        self.inside.sent();
         let answer = match self.gateway.client.invoke(call).await {
             Ok(answer) => answer,
             Err(failed) => {
                 turn.attempts(failed.attempts);
-                self.inside.failed(&failed.error);
+                self.inside.failed(&failed);
                 return Err(failed.into());
             }
         };
         turn.attempts(answer.attempts);
-        self.inside.reached();
         let Answer {
             status,
             headers: given,
@@ -198,8 +199,16 @@ impl Asked<'_> {
             headers: self.outgoing(),
             auth,
         };
-        let frames = self.gateway.pool.turn(asking, frame).await?;
-        self.inside.reached();
+        self.inside.sent();
+        let frames = match self.gateway.pool.turn(asking, frame).await {
+            Ok(frames) => frames,
+            Err(missed) => {
+                if missed.turned_away {
+                    self.inside.turned_away();
+                }
+                return Err(missed.problem);
+            }
+        };
         turn.answered(StatusCode::OK, None);
         Ok(Spoken::Pieces(frames))
     }

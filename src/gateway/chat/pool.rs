@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use agentcore_invoke::{Auth, Client, SessionId, Target, Upgrade};
+use agentcore_invoke::{Auth, Client, Failed, SessionId, Target, Upgrade};
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::socket::{self, Ask};
 use crate::gateway::metrics::Gauged;
 use crate::gateway::problem::Problem;
+use crate::gateway::sessions::was_turned_away;
 
 /// How long an unused socket is kept (R4.5).
 pub const IDLE: Duration = Duration::from_mins(5);
@@ -120,6 +121,14 @@ impl Asking<'_> {
     }
 }
 
+/// A turn that no socket took.
+pub struct Missed {
+    /// Why.
+    pub problem: Problem,
+    /// Whether nothing reached the session for certain, not even a handshake.
+    pub turned_away: bool,
+}
+
 /// A slot in use by a turn.
 struct Using {
     pool: Pool,
@@ -149,14 +158,25 @@ impl Pool {
         &self,
         asking: Asking<'_>,
         frame: Bytes,
-    ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
-        for _ in 0..OPENINGS {
+    ) -> Result<BoxStream<'static, Result<String, Problem>>, Missed> {
+        for opening in 0..OPENINGS {
+            // After the first time, a handshake may have begun the session.
+            let missed = |problem, unsent| Missed {
+                problem,
+                turned_away: unsent && opening == 0,
+            };
             if self.keeping.stop.is_cancelled() {
                 let detail = "the gateway stops; nothing was sent";
-                return Err(Problem::unavailable("GatewayStopping", detail));
+                let problem = Problem::unavailable("GatewayStopping", detail);
+                return Err(missed(problem, true));
             }
-            let using = self.slot(asking.session)?;
-            let turns = self.socket(&using.slot, &asking).await?;
+            let using = self.slot(asking.session);
+            let using = using.map_err(|problem| missed(problem, true))?;
+            let turns = self.socket(&using.slot, &asking).await;
+            let turns = turns.map_err(|failed| {
+                let unsent = was_turned_away(&failed);
+                missed(failed.into(), unsent)
+            })?;
             let (pieces, said) = mpsc::channel(PIECES);
             let (begun, taken) = oneshot::channel();
             let ask = Ask {
@@ -168,7 +188,8 @@ impl Pool {
             if turns.send(ask).await.is_err() || taken.await.is_err() {
                 if using.slot.stopped.load(Ordering::Relaxed) {
                     let detail = "the session was stopped; nothing was sent";
-                    return Err(Problem::unavailable("SessionStopped", detail));
+                    let problem = Problem::unavailable("SessionStopped", detail);
+                    return Err(missed(problem, false));
                 }
                 continue;
             }
@@ -177,9 +198,10 @@ impl Pool {
             });
             return Ok(said.boxed());
         }
-        Err(Problem::broke_off(
-            "the agent closes its WebSocket before it is used",
-        ))
+        Err(Missed {
+            problem: Problem::broke_off("the agent closes its WebSocket before it is used"),
+            turned_away: false,
+        })
     }
 
     /// The session is over: its socket closes, in the middle of a turn too.
@@ -234,7 +256,7 @@ impl Pool {
         &self,
         slot: &Arc<Slot>,
         asking: &Asking<'_>,
-    ) -> Result<mpsc::Sender<Ask>, Problem> {
+    ) -> Result<mpsc::Sender<Ask>, Failed> {
         let mut socket = slot.socket.lock().await;
         let with = asking.fingerprint();
         if let Some(opened) = socket

@@ -81,6 +81,7 @@ impl Stage {
         self.pool
             .turn(asking, Bytes::from_static(text.as_bytes()))
             .await
+            .map_err(|missed| missed.problem)
     }
 
     /// A turn to its end.

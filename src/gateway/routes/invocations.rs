@@ -95,7 +95,7 @@ impl Seat {
 /// POST invocations.
 pub async fn invoke(
     gateway: &Arc<Gateway>,
-    admitted: Admitted,
+    mut admitted: Admitted,
     request: Request<Incoming>,
     mut turn: Turn,
 ) -> Response<Body> {
@@ -113,6 +113,7 @@ pub async fn invoke(
             Auth::SigV4 => {
                 let whole = gateway.reader.whole(&head, body).await?;
                 turn.prompt(whole.length);
+                admitted.renew(gateway, &mut turn)?;
                 (whole.payload, whole.room)
             }
             Auth::Bearer(_) => {
@@ -139,6 +140,9 @@ pub async fn invoke(
         first_byte: gateway.upstream_timeout,
         resend: resend(&head.headers),
     };
+    if let Some(inside) = seat.inside() {
+        inside.sent();
+    }
     let answered = gateway.client.invoke(call).await;
     // Sent, or given up.
     drop(room);
@@ -148,9 +152,6 @@ pub async fn invoke(
     match answered {
         Ok(answer) => {
             turn.attempts(answer.attempts);
-            if let Some(inside) = seat.inside() {
-                inside.reached();
-            }
             relay(gateway, answer, &admitted, Some(seat), turn, stream)
         }
         Err(failed) => fail(turn, seat.inside(), &failed, progress.cut()),
@@ -262,7 +263,7 @@ fn fail(
 ) -> Response<Body> {
     turn.attempts(failed.attempts);
     if let Some(inside) = inside {
-        inside.failed(&failed.error);
+        inside.failed(failed);
     }
     refuse(
         turn,

@@ -76,16 +76,16 @@ pub async fn open(
         auth,
         first_byte: gateway.upstream_timeout,
     };
+    inside.sent();
     let opened = match gateway.client.web_socket(upgrade).await {
         Ok(opened) => opened,
         Err(failed) => {
             turn.attempts(failed.attempts);
-            inside.failed(&failed.error);
+            inside.failed(&failed);
             return refuse(turn, Some(&inside), failed.into());
         }
     };
     turn.attempts(opened.attempts);
-    inside.reached();
     let Opened {
         socket: agent,
         request_id,

@@ -159,7 +159,8 @@ pub struct LedgerUnavailable(pub String);
 /// Who runs what.
 pub trait Ledger: Send + Sync {
     /// A request enters a session: finds or makes its record and counts it in flight until [`Ledger::leave`]. A stale session may give
-    /// way: it is retired, and the conversation's next generation begins.
+    /// way: it is retired, and the conversation's next generation begins. Where replicas share the ledger, that takes more than the word
+    /// of the one that asks, which may lag behind: the session's group was judged stale.
     fn enter<'a>(
         &'a self,
         owner: &'a Owner,
@@ -200,6 +201,12 @@ pub trait Ledger: Send + Sync {
         stale: &'a [Group],
         current: &'a [Group],
     ) -> BoxFuture<'a, Result<Vec<Timestamp>, LedgerUnavailable>>;
+
+    /// Since when groups are stale by the last judgement; none for those that are not.
+    fn stale_since<'a>(
+        &'a self,
+        groups: &'a [Group],
+    ) -> BoxFuture<'a, Result<Vec<Option<Timestamp>>, LedgerUnavailable>>;
 
     /// The sessions of a group, in no order.
     fn members<'a>(

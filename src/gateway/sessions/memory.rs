@@ -208,6 +208,15 @@ impl Ledger for MemoryLedger {
         future::ready(Ok(found)).boxed()
     }
 
+    fn stale_since<'a>(
+        &'a self,
+        groups: &'a [Group],
+    ) -> BoxFuture<'a, Result<Vec<Option<Timestamp>>, LedgerUnavailable>> {
+        let since = &self.slots.lock().stale;
+        let found = groups.iter().map(|group| since.get(group).copied());
+        future::ready(Ok(found.collect())).boxed()
+    }
+
     fn members<'a>(
         &'a self,
         group: &'a Group,

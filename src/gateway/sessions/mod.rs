@@ -17,7 +17,7 @@ mod suite;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use agentcore_invoke::{Error, Phase, SessionId};
+use agentcore_invoke::{Error, Failed, Phase, SessionId};
 use axum::http::StatusCode;
 
 use crate::gateway::agents::Agent;
@@ -55,9 +55,14 @@ pub struct Inside {
 }
 
 impl Inside {
-    /// The request reached the session, which exists from now on.
-    pub fn reached(&self) {
+    /// The request is on its way: the session may exist from now on, also if nobody waits for the answer any more.
+    pub fn sent(&self) {
         self.reached.store(true, Ordering::Relaxed);
+    }
+
+    /// The request that was sent did not come as far as the session.
+    pub fn turned_away(&self) {
+        self.reached.store(false, Ordering::Relaxed);
     }
 
     /// What ends its stream at the deadline of a drain.
@@ -68,18 +73,24 @@ impl Inside {
     }
 
     /// The request failed. Whether it reached the session depends on how.
-    pub fn failed(&self, error: &Error) {
-        let turned_away = match error {
-            Error::Credentials(_) | Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
-            Error::Service(error) => {
-                error.status.is_client_error() && error.status != StatusCode::FAILED_DEPENDENCY
-            }
-            _ => false,
-        };
-        if !turned_away {
-            self.reached();
+    pub fn failed(&self, failed: &Failed) {
+        if was_turned_away(failed) {
+            self.turned_away();
         }
     }
+}
+
+/// Whether a call that failed did not reach its session for certain: the first attempt was the only one. Where there were more, what became
+/// of the earlier ones is not known.
+pub fn was_turned_away(failed: &Failed) -> bool {
+    let turned_away = match &failed.error {
+        Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
+        Error::Service(error) => {
+            error.status.is_client_error() && error.status != StatusCode::FAILED_DEPENDENCY
+        }
+        _ => false,
+    };
+    failed.attempts == 0 || (failed.attempts == 1 && turned_away)
 }
 
 impl Drop for Inside {
@@ -242,5 +253,51 @@ impl Sessions {
         generation: u32,
     ) -> Result<(), LedgerUnavailable> {
         self.ledger.replace(owner, conversation, generation).await
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+mod tests {
+    use super::*;
+    use memory::MemoryLedger;
+
+    /// What the ledger knows of a session after a request that ended like this.
+    async fn known(end: impl FnOnce(&Inside)) -> bool {
+        let ledger = Arc::new(MemoryLedger::default());
+        let sessions = Sessions::new(b"a key of the test", ledger.clone());
+        let owner = suite::owner("me");
+        let conversation = suite::id(1);
+        let entered = suite::enter(&*ledger, &owner, 1, "1").await;
+        let mut inside = sessions.enter_declared(owner.clone(), &conversation);
+        inside.entered = Some(entered);
+        end(&inside);
+        drop(inside);
+        !sessions.list(&owner).await.unwrap().is_empty()
+    }
+
+    fn failed(error: Error, attempts: u32) -> Failed {
+        Failed { error, attempts }
+    }
+
+    #[tokio::test]
+    async fn a_session_is_known_once_a_request_was_sent_unless_it_was_turned_away_at_once() {
+        let away = || Error::Connect("refused".to_owned());
+        let broken = || Error::BrokenOff("reset".to_owned());
+        assert!(!known(|_| ()).await, "never sent");
+        assert!(known(Inside::sent).await, "its caller went away");
+        for (error, attempts, wanted) in [
+            (away(), 1, false),
+            (away(), 2, true),
+            (broken(), 1, true),
+            (broken(), 0, false),
+        ] {
+            let failed = failed(error, attempts);
+            let known = known(|inside| {
+                inside.sent();
+                inside.failed(&failed);
+            });
+            assert_eq!(known.await, wanted, "{failed:?}");
+        }
     }
 }

@@ -80,6 +80,25 @@ impl RedisLedger {
     }
 }
 
+/// Takes a request back that may have entered all the same where nobody heard so: after an error, and where whoever asked went away.
+struct EndsUnlessEntered<'a> {
+    ends: &'a mpsc::UnboundedSender<End>,
+    end: Option<End>,
+}
+
+impl Drop for EndsUnlessEntered<'_> {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            // The channel is closed only where the process ends.
+            let _ = self.ends.send(end);
+        }
+    }
+}
+
+fn time(at: i64) -> Timestamp {
+    Timestamp::from_millisecond(at).unwrap_or_else(|_| Timestamp::now())
+}
+
 impl Ledger for RedisLedger {
     fn enter<'a>(
         &'a self,
@@ -113,17 +132,19 @@ impl Ledger for RedisLedger {
                 .arg(u8::from(way.is_some_and(|way| way.in_flight)))
                 .arg(u8::from(way.is_some_and(|way| way.busy)))
                 .arg(LEASE.as_millis());
-            let entered = self.server.run::<(u32, u8, String)>(Call(call)).await;
-            let (generation, started, version) = entered.inspect_err(|_| {
-                // It may have been heard all the same.
-                let _ = self.ends.send(End {
+            let mut unless_entered = EndsUnlessEntered {
+                ends: &self.ends,
+                end: Some(End {
                     id: id.clone(),
                     generation: None,
                     ticket,
                     left: Left::default(),
                     at,
-                });
-            })?;
+                }),
+            };
+            let entered = self.server.run::<(u32, u8, String)>(Call(call)).await;
+            let (generation, started, version) = entered?;
+            unless_entered.end = None;
             Ok(Entered {
                 generation,
                 started: started == 1,
@@ -228,10 +249,22 @@ impl Ledger for RedisLedger {
                 call.arg(group_key(group));
             }
             let since: Vec<i64> = self.server.run(Call(call)).await?;
-            let since = since.into_iter();
-            Ok(since
-                .map(|at| Timestamp::from_millisecond(at).unwrap_or_else(|_| Timestamp::now()))
-                .collect())
+            Ok(since.into_iter().map(time).collect())
+        }
+        .boxed()
+    }
+
+    fn stale_since<'a>(
+        &'a self,
+        groups: &'a [Group],
+    ) -> BoxFuture<'a, Result<Vec<Option<Timestamp>>, LedgerUnavailable>> {
+        async move {
+            let mut call = self.server.scripts.stale_since.prepare_invoke();
+            for group in groups {
+                call.arg(group_key(group));
+            }
+            let since: Vec<Option<i64>> = self.server.run(Call(call)).await?;
+            Ok(since.into_iter().map(|at| at.map(time)).collect())
         }
         .boxed()
     }
@@ -243,13 +276,16 @@ impl Ledger for RedisLedger {
         async move {
             let mut members = Vec::new();
             for list in ["g:", "q:"] {
-                for first in (0..).step_by(PAGE) {
+                let mut first = 0;
+                loop {
                     let mut call = self.server.scripts.members.prepare_invoke();
                     call.arg(format!("{list}{}", group_key(group)))
                         .arg(Timestamp::now().as_millisecond())
                         .arg(first)
                         .arg(first + PAGE - 1);
                     let (count, rows): (usize, Vec<Row>) = self.server.run(Call(call)).await?;
+                    // What is over was taken off the list: the others move up.
+                    first += rows.len();
                     members.extend(rows.into_iter().filter_map(Row::member));
                     if count < PAGE {
                         break;

@@ -5,7 +5,8 @@
 use redis_server::RedisServer;
 
 use super::*;
-use crate::gateway::sessions::suite::{enter, id, left, members, owner};
+use crate::gateway::sessions::ledger::GiveWay;
+use crate::gateway::sessions::suite::{birth, enter, group, id, left, members, owner};
 
 #[path = "../../../tests/gateway/redis_server.rs"]
 mod redis_server;
@@ -94,6 +95,92 @@ async fn what_a_dead_replica_had_in_flight_vanishes_with_its_lease() {
     .await;
     let stale = members(&*one, "1").await;
     assert!(one.retire(&me, &stale[0].record, false).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_caller_goes_away_while_it_enters_is_not_in_flight() {
+    let one = alone();
+    let me = owner("me");
+    let first = enter(&*one, &me, 1, "1").await;
+    for patience in 0..200 {
+        let mut entering = Box::pin(enter(&*one, &me, 1, "1"));
+        let waited = Duration::from_micros(patience);
+        if let Ok(entered) = tokio::time::timeout(waited, &mut entering).await {
+            one.leave(&me, &id(1), &entered, left(true));
+        }
+    }
+    one.leave(&me, &id(1), &first, left(true));
+    until("an end of all", async || {
+        (one.list(&me).await.unwrap()[0].in_flight == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_names_no_session_is_found_in_the_one_before() {
+    let one = alone();
+    let me = owner("me");
+    let entered = enter(&*one, &me, 1, "1").await;
+    let seen = members(&*one, "1").await.remove(0).record;
+    assert!(one.retire(&me, &seen, true).await.unwrap());
+    one.ends
+        .send(End {
+            id: id_of(&me, &id(1)),
+            generation: None,
+            ticket: entered.ticket,
+            left: Left::default(),
+            at: Timestamp::now(),
+        })
+        .expect("somebody who listens");
+    until("an end", async || {
+        (members(&*one, "1").await[0].record.in_flight == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_lags_behind_ends_no_session_of_the_version_that_serves() {
+    let one = alone();
+    let me = owner("me");
+    enter(&*one, &me, 1, "2").await;
+    let asks = async || {
+        let entry = Entry {
+            birth: birth("1"),
+            give_way: Some(GiveWay {
+                idle: Duration::ZERO,
+                in_flight: true,
+                busy: true,
+            }),
+        };
+        one.ledger.enter(&me, &id(1), entry).await.unwrap().started
+    };
+    assert!(!asks().await, "nobody judged");
+    one.judge(&[group("1")], &[group("2")]).await.unwrap();
+    assert!(!asks().await, "it serves");
+    one.judge(&[group("2")], &[group("1")]).await.unwrap();
+    assert!(asks().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_leaves_the_list_and_no_other_is_missed() {
+    let one = alone();
+    let me = owner("me");
+    for number in 0..PAGE + 50 {
+        enter(&*one, &me, number, "1").await;
+    }
+    let mut connection = one.server_connection();
+    // Lost, such as to a server that was short of memory.
+    for number in 0..100 {
+        let key = format!("{{agentcore}}:s:{}:0", id_of(&me, &id(number)));
+        let _: i64 = redis::cmd("DEL")
+            .arg(key)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+    }
+    assert_eq!(members(&*one, "1").await.len(), PAGE - 50);
+    let counts = one.survey().await.unwrap();
+    assert_eq!(counts[0].1.current as usize, PAGE - 50);
 }
 
 #[tokio::test(flavor = "multi_thread")]

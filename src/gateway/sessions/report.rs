@@ -13,14 +13,16 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use parking_lot::Mutex;
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::drain::Tally;
 
-/// Between two reports, where something changed.
+/// Between two reports, where something changed or the last one failed.
 const EVERY: Duration = Duration::from_secs(10);
 /// Between two reports where nothing did: a report counts for a minute.
 const BEAT: Duration = Duration::from_secs(30);
+/// Longest wait for a report to be written.
+const WRITE: Duration = Duration::from_secs(10);
 /// Most objects of a report: a ConfigMap holds a mebibyte.
 const ENTRIES_MAX: usize = 2_000;
 /// Writer of these ConfigMaps.
@@ -59,7 +61,8 @@ impl Reporter {
     pub async fn run(&self) {
         let mut ticks = interval(EVERY / 10);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut written: Option<(Instant, Vec<Entry>)> = None;
+        // The entries are those that came through.
+        let mut written: Option<(Instant, Option<Vec<Entry>>)> = None;
         let mut failing = false;
         loop {
             ticks.tick().await;
@@ -68,22 +71,25 @@ impl Reporter {
                 continue;
             };
             let due = written.as_ref().is_none_or(|(at, before)| {
-                let pause = if *before == entries { BEAT } else { EVERY };
-                at.elapsed() >= pause
+                let same = before.as_ref() == Some(&entries);
+                at.elapsed() >= if same { BEAT } else { EVERY }
             });
             if !due {
                 continue;
             }
-            match self.write(&entries).await {
-                Ok(()) => failing = false,
-                Err(error) => {
-                    if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(%error, "sessions cannot be reported; it is tried again");
-                    }
-                }
+            let error = match timeout(WRITE, self.write(&entries)).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("the API server does not answer".to_owned()),
+            };
+            if let Some(error) = &error
+                && !failing
+            {
+                tracing::warn!(error, "sessions cannot be reported; it is tried again");
             }
-            // Also after a failure: an API server in trouble is not asked more often.
-            written = Some((Instant::now(), entries));
+            failing = error.is_some();
+            // A failure is tried again well within the minute that the last report counts for.
+            written = Some((Instant::now(), (!failing).then_some(entries)));
         }
     }
 

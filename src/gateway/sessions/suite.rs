@@ -60,7 +60,7 @@ fn at(name: &str, subject: &str) -> Owner {
     }
 }
 
-fn birth(version: &str) -> Birth {
+pub fn birth(version: &str) -> Birth {
     Birth {
         qualifier: Some("blue".to_owned()),
         version: Some(version.into()),
@@ -121,7 +121,7 @@ pub async fn last_used(ledger: &dyn Ledger, owner: &Owner, number: usize) -> jif
     record.expect("a session").last_used_at
 }
 
-fn group(version: &str) -> Group {
+pub fn group(version: &str) -> Group {
     Group::of(&owner(""), Some(&version.into()))
 }
 
@@ -272,6 +272,9 @@ pub async fn a_group_is_stale_since_it_was_first_seen_so(ledger: &dyn Ledger) {
     let first = ledger.judge(&one, &[]).await.unwrap();
     tokio::time::sleep(Duration::from_millis(3)).await;
     assert_eq!(ledger.judge(&one, &[group("2")]).await.unwrap(), first);
+    let both = [group("1"), group("2")];
+    let since = ledger.stale_since(&both).await.unwrap();
+    assert_eq!(since, [Some(first[0]), None]);
     assert!(ledger.judge(&[], &one).await.unwrap().is_empty());
     let later = ledger.judge(&one, &[]).await.unwrap();
     assert!(later[0] > first[0], "a rollback ends it");

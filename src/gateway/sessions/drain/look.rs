@@ -12,7 +12,7 @@ use super::queue::Candidate;
 use crate::gateway::agents::{Agent, Agents};
 use crate::gateway::identity::Kind;
 use crate::gateway::sessions::Sessions;
-use crate::gateway::sessions::ledger::{Count, Group, LedgerUnavailable, Member};
+use crate::gateway::sessions::ledger::{Count, Group, Ledger, LedgerUnavailable, Member};
 use crate::gateway::sessions::policy::{self, Verdict, is_stale};
 
 /// What is known of an object's sessions.
@@ -53,8 +53,8 @@ struct Place {
     groups: Vec<(Group, Count)>,
 }
 
-/// Looks. Streams of sessions whose deadline has come are ended by whoever has them; sessions to stop are looked for only by the one that
-/// `drains`.
+/// Looks. Streams of sessions whose deadline has come are ended by whoever has them. What is stale is judged, and sessions to stop are looked
+/// for, only by the one that `drains`: another one may see the objects as they were.
 pub async fn look(
     sessions: &Sessions,
     agents: &Agents,
@@ -76,17 +76,11 @@ pub async fn look(
             place.groups.push((group, count));
         }
     }
-    let (stale, current): (Vec<Group>, Vec<Group>) = places
-        .values()
-        .flat_map(|place| place.groups.iter().map(move |(group, _)| (place, group)))
-        .filter(|(place, _)| place.agent.is_some())
-        .map(|(place, group)| (place.is_stale(group), group.clone()))
-        .fold(Default::default(), |mut both, (stale, group)| {
-            if stale { &mut both.0 } else { &mut both.1 }.push(group);
-            both
-        });
-    let since = ledger.judge(&stale, &current).await?;
-    let since: HashMap<Group, Timestamp> = stale.into_iter().zip(since).collect();
+    let since = if drains {
+        judge(ledger, &places).await?
+    } else {
+        judged(ledger, &places).await?
+    };
     let now = Timestamp::now();
     let mut seen = Seen {
         stale: !since.is_empty(),
@@ -145,6 +139,38 @@ pub async fn look(
     }
     seen.took = begun.elapsed();
     Ok(seen)
+}
+
+/// Says which groups are stale, and keeps since when.
+async fn judge(
+    ledger: &dyn Ledger,
+    places: &HashMap<Group, Place>,
+) -> Result<HashMap<Group, Timestamp>, LedgerUnavailable> {
+    let (stale, current): (Vec<Group>, Vec<Group>) = places
+        .values()
+        .flat_map(|place| place.groups.iter().map(move |(group, _)| (place, group)))
+        .filter(|(place, _)| place.agent.is_some())
+        .map(|(place, group)| (place.is_stale(group), group.clone()))
+        .fold(Default::default(), |mut both, (stale, group)| {
+            if stale { &mut both.0 } else { &mut both.1 }.push(group);
+            both
+        });
+    let since = ledger.judge(&stale, &current).await?;
+    Ok(stale.into_iter().zip(since).collect())
+}
+
+/// What another replica judged.
+async fn judged(
+    ledger: &dyn Ledger,
+    places: &HashMap<Group, Place>,
+) -> Result<HashMap<Group, Timestamp>, LedgerUnavailable> {
+    let groups = places.values().flat_map(|place| &place.groups);
+    let groups: Vec<Group> = groups.map(|(group, _)| group.clone()).collect();
+    let since = ledger.stale_since(&groups).await?;
+    let since = groups.into_iter().zip(since);
+    Ok(since
+        .filter_map(|(group, since)| Some((group, since?)))
+        .collect())
 }
 
 impl Place {

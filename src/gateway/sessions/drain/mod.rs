@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::Sessions;
 use super::figures::Figures;
@@ -55,6 +56,8 @@ pub struct Drain {
     pub rate: f64,
     /// Whether this replica drains; of several that share a ledger, one does.
     pub leads: watch::Receiver<bool>,
+    /// When cancelled, no more stops begin: this replica goes, and whoever comes after it decides.
+    pub stop: CancellationToken,
     /// What was seen last, for the report: none while another replica drains.
     pub seen: Arc<Mutex<Option<Vec<Tally>>>>,
 }
@@ -76,7 +79,12 @@ impl Drain {
         let mut away = false;
         loop {
             let now = Instant::now();
-            let next_stop = match queue.next(now) {
+            let next = if self.stop.is_cancelled() {
+                Next::Nothing
+            } else {
+                queue.next(now)
+            };
+            let next_stop = match next {
                 Next::Stop(candidate) => {
                     stops.spawn(self.stop(*candidate));
                     continue;

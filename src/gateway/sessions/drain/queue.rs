@@ -135,8 +135,8 @@ impl Queue {
                 .filter(|candidate| {
                     let key = candidate.key();
                     let free = !self.under_way.contains(&key);
-                    alive.insert(key);
-                    free
+                    // A list that was read in parts may name a session twice.
+                    alive.insert(key) && free
                 })
                 .collect();
             if !self.places.contains_key(&group) {

@@ -211,6 +211,15 @@ fn a_session_under_way_is_not_offered_again() {
     assert!(matches!(queue.next(later), Next::Stop(_)), "at once");
 }
 
+#[test]
+fn a_session_that_is_named_twice_is_stopped_once() {
+    let (mut queue, now) = (Queue::new(10.0), Instant::now());
+    let (place, per_minute, mut candidates) = wanted("a", 60_000, 2);
+    candidates.extend(candidates.clone());
+    queue.set(vec![(place, per_minute, candidates)], now);
+    assert_eq!(drained(&mut queue, now, |_, _| Ending::Done).len(), 2);
+}
+
 proptest! {
     /// Whatever the objects and their paces: everything is stopped once, and no rate is broken.
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use agentcore_invoke::Client;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::Drain;
 use crate::args::{GatewayArgs, Ledger};
@@ -38,6 +39,8 @@ pub struct Means {
     pub pool: Pool,
     /// What is counted.
     pub figures: Figures,
+    /// When cancelled, this replica drains no more.
+    pub stop: CancellationToken,
 }
 
 /// Drains and reports for ever.
@@ -68,45 +71,61 @@ pub async fn run(args: &GatewayArgs, means: Means) {
         figures: means.figures,
         rate: args.stop_rate,
         leads,
+        stop: means.stop.clone(),
         seen,
     };
     means.agents.filled().await;
     tokio::join!(
         drain.run(),
         reporter.run(),
-        compete(shared, &means.kube, &namespace, &identity, lead)
+        compete(
+            shared,
+            &means.kube,
+            &namespace,
+            &identity,
+            lead,
+            &means.stop
+        )
     );
 }
 
-/// Tells whether this replica leads. Without a shared ledger it always does.
+/// Tells whether this replica leads. Without a shared ledger it always does; with one, until it stops.
 async fn compete(
     shared: bool,
     kube: &kube::Client,
     namespace: &str,
     identity: &str,
     lead: watch::Sender<bool>,
+    stop: &CancellationToken,
 ) {
     if !shared {
         return std::future::pending().await;
     }
-    loop {
+    while !stop.is_cancelled() {
         match Lease::compete_for(LEASE_NAME, kube.clone(), namespace, identity).await {
             Ok(lease) => {
                 let mut held = lease.held();
-                while held.changed().await.is_ok() {
+                while let Some(Ok(())) = stop.run_until_cancelled(held.changed()).await {
                     let leads = *held.borrow_and_update();
                     tracing::info!(leads, "draining of sessions handed over");
                     lead.send_replace(leads);
                 }
                 lead.send_replace(false);
+                if stop.is_cancelled() {
+                    // Open streams may keep this replica for long: another one drains meanwhile.
+                    drop(held);
+                    lease.release().await;
+                }
             }
             Err(error) => {
                 let error = format!("{error:#}");
                 tracing::warn!(error, "nobody drains here; it is tried again");
             }
         }
-        tokio::time::sleep(LEASE_PAUSE).await;
+        stop.run_until_cancelled(tokio::time::sleep(LEASE_PAUSE))
+            .await;
     }
+    std::future::pending::<()>().await;
 }
 
 /// The pod that this is, where its manifest says so.

@@ -9,7 +9,8 @@ if lives and gives_way then
   local v = redis.call('HMGET', s, 'v', 't1', 'busy')
   local rests
   if in_flight > 0 then rests = gw_flight else rests = now - tonumber(v[2]) >= gw_idle end
-  if rests and (gw_busy or v[3] ~= '1') and v[1] ~= '' and version ~= '' and v[1] ~= version then
+  if rests and (gw_busy or v[3] ~= '1') and v[1] ~= '' and version ~= '' and v[1] ~= version
+    and redis.call('HEXISTS', P .. 'stale', group_of(s)) == 1 then
     retire(id, g, now)
     g = g + 1
     s = session(id, g)

@@ -1,5 +1,10 @@
 local id, now, field = ARGV[1], tonumber(ARGV[3]), 'f:' .. ARGV[4] .. ':' .. ARGV[5]
-local g = tonumber(ARGV[2]) or generation(id)
+local g = tonumber(ARGV[2])
+if not g then
+  g = generation(id)
+  -- The session that was entered may have been retired since.
+  if g > 0 and redis.call('HEXISTS', session(id, g), field) == 0 then g = g - 1 end
+end
 local s, member = session(id, g), id .. ':' .. g
 if redis.call('HDEL', s, field) == 0 then return 0 end
 redis.call('HSET', s, 't1', ARGV[3])

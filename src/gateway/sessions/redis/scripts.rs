@@ -36,7 +36,18 @@ macro_rules! scripts {
 }
 
 scripts!(
-    enter, leave, list, find, replace, survey, judge, members, retire, ended, stopped
+    enter,
+    leave,
+    list,
+    find,
+    replace,
+    survey,
+    judge,
+    stale_since,
+    members,
+    retire,
+    ended,
+    stopped
 );
 
 /// Key of a replica's sign of life.

@@ -33,7 +33,7 @@ pub struct Server {
 /// The end of a request.
 pub struct End {
     pub id: String,
-    /// None: the conversation's own.
+    /// None: the conversation's own, or the one before.
     pub generation: Option<u32>,
     pub ticket: u64,
     pub left: Left,

@@ -29,6 +29,7 @@ pub async fn a_stale_session_gives_way_by_the_rules_it_is_given(ledger: &dyn Led
         (rules(0, false, false), "2", false, true, false),
         (rules(0, false, true), "2", false, true, true),
     ];
+    ledger.judge(&[group("1")], &[]).await.unwrap();
     for (number, (give_way, version, in_flight, busy, gives)) in table.into_iter().enumerate() {
         let first = enter(ledger, &me, number, "1").await;
         ledger.leave(
@@ -56,6 +57,7 @@ pub async fn a_stale_session_gives_way_by_the_rules_it_is_given(ledger: &dyn Led
 pub async fn what_is_in_flight_goes_on_in_the_old_session(ledger: &dyn Ledger) {
     let me = owner("me");
     let first = enter(ledger, &me, 1, "1").await;
+    ledger.judge(&[group("1")], &[]).await.unwrap();
     let entry = Entry {
         birth: birth("2"),
         give_way: Some(GiveWay {
