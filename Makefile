@@ -34,6 +34,7 @@ verify: ## Fail if a generated file is not what `make generate` writes
 bench: ## Measure the gateway and the operator against a local AgentCore
 	cargo bench --locked -p agentcore-operator --bench gateway
 	cargo bench --locked -p agentcore-operator --bench operator
+	cargo bench --locked -p agentcore-operator --bench images
 
 .PHONY: image
 image: ## Build the operator's image for this machine (IMAGE=, PLATFORM=)
