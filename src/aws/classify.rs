@@ -75,6 +75,11 @@ pub fn unreadable(problem: &str, request_id: Option<&str>) -> Fault {
     }
 }
 
+/// The fault of a list whose next page is the page itself.
+pub fn endless(request_id: Option<&str>) -> Fault {
+    unreadable("nextToken repeats itself", request_id)
+}
+
 /// The fault of a request that cannot be put into AWS's form.
 pub fn unsendable(problem: &str) -> Fault {
     fault(

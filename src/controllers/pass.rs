@@ -6,6 +6,11 @@ use std::time::Duration;
 use agentcore_plan::step::{Decision, Event, Rest, Step};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
+use tracing::Instrument;
+
+use super::memory::Memories;
+use super::shard::Shard;
 
 /// More questions than this in one pass mean that the planner does not come to an end.
 const MOST_STEPS: usize = 16;
@@ -67,13 +72,56 @@ pub trait Pass: Send {
     fn report(&mut self, status: Self::Status) -> impl Future<Output = Result<(), Error>> + Send;
     /// Publishes events; one that cannot be published is logged and forgotten.
     fn publish(&self, events: Vec<Event>) -> impl Future<Output = ()> + Send;
+    /// What is left to do once the pass has ended, however it did.
+    fn tidy(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+    /// Remembers what the next pass has to know; says when it is.
+    fn remember(&self, rest: Rest) -> Action;
     /// Does it and remembers the outcome; only Kubernetes failures end the pass.
     fn act(&mut self, action: Self::Action) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
+/// One pass over one object, unless it is to be left alone for now. `gather`: what it begins with.
+pub async fn reconcile<K, P, F>(
+    object: &K,
+    shard: &Shard,
+    memories: &Memories<P::Status>,
+    controller: &'static str,
+    gather: impl FnOnce() -> F,
+) -> Result<Action, Error>
+where
+    K: Resource<DynamicType = ()>,
+    P: Pass<Status: Clone>,
+    F: Future<Output = P>,
+{
+    let span = tracing::info_span!(
+        "reconcile",
+        kind = &*K::kind(&()),
+        namespace = object.namespace(),
+        name = object.name_any(),
+        account = shard.context.policy.account,
+    );
+    shard.filled().await;
+    if let Some(later) = memories.resting(object, Timestamp::now()) {
+        return Ok(later);
+    }
+    // Boxed, and gathered inside, for thousands of passes may wait for the first list at a time.
+    Box::pin(async {
+        let metrics = shard.context.metrics.pass(controller);
+        let mut pass = gather().await;
+        let rest = drive(&mut pass).await;
+        pass.tidy().await;
+        metrics.ended(rest.as_ref().err().map(Error::reason));
+        Ok(pass.remember(rest?))
+    })
+    .instrument(span)
+    .await
+}
+
 /// Runs one pass to its rest. Reads and writes are boxed: thousands of passes wait at a time, and each would otherwise hold the room of the
 /// largest AWS call.
-pub async fn drive<P: Pass>(pass: &mut P) -> Result<Rest, Error> {
+async fn drive<P: Pass>(pass: &mut P) -> Result<Rest, Error> {
     for _ in 0..MOST_STEPS {
         let Decision {
             status,
@@ -117,8 +165,16 @@ pub fn pace_since(since: Timestamp) -> Duration {
     )
 }
 
-/// When to try again after a pass that failed.
-pub fn after_error<K: kube::ResourceExt>(object: &K, error: &Error, faults: u32) -> Action {
+/// When to try again after a pass that failed in Kubernetes: at once where the object changed meanwhile, else later.
+pub fn after_error<K: Resource, S: Clone>(
+    object: &K,
+    error: &Error,
+    memories: &Memories<S>,
+) -> Action {
+    let faults = memories.with(object, |memory| {
+        memory.faults = memory.faults.saturating_add(1);
+        memory.faults
+    });
     if error.is_race() && faults <= MOST_RACES {
         tracing::debug!(name = %object.name_any(), %error, "the object changed meanwhile");
         return Action::requeue(Duration::from_secs(1));

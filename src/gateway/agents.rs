@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use agentcore_api::runtime::{InboundAuth, ServerProtocol};
+use agentcore_api::limits::{DEFAULT_IDLE_SECONDS, DEFAULT_MAX_LIFETIME_SECONDS};
+use agentcore_api::runtime::ServerProtocol;
 use agentcore_api::sessions::Sessions;
-use agentcore_api::values::parse_duration;
+use agentcore_api::values::seconds_or;
 use agentcore_api::{AgentEndpoint, AgentRuntime, reasons};
 use agentcore_invoke::{ArnError, SessionId, Target};
 use axum::http::HeaderName;
@@ -28,10 +29,6 @@ use drive::drive;
 pub use readiness::{NotReady, Unresolved};
 use readiness::{not_seen, readiness};
 
-/// How long AgentCore lets a session rest where nothing else is said (AgentCore API).
-const IDLE_TIMEOUT: Duration = Duration::from_mins(15);
-/// How long AgentCore lets a session live where nothing else is said (AgentCore API).
-const MAX_LIFETIME: Duration = Duration::from_hours(8);
 /// Longest wait for the first list before the log says so.
 const FIRST_LIST: Duration = Duration::from_secs(30);
 
@@ -316,16 +313,13 @@ fn make<K: Resource>(
         .map(|effective| effective.server_protocol)
         .or_else(|| spec.protocol.as_ref().and_then(|one| one.server_protocol))
         .unwrap_or(ServerProtocol::Http);
-    let time = |text: Option<&String>, default| {
-        text.and_then(|text| parse_duration(text).ok())
-            .map_or(default, |seconds| Duration::from_secs(seconds.into()))
-    };
-    let auth = effective.and_then(|effective| effective.inbound_auth);
-    let jwt = auth.map_or(spec.authorizer.is_some(), |auth| auth == InboundAuth::JWT);
+    let time = |text: Option<&str>, default| Duration::from_secs(seconds_or(text, default).into());
+    let jwt = spec.wants_token(effective);
     let wished = spec.request_headers.iter().flat_map(|one| &one.allowlist);
-    let headers: Vec<&String> = match (effective, auth) {
-        (Some(effective), Some(_)) => effective.request_headers.iter().collect(),
-        _ => wished.collect(),
+    // Statuses of earlier releases say nothing of either.
+    let headers: Vec<&String> = match effective.filter(|one| one.inbound_auth.is_some()) {
+        Some(effective) => effective.request_headers.iter().collect(),
+        None => wished.collect(),
     };
     Ok(Agent {
         kind,
@@ -336,10 +330,13 @@ fn make<K: Resource>(
         session: None,
         version,
         idle_timeout: time(
-            effective.map(|one| &one.idle_runtime_session_timeout),
-            IDLE_TIMEOUT,
+            effective.map(|one| one.idle_runtime_session_timeout.as_str()),
+            DEFAULT_IDLE_SECONDS,
         ),
-        max_lifetime: time(effective.map(|one| &one.max_lifetime), MAX_LIFETIME),
+        max_lifetime: time(
+            effective.map(|one| one.max_lifetime.as_str()),
+            DEFAULT_MAX_LIFETIME_SECONDS,
+        ),
         protocol,
         jwt,
         // The schema's pattern lets only header names in.

@@ -34,6 +34,10 @@ pub const LIFECYCLE_MAX_SECONDS: u32 = 1_209_600;
 pub const DEFAULT_MAX_LIFETIME_SECONDS: u32 = 28_800;
 /// Idle time-out in seconds when the spec gives none (AgentCore: 15 minutes).
 pub const DEFAULT_IDLE_SECONDS: u32 = 900;
+/// Idle time in seconds after which a stale session is stopped when the spec gives none.
+pub const DEFAULT_DRAIN_IDLE_SECONDS: u32 = 60;
+/// Time in seconds after a roll at which a stale session is stopped whatever it does, when the spec gives none.
+pub const DEFAULT_DRAIN_DEADLINE_SECONDS: u32 = 3600;
 /// Lowest port of an agent (AgentCore API: `ServerPort`, `Port`).
 pub const PORT_MIN: i32 = 8000;
 /// Highest port of an agent (AgentCore API: `ServerPort`, `Port`).

@@ -1,13 +1,12 @@
 //! What is said of sessions in a status: the gateways' reports summed up, and the condition `SessionsCurrent`, which never touches Ready.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use agentcore_api::conditions::SESSIONS_CURRENT;
+use agentcore_api::limits::DEFAULT_DRAIN_DEADLINE_SECONDS;
 use agentcore_api::report::Entry;
-use agentcore_api::runtime::InboundAuth;
 use agentcore_api::sessions::{Coverage, OnUpdate, Sessions, SessionsStatus};
-use agentcore_api::values::parse_duration;
+use agentcore_api::values::seconds_or;
 use agentcore_api::{
     AgentEndpoint, AgentEndpointStatus, AgentRuntime, AgentRuntimeStatus, reasons,
 };
@@ -17,8 +16,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use crate::conditions::find;
 use crate::step::{Decision, Event};
 
-/// How long a drain may take where the object says nothing.
-const DEADLINE: SignedDuration = SignedDuration::from_hours(1);
 /// What stops may take beyond the deadline, at the rate of AWS, before they are called overdue.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
 /// How long stale sessions may take to end under `Stop`: what is in flight ends within an hour, AgentCore's limit of a stream.
@@ -91,7 +88,7 @@ pub fn note_runtime<R, A>(
         .and_then(|there| there.live_version.clone());
     let wish = Wish {
         spec: object.spec.sessions.as_ref(),
-        jwt: wants_token(object, status),
+        jwt: object.spec.wants_token(status.effective.as_ref()),
         live: live.as_deref(),
         generation: object.metadata.generation,
     };
@@ -116,12 +113,9 @@ pub fn note_endpoint<R, A>(
     let wish = Wish {
         spec: object.spec.sessions.as_ref(),
         jwt: runtime.is_some_and(|runtime| {
-            runtime
-                .status
-                .as_ref()
-                .map_or(runtime.spec.authorizer.is_some(), |status| {
-                    wants_token(runtime, status)
-                })
+            let status = runtime.status.as_ref();
+            let effective = status.and_then(|status| status.effective.as_ref());
+            runtime.spec.wants_token(effective)
         }),
         live: live.as_deref(),
         generation: object.metadata.generation,
@@ -132,14 +126,6 @@ pub fn note_endpoint<R, A>(
         sessions: before.and_then(|before| before.sessions.as_ref()),
     };
     status.sessions = wish.note(&mut status.conditions, events, &said, reported, now);
-}
-
-/// Whether an agent takes tokens of an issuer only: what is in force goes before what is wished for.
-fn wants_token(object: &AgentRuntime, status: &AgentRuntimeStatus) -> bool {
-    let inbound = status.effective.as_ref().and_then(|one| one.inbound_auth);
-    inbound.map_or(object.spec.authorizer.is_some(), |auth| {
-        auth == InboundAuth::JWT
-    })
 }
 
 /// What was said the last time.
@@ -300,11 +286,8 @@ impl Wish<'_> {
     }
 
     fn deadline(&self) -> SignedDuration {
-        self.spec
-            .and_then(|spec| spec.drain.as_ref()?.deadline.as_ref())
-            .and_then(|text| parse_duration(text).ok())
-            .map(|seconds| Duration::from_secs(seconds.into()))
-            .and_then(|time| SignedDuration::try_from(time).ok())
-            .unwrap_or(DEADLINE)
+        let drain = self.spec.and_then(|spec| spec.drain.as_ref());
+        let text = drain.and_then(|drain| drain.deadline.as_deref());
+        SignedDuration::from_secs(seconds_or(text, DEFAULT_DRAIN_DEADLINE_SECONDS).into())
     }
 }

@@ -27,27 +27,18 @@ impl Control {
 
     /// ListAgentRuntimes, all pages. A list that breaks off is an error: half a list would look like deletions.
     pub async fn list_runtimes(&self, lane: Lane) -> Result<Vec<ListedRuntime>, Fault> {
-        let mut entries = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
+        all_pages(move |next| async move {
             let request = self.caller.client.list_agent_runtimes();
-            let request = request.max_results(PAGE).set_next_token(next.clone());
+            let request = request.max_results(PAGE).set_next_token(next);
             let page = self
                 .caller
                 .call(Operation::ListAgentRuntimes, lane, || request.send())
                 .await?;
-            for entry in page.agent_runtimes() {
-                entries.push(read(&page, |_| convert::listed(entry))?);
-            }
-            let following = page.next_token().filter(|token| !token.is_empty());
-            if following.is_none() {
-                return Ok(entries);
-            }
-            if following == next.as_deref() {
-                return Err(endless(page.request_id()));
-            }
-            next = following.map(ToOwned::to_owned);
-        }
+            let entries = page.agent_runtimes().iter();
+            let entries = entries.map(|entry| read(&page, |_| convert::listed(entry)));
+            Page::of(entries.collect(), page.next_token(), page.request_id())
+        })
+        .await
     }
 
     /// GetAgentRuntimeEndpoint; `None` when there is no such endpoint or runtime.
@@ -67,33 +58,21 @@ impl Control {
     }
 
     async fn endpoints(&self, lane: Lane, runtime_id: &str) -> Result<Vec<Endpoint>, Fault> {
-        let mut entries = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
-            let request = self
-                .caller
-                .client
-                .list_agent_runtime_endpoints()
-                .agent_runtime_id(runtime_id);
-            let request = request.max_results(PAGE).set_next_token(next.clone());
+        all_pages(move |next| async move {
+            let request = self.caller.client.list_agent_runtime_endpoints();
+            let request = request.agent_runtime_id(runtime_id).max_results(PAGE);
+            let request = request.set_next_token(next);
             let page = self
                 .caller
                 .call(Operation::ListAgentRuntimeEndpoints, lane, || {
                     request.send()
                 })
                 .await?;
-            for entry in page.runtime_endpoints() {
-                entries.push(read(&page, |_| convert::listed_endpoint(entry))?);
-            }
-            let following = page.next_token().filter(|token| !token.is_empty());
-            if following.is_none() {
-                return Ok(entries);
-            }
-            if following == next.as_deref() {
-                return Err(endless(page.request_id()));
-            }
-            next = following.map(ToOwned::to_owned);
-        }
+            let entries = page.runtime_endpoints().iter();
+            let entries = entries.map(|entry| read(&page, |_| convert::listed_endpoint(entry)));
+            Page::of(entries.collect(), page.next_token(), page.request_id())
+        })
+        .await
     }
 
     /// ListAgentRuntimeVersions, all pages; `None` when there is no such runtime.
@@ -102,28 +81,19 @@ impl Control {
     }
 
     async fn versions(&self, lane: Lane, id: &str) -> Result<Vec<ListedVersion>, Fault> {
-        let mut entries = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
+        all_pages(move |next| async move {
             let request = self.caller.client.list_agent_runtime_versions();
             let request = request.agent_runtime_id(id).max_results(PAGE);
-            let request = request.set_next_token(next.clone());
+            let request = request.set_next_token(next);
             let page = self
                 .caller
                 .call(Operation::ListAgentRuntimeVersions, lane, || request.send())
                 .await?;
-            for entry in page.agent_runtimes() {
-                entries.push(read(&page, |_| convert::listed_version(entry))?);
-            }
-            let following = page.next_token().filter(|token| !token.is_empty());
-            if following.is_none() {
-                return Ok(entries);
-            }
-            if following == next.as_deref() {
-                return Err(endless(page.request_id()));
-            }
-            next = following.map(ToOwned::to_owned);
-        }
+            let entries = page.agent_runtimes().iter();
+            let entries = entries.map(|entry| read(&page, |_| convert::listed_version(entry)));
+            Page::of(entries.collect(), page.next_token(), page.request_id())
+        })
+        .await
     }
 
     /// ListTagsForResource of a runtime or an endpoint; `None` when it is not there.
@@ -159,7 +129,48 @@ impl Control {
     }
 }
 
-/// A list whose next page is the page itself.
-fn endless(request_id: Option<&str>) -> Fault {
-    classify::unreadable("nextToken repeats itself", request_id)
+/// One page of a list.
+struct Page<T> {
+    entries: Vec<T>,
+    /// Where the next one begins; `None`: this is the last.
+    next: Option<String>,
+    request_id: Option<String>,
+}
+
+impl<T> Page<T> {
+    fn of(
+        entries: Result<Vec<T>, Fault>,
+        next: Option<&str>,
+        request_id: Option<&str>,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            entries: entries?,
+            next: next.filter(|token| !token.is_empty()).map(str::to_owned),
+            request_id: request_id.map(str::to_owned),
+        })
+    }
+}
+
+/// All entries of a list, page by page. A list that breaks off is an error.
+async fn all_pages<T, F>(page: impl Fn(Option<String>) -> F) -> Result<Vec<T>, Fault>
+where
+    F: Future<Output = Result<Page<T>, Fault>>,
+{
+    let mut all = Vec::new();
+    let mut at = None;
+    loop {
+        let Page {
+            entries,
+            next,
+            request_id,
+        } = page(at.clone()).await?;
+        all.extend(entries);
+        if next.is_none() {
+            return Ok(all);
+        }
+        if next == at {
+            return Err(classify::endless(request_id.as_deref()));
+        }
+        at = next;
+    }
 }

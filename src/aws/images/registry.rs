@@ -6,6 +6,7 @@ use std::sync::Arc;
 use agentcore_api::reasons;
 use agentcore_plan::fault::Fault;
 use agentcore_plan::image::{Freshness, Inspected, Listing, Repository, Tagged, Trouble, Wanted};
+use aws_sdk_ecr::operation::RequestId as _;
 use aws_sdk_ecr::operation::batch_get_image::BatchGetImageOutput;
 use aws_sdk_ecr::types::{DescribeImagesFilter, ImageFailureCode, ImageIdentifier, TagStatus};
 use jiff::{SignedDuration, Timestamp};
@@ -217,10 +218,7 @@ impl Registry {
                 None => break true,
                 Some(_) if images >= MOST_IMAGES => break false,
                 Some(token) if Some(token) == next.as_deref() => {
-                    return Err(failed(classify::unreadable(
-                        "nextToken repeats itself",
-                        None,
-                    )));
+                    return Err(failed(classify::endless(page.request_id())));
                 }
                 Some(token) => next = Some(token.to_owned()),
             }

@@ -12,11 +12,9 @@ use agentcore_plan::endpoint::{self as plan, Action, Decision, Read};
 use agentcore_plan::stale_sessions::note_endpoint;
 use agentcore_plan::step::{Event, Rest};
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::runtime::controller::Action as Requeue;
-use tracing::Instrument;
 
-use super::pass::{self, Error, Pass, drive};
+use super::pass::{self, Error, Pass};
 use super::shard::Shard;
 use crate::aws::Operation;
 use gather::EndpointPass;
@@ -28,38 +26,21 @@ const CONTROLLED: &str = "AgentEndpoint";
 
 /// One pass over one AgentEndpoint.
 pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<Requeue, Error> {
-    let account = &shard.context.policy.account;
-    let span = tracing::info_span!(
-        "reconcile",
-        kind = "AgentEndpoint",
-        namespace = object.namespace(),
-        name = object.name_any(),
-        account
-    );
-    shard.filled().await;
-    if let Some(later) = shard.context.endpoints.resting(&*object, Timestamp::now()) {
-        return Ok(later);
-    }
-    // Boxed, for thousands of passes may wait for the first list at a time.
-    Box::pin(async {
-        let metrics = shard.context.metrics.pass(CONTROLLER);
-        let mut pass = EndpointPass::gather(&object, &shard).await;
-        let rest = drive(&mut pass).await;
-        metrics.ended(rest.as_ref().err().map(Error::reason));
-        Ok(pass.remember(rest?))
-    })
-    .instrument(span)
+    let gather = || EndpointPass::gather(&object, &shard);
+    pass::reconcile(
+        &*object,
+        &shard,
+        &shard.context.endpoints,
+        CONTROLLER,
+        gather,
+    )
     .await
 }
 
-/// After a Kubernetes failure: at once where the object changed meanwhile, else later.
+/// After a Kubernetes failure.
 #[allow(clippy::needless_pass_by_value)] // the signature is kube's
 pub fn on_error(object: Arc<AgentEndpoint>, error: &Error, shard: Arc<Shard>) -> Requeue {
-    let faults = shard.context.endpoints.with(&*object, |memory| {
-        memory.faults = memory.faults.saturating_add(1);
-        memory.faults
-    });
-    pass::after_error(&*object, error, faults)
+    pass::after_error(&*object, error, &shard.context.endpoints)
 }
 
 impl Pass for EndpointPass<'_> {
@@ -90,9 +71,7 @@ impl Pass for EndpointPass<'_> {
     async fn act(&mut self, action: Action) -> Result<(), Error> {
         self.perform(action).await
     }
-}
 
-impl EndpointPass<'_> {
     /// What the next pass has to know, and when it is. No inventory lists endpoints: one in transition is read at the pace of
     /// transitions.
     fn remember(&self, rest: Rest) -> Requeue {

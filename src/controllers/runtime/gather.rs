@@ -116,11 +116,12 @@ impl<'a> RuntimePass<'a> {
             Read::List | Read::Source(_) => {}
             Read::Runtime { id } => {
                 let mut answer = control.get_runtime(self.lane, &id).await;
-                if let Ok(Some(runtime)) = &mut answer {
-                    let reason = runtime.failure_reason.as_ref();
+                if let Ok(Some(runtime)) = &mut answer
+                    && let Some(text) = runtime.failure_reason.take()
+                {
                     let there = hidden_values(&self.object, &runtime.config.env);
-                    runtime.failure_reason =
-                        reason.map(|text| scrub(&self.config.input.scrub(text), there));
+                    let clean = scrub(&self.config.input.scrub(&text), there);
+                    runtime.failure_reason = Some(clean);
                 }
                 facts.runtime = Some(answer);
             }
@@ -241,16 +242,16 @@ fn unlisted_sessions() -> Fault {
 
 /// Values in AWS that the manifest does not show: those of today's Secrets, and of yesterday's.
 fn hidden_values<'a>(
-    object: &AgentRuntime,
+    object: &'a AgentRuntime,
     there: &'a BTreeMap<String, EnvValue>,
 ) -> impl Iterator<Item = &'a EnvValue> {
-    let variables = object.spec.env.iter().flatten();
-    let shown: BTreeMap<String, String> = variables
-        .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
-        .collect();
+    let shown = |name: &str, value: &EnvValue| {
+        let mut variables = object.spec.env.iter().flatten();
+        variables.any(|one| one.name == name && one.value.as_deref() == Some(value.reveal()))
+    };
     there
         .iter()
-        .filter(move |(name, value)| shown.get(*name).map(String::as_str) != Some(value.reveal()))
+        .filter(move |(name, value)| !shown(name, value))
         .map(|(_, value)| value)
 }
 

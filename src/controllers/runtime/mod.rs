@@ -12,11 +12,9 @@ use agentcore_plan::runtime::{self as plan, Action, Decision, Read};
 use agentcore_plan::stale_sessions::note_runtime;
 use agentcore_plan::step::{Event, Rest};
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::runtime::controller::Action as Requeue;
-use tracing::Instrument;
 
-use super::pass::{self, Error, Pass, drive};
+use super::pass::{self, Error, Pass};
 use super::shard::Shard;
 use super::{config, history};
 use gather::RuntimePass;
@@ -28,42 +26,22 @@ const CONTROLLED: &str = "AgentRuntime";
 
 /// One pass over one AgentRuntime.
 pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<Requeue, Error> {
-    let account = &shard.context.policy.account;
-    let span = tracing::info_span!(
-        "reconcile",
-        kind = "AgentRuntime",
-        namespace = object.namespace(),
-        name = object.name_any(),
-        account
-    );
-    shard.filled().await;
     shard.revisions.filled().await;
-    if let Some(later) = shard.context.runtimes.resting(&*object, Timestamp::now()) {
-        return Ok(later);
-    }
-    // Boxed, for thousands of passes may wait for the first list at a time.
-    Box::pin(async {
-        let metrics = shard.context.metrics.pass(CONTROLLER);
-        let mut pass = RuntimePass::gather(&object, &shard).await; // inventory only
-        let rest = drive(&mut pass).await;
-        if let Some(versions) = pass.versions() {
-            history::tidy(&shard, &pass.object, versions).await;
-        }
-        metrics.ended(rest.as_ref().err().map(Error::reason));
-        Ok(pass.remember(rest?))
-    })
-    .instrument(span)
+    let gather = || RuntimePass::gather(&object, &shard);
+    pass::reconcile(
+        &*object,
+        &shard,
+        &shard.context.runtimes,
+        CONTROLLER,
+        gather,
+    )
     .await
 }
 
-/// After a Kubernetes failure: at once where the object changed meanwhile, else later.
+/// After a Kubernetes failure.
 #[allow(clippy::needless_pass_by_value)] // the signature is kube's
 pub fn on_error(object: Arc<AgentRuntime>, error: &Error, shard: Arc<Shard>) -> Requeue {
-    let faults = shard.context.runtimes.with(&*object, |memory| {
-        memory.faults = memory.faults.saturating_add(1);
-        memory.faults
-    });
-    pass::after_error(&*object, error, faults)
+    pass::after_error(&*object, error, &shard.context.runtimes)
 }
 
 impl Pass for RuntimePass<'_> {
@@ -95,9 +73,13 @@ impl Pass for RuntimePass<'_> {
     async fn act(&mut self, action: Action) -> Result<(), Error> {
         self.perform(action).await
     }
-}
 
-impl RuntimePass<'_> {
+    async fn tidy(&self) {
+        if let Some(versions) = self.versions() {
+            history::tidy(self.shard, &self.object, versions).await;
+        }
+    }
+
     /// What the next pass has to know, and what the inventory has to watch.
     fn remember(&self, mut rest: Rest) -> Requeue {
         if self.config.asks_again {

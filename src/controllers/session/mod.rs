@@ -12,11 +12,9 @@ use agentcore_api::AgentSession;
 use agentcore_plan::session::{self as plan, Action, Decision, Read};
 use agentcore_plan::step::{Event, Rest};
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::runtime::controller::Action as Requeue;
-use tracing::Instrument;
 
-use super::pass::{self, Error, Pass, drive};
+use super::pass::{self, Error, Pass};
 use super::shard::Shard;
 use gather::SessionPass;
 
@@ -26,37 +24,21 @@ const CONTROLLER: &str = "agentsession";
 
 /// One pass over one AgentSession.
 pub async fn reconcile(object: Arc<AgentSession>, shard: Arc<Shard>) -> Result<Requeue, Error> {
-    let account = &shard.context.policy.account;
-    let span = tracing::info_span!(
-        "reconcile",
-        kind = "AgentSession",
-        namespace = object.namespace(),
-        name = object.name_any(),
-        account
-    );
-    shard.filled().await;
-    if let Some(later) = shard.context.sessions.resting(&*object, Timestamp::now()) {
-        return Ok(later);
-    }
-    Box::pin(async {
-        let metrics = shard.context.metrics.pass(CONTROLLER);
-        let mut pass = SessionPass::gather(&object, &shard);
-        let rest = drive(&mut pass).await;
-        metrics.ended(rest.as_ref().err().map(Error::reason));
-        Ok(pass.remember(rest?))
-    })
-    .instrument(span)
+    let gather = || async { SessionPass::gather(&object, &shard) };
+    pass::reconcile(
+        &*object,
+        &shard,
+        &shard.context.sessions,
+        CONTROLLER,
+        gather,
+    )
     .await
 }
 
-/// After a Kubernetes failure: at once where the object changed meanwhile, else later.
+/// After a Kubernetes failure.
 #[allow(clippy::needless_pass_by_value)] // the signature is kube's
 pub fn on_error(object: Arc<AgentSession>, error: &Error, shard: Arc<Shard>) -> Requeue {
-    let faults = shard.context.sessions.with(&*object, |memory| {
-        memory.faults = memory.faults.saturating_add(1);
-        memory.faults
-    });
-    pass::after_error(&*object, error, faults)
+    pass::after_error(&*object, error, &shard.context.sessions)
 }
 
 impl Pass for SessionPass<'_> {
@@ -83,9 +65,7 @@ impl Pass for SessionPass<'_> {
     async fn act(&mut self, action: Action) -> Result<(), Error> {
         self.perform(action).await
     }
-}
 
-impl SessionPass<'_> {
     /// When the next pass is.
     fn remember(&self, rest: Rest) -> Requeue {
         let memories = &self.shard.context.sessions;

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
+use agentcore_api::limits::{DEFAULT_DRAIN_DEADLINE_SECONDS, DEFAULT_DRAIN_IDLE_SECONDS};
 use agentcore_api::sessions::{Drain, OnUpdate, Sessions};
-use agentcore_api::values::parse_duration;
+use agentcore_api::values::seconds_or;
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::{GiveWay, Record};
 
-/// Idle time after which a stale session is stopped, where the object says nothing.
-const IDLE_AFTER: Duration = Duration::from_mins(1);
-/// Time after the roll at which it is stopped whatever it does, where the object says nothing.
-const DEADLINE: Duration = Duration::from_hours(1);
 /// Most stops a minute, where the object says nothing.
 const MAX_PER_MINUTE: u32 = 300;
 /// Between the end of what is in flight, at the deadline, and the end of the session: the caller is told before AgentCore cuts.
@@ -79,15 +76,14 @@ impl Policy {
     pub fn of(spec: Option<&Sessions>, jwt: bool) -> Self {
         let drain = spec.and_then(|spec| spec.drain.as_ref());
         let time = |text: fn(&Drain) -> &Option<String>, default| {
-            let text = drain.and_then(|drain| text(drain).as_ref());
-            text.and_then(|text| parse_duration(text).ok())
-                .map_or(default, |seconds| Duration::from_secs(seconds.into()))
+            let text = drain.and_then(|drain| text(drain).as_deref());
+            Duration::from_secs(seconds_or(text, default).into())
         };
         let wished = spec.and_then(|spec| spec.on_update).unwrap_or_default();
         Self {
             on_update: if jwt { OnUpdate::Leave } else { wished },
-            idle_after: time(|drain| &drain.idle_after, IDLE_AFTER),
-            deadline: time(|drain| &drain.deadline, DEADLINE),
+            idle_after: time(|drain| &drain.idle_after, DEFAULT_DRAIN_IDLE_SECONDS),
+            deadline: time(|drain| &drain.deadline, DEFAULT_DRAIN_DEADLINE_SECONDS),
             respect_busy: drain.and_then(|drain| drain.respect_busy).unwrap_or(true),
             max_per_minute: drain
                 .and_then(|drain| drain.max_per_minute)

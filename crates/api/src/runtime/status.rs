@@ -4,7 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CodeStatus, ImageStatus, NextCause, ServerProtocol, VersionCause, VersionsStatus};
+use super::{
+    AgentRuntimeSpec, CodeStatus, ImageStatus, NextCause, ServerProtocol, VersionCause,
+    VersionsStatus,
+};
 use crate::common::{Pending, Retry};
 use crate::sessions::SessionsStatus;
 
@@ -198,4 +201,13 @@ pub enum InboundAuth {
     IAM,
     /// A JSON web token of the configured issuer.
     JWT,
+}
+
+impl AgentRuntimeSpec {
+    /// Whether AgentCore wants callers' tokens instead of SigV4: what is in force goes before what is wished for.
+    pub fn wants_token(&self, effective: Option<&Effective>) -> bool {
+        effective
+            .and_then(|effective| effective.inbound_auth)
+            .map_or(self.authorizer.is_some(), |auth| auth == InboundAuth::JWT)
+    }
 }

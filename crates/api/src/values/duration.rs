@@ -48,3 +48,9 @@ pub fn parse_duration(text: &str) -> Result<u32, DurationError> {
         Err(DurationError::Form)
     }
 }
+
+/// Seconds of a field that the schema has checked; where it says nothing, `otherwise`.
+pub fn seconds_or(text: Option<&str>, otherwise: u32) -> u32 {
+    text.and_then(|text| parse_duration(text).ok())
+        .unwrap_or(otherwise)
+}

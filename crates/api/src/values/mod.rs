@@ -8,7 +8,7 @@ mod image;
 mod names;
 mod role;
 
-pub use duration::{DurationError, parse_duration};
+pub use duration::{DurationError, parse_duration, seconds_or};
 pub use image::{ImageRef, ImageRefError, Registry};
 pub use names::{default_endpoint_name, default_runtime_name};
 pub use role::{RoleArn, RoleArnError};

@@ -6,7 +6,7 @@ use agentcore_api::names::{FINALIZER, annotations};
 use agentcore_api::session::{
     DEFAULT_EVERY_SECONDS, NextSession, PREVIOUS_MAX, PreviousSession, SessionPhase,
 };
-use agentcore_api::values::parse_duration;
+use agentcore_api::values::seconds_or;
 use agentcore_api::{AgentSessionStatus, reasons};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -77,10 +77,8 @@ impl<'a> Pass<'a> {
     /// Time from an answer to the next keepalive.
     pub fn every(&self) -> SignedDuration {
         let keep_alive = self.view.object.spec.keep_alive.as_ref();
-        let seconds = keep_alive
-            .and_then(|one| one.every.as_deref())
-            .and_then(|text| parse_duration(text).ok());
-        SignedDuration::from_secs(seconds.unwrap_or(DEFAULT_EVERY_SECONDS).into())
+        let text = keep_alive.and_then(|one| one.every.as_deref());
+        SignedDuration::from_secs(seconds_or(text, DEFAULT_EVERY_SECONDS).into())
     }
 
     fn payload(&self) -> String {

@@ -1,7 +1,7 @@
 //! Where a session runs: what its reference leads to, or why it leads nowhere.
 
 use agentcore_api::limits::{DEFAULT_IDLE_SECONDS, DEFAULT_MAX_LIFETIME_SECONDS};
-use agentcore_api::values::parse_duration;
+use agentcore_api::values::seconds_or;
 use agentcore_api::{AgentEndpoint, AgentRuntime, reasons};
 use jiff::SignedDuration;
 
@@ -84,18 +84,16 @@ fn make(
     let (runtime_arn, version) = place.filter(|_| !going).ok_or_else(none)?;
     let status = runtime.status.as_ref();
     let effective = status.and_then(|status| status.effective.as_ref());
-    let time = |text: Option<&String>, default: u32| {
-        let seconds = text.and_then(|text| parse_duration(text).ok());
-        SignedDuration::from_secs(seconds.unwrap_or(default).into())
-    };
-    let idle = effective.map(|one| &one.idle_runtime_session_timeout);
+    let time =
+        |text: Option<&str>, default| SignedDuration::from_secs(seconds_or(text, default).into());
+    let idle = effective.map(|one| one.idle_runtime_session_timeout.as_str());
     Ok(Target {
         runtime_arn,
         qualifier,
         version,
         idle: time(idle, DEFAULT_IDLE_SECONDS),
         lifetime: time(
-            effective.map(|one| &one.max_lifetime),
+            effective.map(|one| one.max_lifetime.as_str()),
             DEFAULT_MAX_LIFETIME_SECONDS,
         ),
     })
