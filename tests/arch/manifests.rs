@@ -12,7 +12,11 @@ const OURS: &[(&str, &[&str])] = &[
     ("agentcore-api", &[]),
     ("agentcore-plan", &["agentcore-api"]),
     ("agentcore-invoke", &["agentcore-api"]),
-    ("agentcore-cli", &["agentcore-api", "agentcore-invoke"]),
+    ("agentcore-delivery", &["agentcore-api"]),
+    (
+        "agentcore-cli",
+        &["agentcore-api", "agentcore-plan", "agentcore-invoke"],
+    ),
     (
         "agentcore-operator",
         &["agentcore-api", "agentcore-plan", "agentcore-invoke"],

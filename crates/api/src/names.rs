@@ -12,6 +12,8 @@ pub mod annotations {
     pub const REQUESTED_AT: &str = "agentcore.dev/requested-at";
     /// Any new value asks for the tag of the image, or the object of the code, to be read again now.
     pub const RESOLVE_REQUESTED_AT: &str = "agentcore.dev/resolve-requested-at";
+    /// Any new value ends the sessions that run now, by the drain policy; echoed as `status.lastHandledDrain`.
+    pub const DRAIN_REQUESTED_AT: &str = "agentcore.dev/drain-requested-at";
     /// `"true"`: deleting the runtime deletes endpoints that no AgentEndpoint owns.
     pub const DELETE_ENDPOINTS: &str = "agentcore.dev/delete-endpoints";
     /// `"true"`: a stuck deletion gives up and leaves the AWS resource behind.

@@ -1,0 +1,37 @@
+//! `delivery`: writes the generated files of what is delivered beside the programs. `make generate` runs it.
+
+mod dashboards;
+mod reference;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Writes generated files below a folder that looks like the repository's root.
+#[derive(Debug, Parser)]
+#[command(name = "delivery", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Writes the Grafana dashboards of the chart.
+    Dashboards {
+        /// The folder to write below.
+        root: PathBuf,
+    },
+    /// Writes the API reference of the documentation.
+    Reference {
+        /// The folder to write below.
+        root: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Dashboards { root } => dashboards::write(&root),
+        Command::Reference { root } => reference::write(&root),
+    }
+}

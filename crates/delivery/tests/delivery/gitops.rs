@@ -1,0 +1,1 @@
+//! GitOps files: health and actions of Argo CD, the rules of kstatus, Flux.

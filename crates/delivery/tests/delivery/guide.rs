@@ -1,0 +1,1 @@
+//! The documentation: what it promises, and what it tells people to run.

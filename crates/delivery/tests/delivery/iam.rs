@@ -1,0 +1,1 @@
+//! The policies below docs/iam/ against what the programs call.

@@ -1,0 +1,1 @@
+//! The plain manifests below config/, as kubectl renders them.

@@ -1,0 +1,1 @@
+//! Alert rules and dashboards against the metrics that the programs export.

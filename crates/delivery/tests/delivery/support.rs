@@ -1,0 +1,126 @@
+//! The tools that the tests share: helm, kubectl, and clusters to try them on.
+//!
+//! helm is `$AGENTCORE_TEST_HELM`, else the one that `scripts/tools.sh helm` installs into the user's cache.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, bail, ensure};
+use testcluster::Cluster;
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+        own.ancestors()
+            .nth(2)
+            .expect("crates/delivery is two folders below the root")
+            .to_owned()
+    })
+}
+
+/// The chart's folder.
+pub fn chart() -> PathBuf {
+    root().join("charts/agentcore-operator")
+}
+
+/// Where the chart's tests install it.
+pub const NAMESPACE: &str = "agentcore-system";
+
+/// The path of a tool that `scripts/tools.sh` installs.
+fn tool(name: &str) -> PathBuf {
+    let output = Command::new(root().join("scripts/tools.sh"))
+        .arg(name)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("the script runs");
+    assert!(output.status.success(), "scripts/tools.sh {name} failed");
+    String::from_utf8(output.stdout)
+        .expect("a path in UTF-8")
+        .trim()
+        .into()
+}
+
+/// The helm program, installed by the first test that asks.
+pub fn helm_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        std::env::var_os("AGENTCORE_TEST_HELM").map_or_else(|| tool("helm"), Into::into)
+    })
+}
+
+/// What `helm template` renders of the chart.
+pub fn helm<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> anyhow::Result<String> {
+    let output = Command::new(helm_program())
+        .args(["template", "agentcore-operator"])
+        .arg(chart())
+        .args(["--namespace", NAMESPACE])
+        .args(args)
+        .output()
+        .with_context(|| format!("cannot run {}", helm_program().display()))?;
+    if !output.status.success() {
+        bail!("helm: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// kubectl on a cluster.
+pub struct Kubectl<'a>(pub &'a Cluster);
+
+impl Kubectl<'_> {
+    /// Runs it with this kubeconfig and standard input.
+    pub fn command(&self, kubeconfig: &Path, args: &[&str], input: &str) -> anyhow::Result<Output> {
+        let mut child = Command::new(self.0.kubectl())
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .arg("--cache-dir")
+            .arg(kubeconfig.with_file_name("kubectl-cache"))
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        child
+            .stdin
+            .take()
+            .context("no stdin")?
+            .write_all(input.as_bytes())?;
+        Ok(child.wait_with_output()?)
+    }
+
+    /// Its standard output, if it succeeds.
+    pub fn run(&self, args: &[&str], input: &str) -> anyhow::Result<String> {
+        let output = self.command(self.0.kubeconfig(), args, input)?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "kubectl {args:?}: {stderr}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Whether a ServiceAccount may do this, as `kubectl auth can-i` says.
+    pub fn can(&self, account: &str, question: &[&str]) -> anyhow::Result<bool> {
+        let user = format!("system:serviceaccount:{NAMESPACE}:{account}");
+        let args = [&["auth", "can-i", "--quiet", "--as", &user], question].concat();
+        Ok(self
+            .command(self.0.kubeconfig(), &args, "")?
+            .status
+            .success())
+    }
+}
+
+/// The arguments for a file of values below the chart's `ci/`.
+pub fn values(name: &str) -> [PathBuf; 2] {
+    ["--values".into(), chart().join("ci").join(name)]
+}
+
+/// A cluster with these namespaces.
+pub async fn cluster_with(namespaces: &[&str]) -> anyhow::Result<Cluster> {
+    let cluster = Cluster::start().await?;
+    for namespace in namespaces {
+        Kubectl(&cluster).run(&["create", "namespace", namespace], "")?;
+    }
+    Ok(cluster)
+}
