@@ -9,6 +9,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use agentcore_api::limits::{DEFAULT_IDLE_SECONDS, DEFAULT_MAX_LIFETIME_SECONDS};
+use agentcore_api::names::drain_request;
+use agentcore_api::report::edition;
 use agentcore_api::runtime::ServerProtocol;
 use agentcore_api::sessions::Sessions;
 use agentcore_api::values::seconds_or;
@@ -49,6 +51,8 @@ pub struct Agent {
     pub session: Option<SessionId>,
     /// Version that serves.
     pub version: Option<String>,
+    /// That version, told apart from itself before the last drain request: sessions of another edition are stale.
+    pub edition: Option<String>,
     /// How long AgentCore lets one of its sessions rest.
     pub idle_timeout: Duration,
     /// How long AgentCore lets one of its sessions live.
@@ -63,6 +67,17 @@ pub struct Agent {
     pub sessions: Policy,
     /// Whether the newest wish is live. An agent that is not Ready may serve an older version.
     pub ready: Result<(), NotReady>,
+}
+
+impl Agent {
+    /// The same after this drain request.
+    fn drained(self, request: Option<&str>) -> Self {
+        let version = self.version.as_deref();
+        Self {
+            edition: version.map(|version| edition(version, request)),
+            ..self
+        }
+    }
 }
 
 /// All agents of the watched namespaces.
@@ -259,6 +274,7 @@ impl<K: Resource<DynamicType = ()>> Made<K> {
 
 fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
     let status = object.status.clone().unwrap_or_default();
+    let drained = drain_request(object, status.last_handled_drain.as_deref());
     let place = status.arn.map(|arn| (arn, None));
     let version = status.default_endpoint.and_then(|there| there.live_version);
     make(
@@ -270,6 +286,7 @@ fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
         &status.conditions,
         object.spec.sessions.as_ref(),
     )
+    .map(|agent| agent.drained(drained))
 }
 
 fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, NotReady> {
@@ -277,6 +294,7 @@ fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, 
     // Both are written when the endpoint is made; the ARN of the endpoint says that it was.
     let place = status.arn.and(status.runtime_arn).zip(status.name);
     let place = place.map(|(arn, name)| (arn, Some(name)));
+    let drained = drain_request(object, status.last_handled_drain.as_deref());
     make(
         Kind::AgentEndpoint,
         object,
@@ -286,6 +304,7 @@ fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, 
         &status.conditions,
         object.spec.sessions.as_ref(),
     )
+    .map(|agent| agent.drained(drained))
 }
 
 /// An agent, if anything serves behind the object: it has a place, and there a version that is live.
@@ -328,6 +347,7 @@ fn make<K: Resource>(
         uid: object.uid().unwrap_or_default(),
         target: Target { arn, qualifier },
         session: None,
+        edition: version.clone(),
         version,
         idle_timeout: time(
             effective.map(|one| one.idle_runtime_session_timeout.as_str()),

@@ -1,5 +1,7 @@
 //! Finalizer, annotations and tag keys: the words that objects and AWS resources carry.
 
+use kube::ResourceExt;
+
 /// Finalizer of every kind that has something in AWS.
 pub const FINALIZER: &str = "agentcore.dev/finalizer";
 
@@ -40,4 +42,14 @@ pub mod labels {
     pub const RUNTIME_UID: &str = "agentcore.dev/runtime-uid";
     /// Version in AgentCore.
     pub const VERSION: &str = "agentcore.dev/version";
+}
+
+/// The drain request that is in force for an object: its annotation's, else the one that was taken up last. Taking the annotation away asks for
+/// nothing.
+pub fn drain_request<'a>(
+    object: &'a impl ResourceExt,
+    handled: Option<&'a str>,
+) -> Option<&'a str> {
+    let asked = object.annotations().get(annotations::DRAIN_REQUESTED_AT);
+    asked.map(String::as_str).or(handled)
 }

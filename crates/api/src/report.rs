@@ -5,6 +5,40 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// What stands between the version and the drain request in the name of an edition; in no version's name.
+const DRAINED: char = '~';
+/// Most characters of a drain request that tell one from another.
+const REQUEST_MAX: usize = 64;
+
+/// The name under which sessions are told apart: the version that they were born on, and the drain request that they came after, if
+/// any. Sessions of another edition than the one that is live are stale.
+///
+/// ```
+/// # use agentcore_api::report::{edition, version_of};
+/// assert_eq!(edition("7", None), "7");
+/// let drained = edition("7", Some("2026-11-21T12:00:00Z"));
+/// assert_ne!(drained, "7");
+/// assert_eq!(version_of(&drained), "7");
+/// ```
+pub fn edition(version: &str, drain_request: Option<&str>) -> String {
+    // A person may write anything; ledgers keep names in lists and keys of their own.
+    let plain = |c: &char| c.is_ascii_alphanumeric() || ":.-+".contains(*c);
+    let request = drain_request.unwrap_or_default().chars().filter(plain);
+    let request: String = request.take(REQUEST_MAX).collect();
+    if request.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{version}{DRAINED}{request}")
+    }
+}
+
+/// The version in the name of an edition.
+pub fn version_of(edition: &str) -> &str {
+    edition
+        .split_once(DRAINED)
+        .map_or(edition, |(version, _)| version)
+}
+
 /// How long a report counts, in seconds.
 pub const FRESH_SECONDS: i64 = 60;
 
@@ -31,7 +65,7 @@ pub struct Entry {
     pub namespace: String,
     /// Name of the object.
     pub name: String,
-    /// Sessions by the version that they were born on; an empty name where it is not known.
+    /// Sessions by the [`edition`] that they were born on; an empty name where it is not known.
     pub versions: BTreeMap<String, u32>,
     /// Stale ones that wait for their end.
     pub draining: u32,

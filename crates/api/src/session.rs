@@ -109,6 +109,9 @@ pub struct AgentSessionStatus {
     /// True after a keepalive while another version was live: a microVM that had ended by then was begun again on that one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_unsure: Option<bool>,
+    /// True after a drain was asked for, until another session has answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_wanted: Option<bool>,
     /// Name of the endpoint, in AgentCore, that the session was born with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
@@ -143,6 +146,9 @@ pub struct AgentSessionStatus {
     /// Last value of the annotation `agentcore.dev/requested-at` that was acted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,
+    /// Last value of the annotation `agentcore.dev/drain-requested-at` that was taken up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_handled_drain: Option<String>,
     /// Conditions: Ready always; Reconciling and Stalled only when True.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

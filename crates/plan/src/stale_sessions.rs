@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use agentcore_api::conditions::SESSIONS_CURRENT;
 use agentcore_api::limits::DEFAULT_DRAIN_DEADLINE_SECONDS;
-use agentcore_api::report::Entry;
+use agentcore_api::names::drain_request;
+use agentcore_api::report::{Entry, edition, version_of};
 use agentcore_api::sessions::{Coverage, OnUpdate, Sessions, SessionsStatus};
 use agentcore_api::values::seconds_or;
 use agentcore_api::{
@@ -24,7 +25,7 @@ const STREAMS: SignedDuration = SignedDuration::from_hours(1);
 /// What the reports say of one object, together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Sessions by version of birth; an empty name where it is not known.
+    /// Sessions by the edition that they were born on; an empty name where it is not known.
     pub versions: BTreeMap<String, u32>,
     /// Stale ones that wait for their end.
     pub draining: u32,
@@ -82,10 +83,13 @@ pub fn note_runtime<R, A>(
     now: Timestamp,
 ) {
     let Decision { status, events, .. } = decision;
+    let handled = status.last_handled_drain.take();
+    status.last_handled_drain = drain_request(object, handled.as_deref()).map(str::to_owned);
     let live = status
         .default_endpoint
         .as_ref()
-        .and_then(|there| there.live_version.clone());
+        .and_then(|there| there.live_version.as_deref());
+    let live = live.map(|version| edition(version, status.last_handled_drain.as_deref()));
     let wish = Wish {
         spec: object.spec.sessions.as_ref(),
         jwt: object.spec.wants_token(status.effective.as_ref()),
@@ -109,7 +113,10 @@ pub fn note_endpoint<R, A>(
     now: Timestamp,
 ) {
     let Decision { status, events, .. } = decision;
-    let live = status.live_version.clone();
+    let handled = status.last_handled_drain.take();
+    status.last_handled_drain = drain_request(object, handled.as_deref()).map(str::to_owned);
+    let live = status.live_version.as_deref();
+    let live = live.map(|version| edition(version, status.last_handled_drain.as_deref()));
     let wish = Wish {
         spec: object.spec.sessions.as_ref(),
         jwt: runtime.is_some_and(|runtime| {
@@ -128,6 +135,16 @@ pub fn note_endpoint<R, A>(
     status.sessions = wish.note(&mut status.conditions, events, &said, reported, now);
 }
 
+/// Sessions by version, whatever drain request they came after.
+fn by_version(editions: &BTreeMap<String, u32>) -> BTreeMap<String, u32> {
+    let mut versions = BTreeMap::<String, u32>::new();
+    for (edition, count) in editions.iter().filter(|(name, _)| !name.is_empty()) {
+        let sum = versions.entry(version_of(edition).to_owned()).or_default();
+        *sum = sum.saturating_add(*count);
+    }
+    versions
+}
+
 /// What was said the last time.
 struct Said<'a> {
     conditions: &'a [Condition],
@@ -138,6 +155,7 @@ struct Said<'a> {
 struct Wish<'a> {
     spec: Option<&'a Sessions>,
     jwt: bool,
+    /// The edition that is live.
     live: Option<&'a str>,
     generation: Option<i64>,
 }
@@ -220,12 +238,7 @@ impl Wish<'_> {
             stopped: known.stopped,
             failed,
             oldest_stale_since: known.oldest_stale_since.clone().filter(|_| stale > 0),
-            by_version: known
-                .versions
-                .iter()
-                .filter(|(version, _)| !version.is_empty())
-                .map(|(version, count)| (version.clone(), *count))
-                .collect(),
+            by_version: by_version(&known.versions),
             coverage: Coverage::Gateway,
         }
     }

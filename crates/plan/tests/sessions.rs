@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
-use agentcore_api::report::Entry;
+use agentcore_api::names::annotations;
+use agentcore_api::report::{Entry, edition};
 use agentcore_api::sessions::Coverage;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentRuntimeStatus};
 use agentcore_plan::stale_sessions::{Known, Reported, note_endpoint, note_runtime};
@@ -111,6 +112,37 @@ fn reports_of_all_replicas_are_summed() {
         })
     );
     assert_eq!(said, "False Draining");
+}
+
+#[test]
+fn sessions_from_before_a_drain_request_are_stale_whatever_their_version() {
+    let mut object = runtime(&json!({}));
+    let reported = |count| {
+        known(&[entry(
+            &[("2", 2), (&edition("2", Some("noon")), count)],
+            &json!({}),
+        )])
+    };
+    let sums = |object: &AgentRuntime, count| {
+        let status = said(object, &reported(count), 0).0;
+        let sessions = status.sessions.unwrap();
+        assert_eq!(sessions.by_version["2"], 2 + count);
+        (
+            (sessions.stale, sessions.current),
+            status.last_handled_drain,
+        )
+    };
+    assert_eq!(sums(&object, 0), ((0, 2), None));
+    let asked = [(
+        annotations::DRAIN_REQUESTED_AT.to_owned(),
+        "noon".to_owned(),
+    )];
+    object.metadata.annotations = Some(asked.into());
+    assert_eq!(sums(&object, 1), ((2, 1), Some("noon".to_owned())));
+    // Taken away after it was taken up: nothing changes.
+    object.metadata.annotations = None;
+    object.status.as_mut().unwrap().last_handled_drain = Some("noon".to_owned());
+    assert_eq!(sums(&object, 1), ((2, 1), Some("noon".to_owned())));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The caller's sessions: which there are, and an end to one.
 
+use agentcore_api::report::version_of;
 use agentcore_invoke::{Error, SessionId, Target};
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode};
@@ -35,7 +36,7 @@ pub async fn list(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Respons
                 "sessionId": record.conversation.as_str(),
                 "upstreamSessionId": upstream.as_str(),
                 "endpoint": record.birth.qualifier.as_deref().unwrap_or("DEFAULT"),
-                "version": record.birth.version.as_deref(),
+                "version": record.birth.version.as_deref().map(version_of),
                 "startedAt": record.started_at.to_string(),
                 "lastUsedAt": record.last_used_at.to_string(),
                 "inFlight": record.in_flight,

@@ -30,7 +30,7 @@ pub struct Owner {
 pub struct Birth {
     /// Endpoint that it was first called through; none means DEFAULT.
     pub qualifier: Option<String>,
-    /// Version that the endpoint served then, where it is known.
+    /// [Edition](agentcore_api::report::edition) of the version that the endpoint served then, where it is known.
     pub version: Option<Arc<str>>,
     /// How long AgentCore lets a session rest.
     pub idle_timeout: Duration,
@@ -66,7 +66,7 @@ pub struct Group {
     pub namespace: Arc<str>,
     /// Its name.
     pub name: Arc<str>,
-    /// The version; none where it was not known.
+    /// The version, or rather its edition; none where it was not known.
     pub version: Option<Arc<str>>,
 }
 
@@ -145,7 +145,7 @@ pub struct Entered {
     pub generation: u32,
     /// Whether it begins with this request, as far as the ledger knows.
     pub started: bool,
-    /// Version that it was born on, where it is known.
+    /// Edition that it was born on, where it is known.
     pub version: Option<Arc<str>>,
     /// Tells this request from others, for its end.
     pub ticket: u64,

@@ -103,6 +103,9 @@ pub struct AgentRuntimeStatus {
     /// Last value of the annotation `agentcore.dev/requested-at` that was acted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,
+    /// Last value of the annotation `agentcore.dev/drain-requested-at` that was taken up: sessions that began before it are stale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_handled_drain: Option<String>,
     /// What is known of sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<SessionsStatus>,

@@ -157,6 +157,7 @@ impl<'a> Pass<'a> {
             pending: old.pending,
             retry: old.retry,
             last_handled_request: old.last_handled_request,
+            last_handled_drain: old.last_handled_drain,
             conditions: old.conditions,
             ..AgentEndpointStatus::default()
         };

@@ -169,6 +169,7 @@ impl<'a> Pass<'a> {
             // What was asked for may be what is found next.
             next_cause: old.next_cause,
             last_handled_request: old.last_handled_request,
+            last_handled_drain: old.last_handled_drain,
             conditions: old.conditions,
             image: old.image,
             code: old.code,

@@ -18,10 +18,11 @@ pub(super) fn plan(mut pass: Pass<'_>) -> Decision {
     }
     pass.retire_next();
     pass.retire_serving();
-    let jwt = pass
-        .view
-        .runtime
-        .is_some_and(|runtime| runtime.spec.authorizer.is_some());
+    let jwt = pass.view.runtime.is_some_and(|runtime| {
+        let status = runtime.status.as_ref();
+        let effective = status.and_then(|status| status.effective.as_ref());
+        runtime.spec.wants_token(effective)
+    });
     if jwt && !pass.status.previous.is_empty() {
         return left_behind(pass, "the runtime refuses the operator's signature");
     }

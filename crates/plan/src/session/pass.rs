@@ -74,6 +74,16 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// A person asked for a drain, and nothing has taken it up yet: the session that serves is to be replaced.
+    pub fn handle_drain(&mut self) {
+        let request = self.annotation(annotations::DRAIN_REQUESTED_AT).cloned();
+        if request.is_none() || request == self.status.last_handled_drain {
+            return;
+        }
+        self.status.last_handled_drain = request;
+        self.status.drain_wanted = self.status.session_id.is_some().then_some(true);
+    }
+
     /// Time from an answer to the next keepalive.
     pub fn every(&self) -> SignedDuration {
         let keep_alive = self.view.object.spec.keep_alive.as_ref();
@@ -183,6 +193,7 @@ impl<'a> Pass<'a> {
             next: status.next,
             previous: status.previous,
             last_handled_request: status.last_handled_request,
+            last_handled_drain: status.last_handled_drain,
             conditions: status.conditions,
             ..AgentSessionStatus::default()
         };

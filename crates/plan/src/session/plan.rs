@@ -39,6 +39,8 @@ enum Wanted {
     First,
     /// The endpoint moved to another version, or was made anew.
     Version,
+    /// A person asked for a drain.
+    Drain,
     /// The one that serves is near the end of its life.
     Age,
     /// The one that serves does not answer.
@@ -48,6 +50,7 @@ enum Wanted {
 fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     let mut pass = Pass::new(view, now);
     pass.handle_request();
+    pass.handle_drain();
     let deleting = view.object.metadata.deletion_timestamp.is_some();
     let theirs = pass.status.in_use().next();
     if let Some(verdict) = theirs.and_then(|(arn, _)| elsewhere(account(arn), view.policy)) {
@@ -111,6 +114,9 @@ fn wanted(pass: &Pass<'_>, target: &Target) -> Option<Wanted> {
     if !same || status.version_unsure == Some(true) {
         return Some(Wanted::Version);
     }
+    if status.drain_wanted == Some(true) {
+        return Some(Wanted::Drain);
+    }
     if replace_at(pass).is_some_and(|at| at <= pass.now) {
         return Some(Wanted::Age);
     }
@@ -165,6 +171,9 @@ fn prepare(pass: &mut Pass<'_>, target: &Target, why: Wanted) {
         ),
         Wanted::Version => {
             format!("a session begins on version {version}; the one on version {born} goes after")
+        }
+        Wanted::Drain => {
+            format!("a session begins on version {version}, for a drain was asked for")
         }
         Wanted::Age => {
             format!("a session begins on version {version}, for the other one's life ends")

@@ -1,5 +1,6 @@
 //! Whatever happened: after a quiet time one session of the live version answers, and no other one runs.
 
+use agentcore_api::names::annotations;
 use agentcore_plan::fault::Class;
 use proptest::prelude::*;
 
@@ -20,6 +21,7 @@ enum Happening {
     /// Somebody stops the session, or its process dies.
     Dies,
     Edit,
+    DrainAsked(u8),
     Suspend(bool),
     TargetGone,
     RuntimeAnew,
@@ -46,6 +48,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (1..6_u32).prop_map(Happening::BrokenVersion),
         2 => Just(Happening::Dies),
         1 => Just(Happening::Edit),
+        1 => any::<u8>().prop_map(Happening::DrainAsked),
         1 => any::<bool>().prop_map(Happening::Suspend),
         1 => Just(Happening::TargetGone),
         1 => Just(Happening::RuntimeAnew),
@@ -76,6 +79,9 @@ fn happen(world: &mut World, what: &Happening) {
                 Crash::AfterCall
             });
             world.run(1);
+        }
+        Happening::DrainAsked(number) => {
+            world.annotate(annotations::DRAIN_REQUESTED_AT, &number.to_string());
         }
         Happening::Fault(class, after) => world.faults.push_back((*class, *after)),
         Happening::Agent(code) => world.agent = Agent::Answers(*code),

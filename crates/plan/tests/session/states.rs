@@ -335,6 +335,22 @@ fn a_request_asks_at_once_what_would_have_waited() {
 }
 
 #[test]
+fn a_drain_request_replaces_the_session_once() {
+    let mut world = ready();
+    let old = world.status().session_id.unwrap();
+    world.annotate(annotations::DRAIN_REQUESTED_AT, "now");
+    world.run(5);
+    let status = world.status();
+    let new = status.session_id.clone().unwrap();
+    assert_ne!(old, new);
+    assert_eq!(world.calls, [("Invoke", new.clone()), ("Stop", old)]);
+    assert_eq!(status.last_handled_drain.as_deref(), Some("now"));
+    assert!(status.drain_wanted.is_none() && world.is_ready());
+    world.run(600);
+    assert_eq!(world.status().session_id, Some(new), "{}", world.tail());
+}
+
+#[test]
 fn an_edit_of_the_keepalive_keeps_the_session() {
     let mut world = ready();
     let id = world.status().session_id;

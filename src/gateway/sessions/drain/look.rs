@@ -20,7 +20,7 @@ use crate::gateway::sessions::policy::{self, Verdict, is_stale};
 pub struct Tally {
     /// The object: a group of no version.
     pub place: Group,
-    /// How many there are by version of birth; an empty name where it is not known.
+    /// How many there are by edition of birth; an empty name where it is not known.
     pub versions: BTreeMap<Arc<str>, u32>,
     /// How many run another version than the one that serves, or were replaced.
     pub stale: u32,
@@ -178,7 +178,7 @@ impl Place {
         let live = self
             .agent
             .as_ref()
-            .and_then(|agent| agent.version.as_deref());
+            .and_then(|agent| agent.edition.as_deref());
         is_stale(group.version.as_deref(), live)
     }
 }
@@ -196,7 +196,7 @@ fn agent(agents: &Agents, group: &Group) -> Option<Arc<Agent>> {
 /// What serves an object now.
 fn live(place: &Group, agent: &Agent) -> Group {
     Group {
-        version: agent.version.as_deref().map(Into::into),
+        version: agent.edition.as_deref().map(Into::into),
         ..place.clone()
     }
 }

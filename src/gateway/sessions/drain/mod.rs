@@ -8,6 +8,7 @@ pub mod start;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentcore_api::report::version_of;
 use agentcore_invoke::{Auth, Client, Error};
 use axum::http::StatusCode;
 use futures::FutureExt as _;
@@ -206,7 +207,7 @@ async fn stop(
         Ok(()) => (Ending::Done, "stopped"),
         Err(failed) => judged(&failed.error),
     };
-    let version = record.birth.version.as_deref();
+    let version = record.birth.version.as_deref().map(version_of);
     let (kind, namespace, name) = (owner.kind.as_str(), &*owner.namespace, &*owner.name);
     let reason = reason.as_str();
     match stopped {
