@@ -44,12 +44,13 @@ pub mod labels {
     pub const VERSION: &str = "agentcore.dev/version";
 }
 
-/// The drain request that is in force for an object: its annotation's, else the one that was taken up last. Taking the annotation away asks for
-/// nothing.
+/// The drain request that is in force for an object: its annotation's, else the one that was taken up last. Taking the annotation away, or
+/// leaving it empty, asks for nothing.
 pub fn drain_request<'a>(
     object: &'a impl ResourceExt,
     handled: Option<&'a str>,
 ) -> Option<&'a str> {
     let asked = object.annotations().get(annotations::DRAIN_REQUESTED_AT);
-    asked.map(String::as_str).or(handled)
+    let asked = asked.map(String::as_str);
+    asked.filter(|value| !value.is_empty()).or(handled)
 }

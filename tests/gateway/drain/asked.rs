@@ -38,7 +38,7 @@ async fn a_drain_request_ends_what_runs_once_and_the_version_stays() {
     })
     .await;
 
-    // Taking the annotation away asks for nothing.
+    // Taking the annotation away, or emptying it, asks for nothing.
     front
         .rig
         .annotate_runtime("support", DRAIN_REQUESTED_AT, "")

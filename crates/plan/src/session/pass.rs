@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agentcore_api::names::{FINALIZER, annotations};
+use agentcore_api::names::{FINALIZER, annotations, drain_request};
 use agentcore_api::session::{
     DEFAULT_EVERY_SECONDS, NextSession, PREVIOUS_MAX, PreviousSession, SessionPhase,
 };
@@ -76,8 +76,9 @@ impl<'a> Pass<'a> {
 
     /// A person asked for a drain, and nothing has taken it up yet: the session that serves is to be replaced.
     pub fn handle_drain(&mut self) {
-        let request = self.annotation(annotations::DRAIN_REQUESTED_AT).cloned();
-        if request.is_none() || request == self.status.last_handled_drain {
+        let handled = self.status.last_handled_drain.as_deref();
+        let request = drain_request(self.view.object, handled).map(str::to_owned);
+        if request == self.status.last_handled_drain {
             return;
         }
         self.status.last_handled_drain = request;
