@@ -35,6 +35,7 @@ bench: ## Measure the gateway and the operator against a local AgentCore
 	cargo bench --locked -p agentcore-operator --bench gateway
 	cargo bench --locked -p agentcore-operator --bench operator
 	cargo bench --locked -p agentcore-operator --bench images
+	cargo bench --locked -p agentcore-operator --bench sessions
 
 .PHONY: image
 image: ## Build the operator's image for this machine (IMAGE=, PLATFORM=)

@@ -2,11 +2,29 @@
 
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client};
+use kube::client::ClientBuilder;
+use kube::{Api, Client, Config};
+use tower::limit::ConcurrencyLimitLayer;
+
+/// Requests under way at a time; a watch counts until it has begun. Each takes a connection of its own, which stays for a while: 40 KB
+/// here with TLS, and more at the API server.
+const AT_ONCE: usize = 32;
 
 /// Connects by KUBECONFIG or the in-cluster account.
 pub async fn connect() -> anyhow::Result<Client> {
-    Client::try_default().await.context(
+    let builder = ClientBuilder::try_from(config().await?)?;
+    Ok(builder
+        .with_layer(&ConcurrencyLimitLayer::new(AT_ONCE))
+        .build())
+}
+
+/// Connects once more, for leases: what waits for a slow answer must not keep them from being renewed.
+pub async fn connect_for_leases() -> anyhow::Result<Client> {
+    Ok(Client::try_from(config().await?)?)
+}
+
+async fn config() -> anyhow::Result<Config> {
+    Config::infer().await.context(
         "cannot find a Kubernetes cluster (KUBECONFIG, ~/.kube/config or in-cluster account)",
     )
 }

@@ -58,7 +58,7 @@ async fn lead(
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let (kube, context) = tokio::select! {
+    let context = tokio::select! {
         connected = connect(args, metrics) => connected?,
         () = stop.cancelled() => return Ok(()),
     };
@@ -75,6 +75,7 @@ async fn lead(
         .lease_identity
         .clone()
         .unwrap_or_else(lease::default_identity);
+    let kube = client::connect_for_leases().await?;
     let mut lease = Lease::compete(kube, &namespace, &identity).await?;
     tracing::info!(%namespace, %identity, "waiting for the lease");
     tokio::select! {
@@ -94,12 +95,11 @@ async fn lead(
 async fn connect(
     args: &ControllerArgs,
     metrics: &Arc<Metrics>,
-) -> anyhow::Result<(kube::Client, Arc<Context>)> {
+) -> anyhow::Result<Arc<Context>> {
     let kube = client::connect().await?;
     let rates = Rates::new(args.aws_rates.iter().cloned())?;
     let aws = Aws::connect(rates, metrics.clone(), args.region.clone()).await?;
-    let context = Context::new(args, kube.clone(), aws, metrics.clone()).await?;
-    Ok((kube, context))
+    Context::new(args, kube, aws, metrics.clone()).await
 }
 
 /// Runs the controllers until `stop`, then lets what is under way end.

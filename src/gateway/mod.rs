@@ -138,7 +138,7 @@ async fn serve(
     let draining = drain::start::run(
         args,
         drain::start::Means {
-            kube,
+            kube: client::connect_for_leases().await?,
             sessions: gateway.sessions.clone(),
             agents: gateway.agents.clone(),
             client: gateway.client.clone(),
