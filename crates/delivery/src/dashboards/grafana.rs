@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::model::{Dashboard, Kind, Panel, Variable};
+use super::model::{Dashboard, Kind, Limits, Panel, Variable};
 
 /// Version of Grafana's own format.
 const SCHEMA_VERSION: u32 = 42;
@@ -107,12 +107,16 @@ fn targets(panel: &Panel) -> Vec<Value> {
 }
 
 fn defaults(panel: &Panel) -> Value {
-    let steps = match panel.thresholds {
-        None => json!([{"color": "text", "value": null}]),
-        Some((yellow, red)) => json!([
+    let steps = match panel.limits {
+        Limits::None => json!([{"color": "text", "value": null}]),
+        Limits::Below(yellow, red) => json!([
             {"color": "green", "value": null},
             {"color": "yellow", "value": yellow},
             {"color": "red", "value": red},
+        ]),
+        Limits::AtLeast(least) => json!([
+            {"color": "red", "value": null},
+            {"color": "green", "value": least},
         ]),
     };
     let mut defaults = json!({
@@ -122,7 +126,7 @@ fn defaults(panel: &Panel) -> Value {
     });
     if panel.kind == Kind::Lines {
         defaults["min"] = json!(0);
-        let drawn = panel.thresholds.is_some();
+        let drawn = limited(panel);
         defaults["custom"] = json!({
             "drawStyle": "line", "lineWidth": 1, "fillOpacity": if panel.stacked { 30 } else { 10 }, "showPoints": "never",
             "stacking": {"mode": if panel.stacked { "normal" } else { "none" }, "group": "A"},
@@ -139,10 +143,14 @@ fn defaults(panel: &Panel) -> Value {
     defaults
 }
 
+fn limited(panel: &Panel) -> bool {
+    !matches!(panel.limits, Limits::None)
+}
+
 fn options(panel: &Panel) -> Value {
     match panel.kind {
         Kind::Stat => json!({
-            "colorMode": if panel.thresholds.is_some() { "background" } else { "value" }, "graphMode": "none", "justifyMode": "auto", "textMode": "value", "orientation": "auto",
+            "colorMode": if limited(panel) { "background" } else { "value" }, "graphMode": "none", "justifyMode": "auto", "textMode": "value", "orientation": "auto",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": false},
         }),
         Kind::Lines => json!({

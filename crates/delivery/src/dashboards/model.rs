@@ -43,6 +43,17 @@ pub enum Kind {
     Table,
 }
 
+/// Which figures are good.
+#[derive(Clone, Copy)]
+pub enum Limits {
+    /// Nobody knows.
+    None,
+    /// Those below the first; from it on it is yellow, from the second on red.
+    Below(f64, f64),
+    /// Those from this on; below it is red.
+    AtLeast(f64),
+}
+
 /// A panel.
 pub struct Panel {
     /// Title.
@@ -57,8 +68,8 @@ pub struct Panel {
     pub height: u32,
     /// Unit, as Grafana names it.
     pub unit: &'static str,
-    /// From which figure on it is yellow, and red; a figure below the first is green.
-    pub thresholds: Option<(f64, f64)>,
+    /// Which figures are good.
+    pub limits: Limits,
     /// What it asks, and the legend of the answer; in a table the column's name.
     pub queries: Vec<(String, &'static str)>,
     /// Whether lines stand on each other.
@@ -79,7 +90,7 @@ impl Panel {
             width,
             height: 0,
             unit: "short",
-            thresholds: None,
+            limits: Limits::None,
             queries: Vec::new(),
             stacked: false,
         }
@@ -104,7 +115,15 @@ impl Panel {
     /// Yellow and red from these figures on.
     pub fn warns(self, yellow: f64, red: f64) -> Self {
         Self {
-            thresholds: Some((yellow, red)),
+            limits: Limits::Below(yellow, red),
+            ..self
+        }
+    }
+
+    /// Red below this figure.
+    pub fn wants(self, least: f64) -> Self {
+        Self {
+            limits: Limits::AtLeast(least),
             ..self
         }
     }

@@ -69,7 +69,8 @@ fn now() -> Vec<Panel> {
             "Leaders",
             "Replicas of the controller that act. One is right; none means that nothing is reconciled.",
         )
-        .query("sum(agentcore_leader)", ""),
+        .query("sum(agentcore_leader)", "")
+        .wants(1.0),
         stat(
             "Passes under way",
             "Objects in a pass, those that wait for AWS or a rate limit included.",
