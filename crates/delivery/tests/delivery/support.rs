@@ -205,9 +205,6 @@ impl Operator {
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
-
-    /// Ends it.
-    pub fn stop(self) {}
 }
 
 impl Drop for Operator {

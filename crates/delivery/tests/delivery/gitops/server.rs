@@ -134,6 +134,94 @@ fn settled(object: &Value) -> bool {
         && status("Reconciling").is_none()
 }
 
+/// What people wrote is theirs; the operator owns the status and its finalizer.
+fn owned_by_people(object: &Value) {
+    let within = format!(
+        "{} {}/{}",
+        object["kind"], object["metadata"]["namespace"], object["metadata"]["name"]
+    );
+    let managers = object["metadata"]["managedFields"].as_array().unwrap();
+    let (people, ours): (Vec<_>, Vec<_>) = managers
+        .iter()
+        .partition(|it| it["manager"].as_str().unwrap().starts_with("kubectl"));
+    assert!(
+        people
+            .iter()
+            .any(|it| it["fieldsV1"].get("f:spec").is_some()),
+        "{within}"
+    );
+    assert!(
+        ours.iter()
+            .any(|it| it["fieldsV1"].get("f:status").is_some()),
+        "{within}"
+    );
+    for manager in ours {
+        let fields = manager["fieldsV1"].as_object().unwrap();
+        let more: Vec<_> = fields
+            .keys()
+            .filter(|it| !["f:status", "f:metadata"].contains(&it.as_str()))
+            .collect();
+        assert!(
+            more.is_empty(),
+            "{within}: {} owns {more:?}",
+            manager["manager"]
+        );
+        let metadata = fields.get("f:metadata").and_then(Value::as_object);
+        let more: Vec<_> = metadata
+            .into_iter()
+            .flat_map(|it| it.keys())
+            .filter(|it| *it != "f:finalizers")
+            .collect();
+        assert!(
+            more.is_empty(),
+            "{within}: {} owns {more:?} of metadata",
+            manager["manager"]
+        );
+    }
+}
+
+/// A second apply of a manifest changes nothing.
+fn applied_again(
+    kubectl: &Kubectl<'_>,
+    way: &str,
+    command: &[&str],
+    manifest: &str,
+) -> anyhow::Result<()> {
+    let facts = || -> anyhow::Result<_> {
+        let objects = objects(kubectl, &["-f", "-"], manifest)?;
+        let fact = |name: &str| -> Vec<_> {
+            objects
+                .iter()
+                .map(|it| it["metadata"][name].clone())
+                .collect()
+        };
+        Ok((fact("generation"), fact("resourceVersion")))
+    };
+    let begun = Instant::now();
+    // The operator may write a status between the two looks.
+    loop {
+        let before = facts()?;
+        let plain: Vec<_> = command
+            .iter()
+            .copied()
+            .filter(|it| !it.starts_with("--output"))
+            .collect();
+        let said = kubectl.run(&plain, manifest)?;
+        let word = if way == "client" {
+            " unchanged"
+        } else {
+            " serverside-applied"
+        };
+        assert!(said.lines().all(|line| line.ends_with(word)), "{said}");
+        let after = facts()?;
+        assert_eq!(before.0, after.0, "a new generation");
+        if before.1 == after.1 {
+            return Ok(());
+        }
+        ensure!(begun.elapsed() < PATIENCE, "every apply changes it");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_spec_belongs_to_the_operator_and_a_second_apply_of_each_example_changes_nothing()
 -> anyhow::Result<()> {
@@ -174,94 +262,12 @@ async fn no_spec_belongs_to_the_operator_and_a_second_apply_of_each_example_chan
     })
     .await?;
 
-    for object in &all {
-        let within = format!(
-            "{} {}/{}",
-            object["kind"], object["metadata"]["namespace"], object["metadata"]["name"]
-        );
-        let managers = object["metadata"]["managedFields"].as_array().unwrap();
-        let (people, ours): (Vec<_>, Vec<_>) = managers
-            .iter()
-            .partition(|it| it["manager"].as_str().unwrap().starts_with("kubectl"));
-        assert!(
-            people
-                .iter()
-                .any(|it| it["fieldsV1"].get("f:spec").is_some()),
-            "{within}"
-        );
-        assert!(
-            ours.iter()
-                .any(|it| it["fieldsV1"].get("f:status").is_some()),
-            "{within}"
-        );
-        for manager in ours {
-            let fields = manager["fieldsV1"].as_object().unwrap();
-            let more: Vec<_> = fields
-                .keys()
-                .filter(|it| !["f:status", "f:metadata"].contains(&it.as_str()))
-                .collect();
-            assert!(
-                more.is_empty(),
-                "{within}: {} owns {more:?}",
-                manager["manager"]
-            );
-            let metadata = fields.get("f:metadata").and_then(Value::as_object);
-            let more: Vec<_> = metadata
-                .into_iter()
-                .flat_map(|it| it.keys())
-                .filter(|it| *it != "f:finalizers")
-                .collect();
-            assert!(
-                more.is_empty(),
-                "{within}: {} owns {more:?} of metadata",
-                manager["manager"]
-            );
-        }
-    }
-
+    all.iter().for_each(owned_by_people);
     for (way, command, file, manifest) in applied {
         let within = format!("{way} {}", file.display());
-        let facts = || -> anyhow::Result<_> {
-            let objects = objects(&kubectl, &["-f", "-"], &manifest)?;
-            let fact = |name: &str| -> Vec<_> {
-                objects
-                    .iter()
-                    .map(|it| it["metadata"][name].clone())
-                    .collect()
-            };
-            Ok((fact("generation"), fact("resourceVersion")))
-        };
-        let begun = Instant::now();
-        // The operator may write a status between the two looks.
-        loop {
-            let before = facts()?;
-            let plain: Vec<_> = command
-                .iter()
-                .copied()
-                .filter(|it| !it.starts_with("--output"))
-                .collect();
-            let said = kubectl.run(&plain, &manifest)?;
-            let word = if way == "client" {
-                " unchanged"
-            } else {
-                " serverside-applied"
-            };
-            assert!(
-                said.lines().all(|line| line.ends_with(word)),
-                "{within}: {said}"
-            );
-            let after = facts()?;
-            assert_eq!(before.0, after.0, "{within}: a new generation");
-            if before.1 == after.1 {
-                break;
-            }
-            ensure!(
-                begun.elapsed() < PATIENCE,
-                "{within}: every apply changes it"
-            );
-        }
+        applied_again(&kubectl, way, command, &manifest).context(within)?;
     }
-    operator.stop();
+    drop(operator);
     cluster.stop().await
 }
 
@@ -307,6 +313,6 @@ async fn passes_of_the_controller_are_spans_where_the_environment_names_a_collec
                 .context("the collector ended")?,
         );
     }
-    operator.stop();
+    drop(operator);
     cluster.stop().await
 }

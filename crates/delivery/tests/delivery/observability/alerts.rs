@@ -9,6 +9,9 @@ use super::promql::{Exported, answered};
 use super::{read, run_promtool};
 use crate::support::{helm, root};
 
+/// Makes an alert wrong.
+type Spoil = fn(&mut Value);
+
 /// Everything that has an alert.
 const ALL: &[&str] = &[
     "--set=clusterId=a",
@@ -81,7 +84,7 @@ fn every_alert_fires_when_it_should_and_only_then() {
 
 #[test]
 fn the_unit_tests_notice_an_alert_that_never_fires_one_that_always_does_and_one_that_is_late() {
-    let wrong: [(&str, fn(&mut Value)); 3] = [
+    let wrong: [(&str, Spoil); 3] = [
         ("never", |alert| alert["expr"] = "vector(1) == 2".into()),
         ("always", |alert| {
             alert["expr"] = "vector(1)".into();

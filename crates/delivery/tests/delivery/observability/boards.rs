@@ -70,6 +70,7 @@ fn the_files_are_what_their_source_says() {
 #[test]
 fn prometheus_takes_every_query_and_the_programs_export_what_it_names() {
     let (exported, boards) = (Exported::read(), boards());
+    let variable = Regex::new(r"\$\w+").unwrap();
     let mut rules = Vec::new();
     for (within, panel) in panels(&boards) {
         assert!(!list(panel, "targets").is_empty(), "{within}: asks nothing");
@@ -77,10 +78,7 @@ fn prometheus_takes_every_query_and_the_programs_export_what_it_names() {
             let query = text(target, "expr");
             assert_eq!(exported.faults(query), Vec::<String>::new(), "{within}");
             let query = query.replace("$__rate_interval", "5m");
-            let query = Regex::new(r"\$\w+")
-                .unwrap()
-                .replace_all(&query, ".*")
-                .into_owned();
+            let query = variable.replace_all(&query, ".*").into_owned();
             rules.push(
                 serde_json::json!({"record": format!("query:{}", rules.len()), "expr": query}),
             );
