@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes the generated files below the given folder: crds/*.yaml, and the same in the chart, where they can be turned off.
+# Writes the generated files below the given folder: crds/*.yaml, and the same in the chart, where they can be turned off; the chart's dashboards; Argo
+# CD's settings.
 #
 #   scripts/generate.sh DIR
 set -euo pipefail
@@ -32,3 +33,6 @@ for crd in "$out"/crds/*.yaml; do
     echo '{{- end }}'
   } >"$templates/${crd##*/}"
 done
+
+cargo run --quiet --locked -p agentcore-delivery -- dashboards "$out"
+cargo run --quiet --locked -p agentcore-delivery -- argo-cd "$out"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that proves the product, from a fresh clone: builds, warms what the tests share, runs the tests, runs the demo once.
 #
-# Needs Rust with a C compiler, Go, Python 3 with pip, curl, redis-server, and the package registries of Rust, Go and Python. helm and the programs of
+# Needs Rust with a C compiler, Go, Python 3 with pip, curl, redis-server, promtool, and the package registries of Rust, Go and Python. helm and the programs of
 # Kubernetes are installed into the user's cache, the latter in about four minutes the first time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,13 +14,20 @@ need cc "install a C compiler (Debian: apt-get install build-essential)"
 need go "install Go from https://go.dev/dl"
 need python3 "install Python 3"
 need curl "install curl (Debian: apt-get install curl)"
-# Where nobody can be asked, and Debian's packages are at hand, it is installed.
-if [[ -n ${CI:-} && $(id -u) == 0 ]] && ! command -v redis-server >/dev/null && command -v apt-get >/dev/null; then
-  step "install redis-server"
-  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends redis-server; } >/dev/null ||
-    note "it cannot be installed from here"
-fi
+# install_package PROGRAM PACKAGE: where nobody can be asked, and Debian's packages are at hand, it is installed.
+install_package() {
+  if [[ -n ${CI:-} && $(id -u) == 0 ]] && ! command -v "$1" >/dev/null && command -v apt-get >/dev/null; then
+    step "install $1"
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$2"; } >/dev/null ||
+      note "it cannot be installed from here"
+  fi
+}
+install_package redis-server redis-server
 need redis-server "install Redis (Debian: apt-get install redis-server)"
+if [[ -z ${AGENTCORE_TEST_PROMTOOL:-} ]]; then
+  install_package promtool prometheus
+  need promtool "install promtool (Debian: apt-get install prometheus), or name it in AGENTCORE_TEST_PROMTOOL"
+fi
 
 trap 'stop_all' EXIT
 trap 'exit 130' INT

@@ -8,8 +8,8 @@ trap 'rm -rf "$fresh"' EXIT
 scripts/generate.sh "$fresh"
 
 status=0
-for folder in crds charts/agentcore-operator/templates/crds; do
-  diff --recursive --unified "$folder" "$fresh/$folder" || status=1
+for written in crds charts/agentcore-operator/templates/crds charts/agentcore-operator/dashboards gitops/argo-cd/argocd-cm.yaml; do
+  diff --recursive --unified "$written" "$fresh/$written" || status=1
 done
 if ((status)); then
   echo "error: generated files are out of date: run 'make generate' and commit the result" >&2

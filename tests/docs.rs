@@ -194,7 +194,7 @@ fn links_between_documents_lead_somewhere() {
     ]
     .map(|name| root().join(name))
     .to_vec();
-    for folder in ["docs", "docs/adr"] {
+    for folder in ["docs", "docs/adr", "docs/runbooks"] {
         let entries = std::fs::read_dir(root().join(folder))
             .unwrap()
             .map(|entry| entry.unwrap().path());

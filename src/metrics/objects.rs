@@ -1,7 +1,12 @@
 //! Metrics of the objects themselves, made from the caches at each scrape: nothing to keep, nothing to forget.
 
-use agentcore_api::limits::VERSIONS_QUOTA;
+use std::collections::HashMap;
+
+use agentcore_api::conditions::SESSIONS_CURRENT;
+use agentcore_api::limits::{ENDPOINTS_QUOTA, VERSIONS_QUOTA};
+use agentcore_api::reasons::OVERDUE;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentRuntimeStatus, AgentSession};
+use agentcore_plan::aws::ServiceStatus;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
@@ -41,13 +46,47 @@ pub fn families(
     )?
     .with_label_values::<&str>(&[])
     .set(VERSIONS_QUOTA.into());
-    let conditions = gauge(
-        "condition",
-        "1 for the status that a condition has.",
-        &["kind", "namespace", "name", "type", "status"],
+    let endpoints_used = gauge(
+        "endpoints_used",
+        "Endpoints of a runtime that objects stand for, DEFAULT included.",
+        &["namespace", "name"],
     )?;
+    gauge(
+        "endpoints_quota",
+        "Endpoints of a runtime that AgentCore takes.",
+        &[],
+    )?
+    .with_label_values::<&str>(&[])
+    .set(ENDPOINTS_QUOTA.into());
+    let rejected = gauge(
+        "image_rejected",
+        "1 while the image that follow would take was refused or failed, and is not taken.",
+        &["namespace", "name", "reason"],
+    )?;
+    let states = States {
+        available: gauge(
+            "available",
+            "1 if a version serves behind the object, else 0; none for what is deleted, or suspended before it served.",
+            &["kind", "namespace", "name"],
+        )?,
+        overdue: gauge(
+            "sessions_overdue",
+            "1 while stale sessions are still there although their deadline has come, else 0.",
+            &["kind", "namespace", "name"],
+        )?,
+        conditions: gauge(
+            "condition",
+            "1 for the status that a condition has.",
+            &["kind", "namespace", "name", "type", "status"],
+        )?,
+    };
 
     for (runtimes, endpoints) in stores {
+        for ((namespace, name), count) in counted(runtimes, endpoints) {
+            endpoints_used
+                .with_label_values(&[&namespace, &name])
+                .set(count);
+        }
         for object in runtimes.state() {
             let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
             let Some(status) = &object.status else {
@@ -80,35 +119,131 @@ pub fn families(
                     .with_label_values(&[namespace.as_str(), &name, "DEFAULT", "target"])
                     .set(version);
             }
-            export(
-                &conditions,
-                "AgentRuntime",
-                &namespace,
-                &name,
-                &status.conditions,
-            );
+            if let Some(reason) = refused(status) {
+                rejected
+                    .with_label_values(&[namespace.as_str(), &name, reason])
+                    .set(1);
+            }
+            let place = ["AgentRuntime", namespace.as_str(), name.as_str()];
+            states.export(place, &status.conditions);
+            let live = status.default_endpoint.as_ref();
+            let serving = Serving {
+                version: live.and_then(|endpoint| endpoint.live_version.as_deref()),
+                status: status.service_status.as_deref(),
+                missing: status.missing_since.is_some(),
+            };
+            let going = object.metadata.deletion_timestamp.is_some();
+            states.serves(place, &serving, going, object.spec.suspend);
         }
         for object in endpoints.state() {
-            export_endpoint(&object, &versions, &conditions);
+            export_endpoint(&object, &versions, &states);
         }
     }
     for object in sessions.iter().flat_map(Store::state) {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         if let Some(status) = &object.status {
-            export(
-                &conditions,
-                "AgentSession",
-                &namespace,
-                &name,
-                &status.conditions,
-            );
+            states.export(["AgentSession", &namespace, &name], &status.conditions);
         }
     }
     Ok(registry.gather())
 }
 
-fn export_endpoint(object: &AgentEndpoint, versions: &IntGaugeVec, conditions: &IntGaugeVec) {
+/// What every kind has.
+struct States {
+    available: IntGaugeVec,
+    overdue: IntGaugeVec,
+    conditions: IntGaugeVec,
+}
+
+/// What AgentCore says of what an object stands for.
+struct Serving<'a> {
+    version: Option<&'a str>,
+    status: Option<&'a str>,
+    missing: bool,
+}
+
+impl Serving<'_> {
+    /// A version is live, and AgentCore neither lost nor deletes it: a failed update leaves the last one where it was.
+    fn good(&self) -> bool {
+        let gone = [
+            ServiceStatus::CreateFailed,
+            ServiceStatus::Deleting,
+            ServiceStatus::DeleteFailed,
+        ];
+        self.version.is_some()
+            && !self.missing
+            && !gone
+                .iter()
+                .any(|status| self.status == Some(status.as_str()))
+    }
+}
+
+impl States {
+    /// The conditions of an object, by kind, namespace and name.
+    fn export(&self, [kind, namespace, name]: [&str; 3], conditions: &[Condition]) {
+        for condition in conditions {
+            self.conditions
+                .with_label_values(&[kind, namespace, name, &condition.type_, &condition.status])
+                .set(1);
+            if condition.type_ == SESSIONS_CURRENT {
+                self.overdue
+                    .with_label_values(&[kind, namespace, name])
+                    .set(i64::from(condition.reason == OVERDUE));
+            }
+        }
+    }
+
+    /// Whether callers are served. Nobody expects it of what is deleted, or was suspended before it served.
+    fn serves(&self, place: [&str; 3], serving: &Serving<'_>, going: bool, suspend: Option<bool>) {
+        let good = serving.good();
+        if !going && (good || suspend != Some(true)) {
+            self.available
+                .with_label_values(&place)
+                .set(i64::from(good));
+        }
+    }
+}
+
+/// How many endpoints each runtime has that objects stand for: those that AgentCore has, and its DEFAULT.
+fn counted(
+    runtimes: &Store<AgentRuntime>,
+    endpoints: &Store<AgentEndpoint>,
+) -> HashMap<(String, String), i64> {
+    let mut counts: HashMap<_, _> = runtimes
+        .state()
+        .iter()
+        .filter(|object| {
+            let status = object.status.as_ref();
+            status.is_some_and(|status| status.id.is_some())
+        })
+        .map(|object| {
+            let namespace = object.namespace().unwrap_or_default();
+            ((namespace, object.name_any()), 1)
+        })
+        .collect();
+    for object in endpoints.state() {
+        let made = object.status.as_ref().is_some_and(|it| it.arn.is_some());
+        let runtime = object.spec.runtime_ref.name.clone();
+        let key = (object.namespace().unwrap_or_default(), runtime);
+        if let Some(count) = counts.get_mut(&key).filter(|_| made) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+/// Why the image that `follow` would take is not taken, if that is for good.
+fn refused(status: &AgentRuntimeStatus) -> Option<&str> {
+    let image = status.image.as_ref()?;
+    let candidate = image.candidate.as_ref()?;
+    let rejected = image.rejected.iter();
+    let mut found = rejected.filter(|one| one.digest == candidate.digest);
+    found.next().map(|one| one.reason.as_str())
+}
+
+fn export_endpoint(object: &AgentEndpoint, versions: &IntGaugeVec, states: &States) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let going = object.metadata.deletion_timestamp.is_some();
     let Some(status) = &object.status else {
         return;
     };
@@ -123,21 +258,14 @@ fn export_endpoint(object: &AgentEndpoint, versions: &IntGaugeVec, conditions: &
                 .set(version);
         }
     }
-    export(
-        conditions,
-        "AgentEndpoint",
-        &namespace,
-        &name,
-        &status.conditions,
-    );
-}
-
-fn export(gauge: &IntGaugeVec, kind: &str, namespace: &str, name: &str, conditions: &[Condition]) {
-    for condition in conditions {
-        gauge
-            .with_label_values(&[kind, namespace, name, &condition.type_, &condition.status])
-            .set(1);
-    }
+    let place = ["AgentEndpoint", namespace.as_str(), name.as_str()];
+    states.export(place, &status.conditions);
+    let serving = Serving {
+        version: status.live_version.as_deref(),
+        status: status.service_status.as_deref(),
+        missing: status.missing_since.is_some(),
+    };
+    states.serves(place, &serving, going, object.spec.suspend);
 }
 
 /// Versions were counted for the newest one, or there cannot be more than its number.
@@ -153,3 +281,7 @@ fn versions_used(status: &AgentRuntimeStatus) -> Option<i64> {
 fn number(version: Option<&String>) -> Option<i64> {
     version.and_then(|version| version.parse().ok())
 }
+
+#[cfg(test)]
+#[path = "objects_tests.rs"]
+mod tests;

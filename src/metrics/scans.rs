@@ -25,6 +25,7 @@ pub struct Scans {
 struct Followed {
     /// The last good look, or the first of all.
     since: Instant,
+    interval: Duration,
     until: Instant,
 }
 
@@ -54,10 +55,12 @@ impl Scans {
         let good = matches!(result, "success" | "incomplete");
         if let Some(interval) = interval {
             let until = now + interval * INTERVALS + PAUSES;
-            let entry = followed
-                .entry(repository.to_owned())
-                .or_insert(Followed { since: now, until });
-            entry.until = until;
+            let entry = followed.entry(repository.to_owned()).or_insert(Followed {
+                since: now,
+                interval,
+                until,
+            });
+            (entry.interval, entry.until) = (interval, until);
         }
         if let Some(entry) = followed.get_mut(repository).filter(|_| good) {
             entry.since = now;
@@ -71,13 +74,20 @@ impl Scans {
             Opts::new("image_scan_age_seconds", help).namespace("agentcore"),
             &["repository"],
         )?;
+        let help = "Seconds between looks at a repository that is followed.";
+        let intervals = GaugeVec::new(
+            Opts::new("image_scan_interval_seconds", help).namespace("agentcore"),
+            &["repository"],
+        )?;
         let now = Instant::now();
         let mut followed = self.followed.lock();
         followed.retain(|_, entry| entry.until > now);
         for (repository, entry) in followed.iter() {
             let age = now.duration_since(entry.since).as_secs_f64();
             ages.with_label_values(&[repository]).set(age);
+            let interval = entry.interval.as_secs_f64();
+            intervals.with_label_values(&[repository]).set(interval);
         }
-        Ok([self.total.collect(), ages.collect()].concat())
+        Ok([self.total.collect(), ages.collect(), intervals.collect()].concat())
     }
 }

@@ -104,3 +104,5 @@ pub const REVISION_HISTORY_LIMIT_MAX: u32 = 100;
 pub const DEFAULT_REVISION_HISTORY_LIMIT: u32 = 10;
 /// Versions of a runtime that AgentCore takes (AgentCore quota).
 pub const VERSIONS_QUOTA: u32 = 1000;
+/// Endpoints of a runtime that AgentCore takes, `DEFAULT` among them (AgentCore quota).
+pub const ENDPOINTS_QUOTA: u32 = 10;

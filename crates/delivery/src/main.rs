@@ -1,5 +1,6 @@
 //! `delivery`: writes the generated files of what is delivered beside the programs. `make generate` runs it.
 
+mod argo_cd;
 mod dashboards;
 mod reference;
 
@@ -17,6 +18,11 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Writes Argo CD's settings for health and actions.
+    ArgoCd {
+        /// The folder to write below.
+        root: PathBuf,
+    },
     /// Writes the Grafana dashboards of the chart.
     Dashboards {
         /// The folder to write below.
@@ -31,6 +37,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
+        Command::ArgoCd { root } => argo_cd::write(&root),
         Command::Dashboards { root } => dashboards::write(&root),
         Command::Reference { root } => reference::write(&root),
     }

@@ -3,9 +3,10 @@
 //! helm is `$AGENTCORE_TEST_HELM`, else the one that `scripts/tools.sh helm` installs into the user's cache.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, bail, ensure};
@@ -123,4 +124,92 @@ pub async fn cluster_with(namespaces: &[&str]) -> anyhow::Result<Cluster> {
         Kubectl(&cluster).run(&["create", "namespace", namespace], "")?;
     }
     Ok(cluster)
+}
+
+/// A program of this repository, beside the one that runs: built, unless it is there and up to date.
+pub fn program(name: &str, package: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("the path of this program");
+    let folder = own
+        .ancestors()
+        .nth(2)
+        .expect("tests are in a folder of the programs'");
+    let target = folder.parent().expect("a target folder");
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build
+        .args(["build", "--locked", "--quiet", "-p", package, "--bin", name])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(root());
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    let status = build.status().expect("cargo runs");
+    assert!(status.success(), "{name} does not build");
+    folder.join(name)
+}
+
+/// A controller that runs; it ends with its owner.
+pub struct Operator {
+    child: Child,
+    log: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Operator {
+    /// Starts one on a cluster, with AWS at this address, and more of an environment.
+    pub fn start(
+        cluster: &Cluster,
+        aws: &str,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let log = folder.path().join("operator.log");
+        let file = File::create(&log)?;
+        let child = Command::new(program("agentcore-operator", "agentcore-operator"))
+            .args(["controller", "--cluster-id", "test", "--log-format", "text"])
+            .args([
+                "--lease-namespace",
+                NAMESPACE,
+                "--admin-listen",
+                "127.0.0.1:0",
+            ])
+            .args([
+                "--aws-rate",
+                "CreateAgentRuntime=50",
+                "--aws-rate",
+                "GetAgentRuntime=50",
+            ])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .env("AWS_ENDPOINT_URL", aws)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(file.try_clone()?))
+            .stderr(Stdio::from(file))
+            .spawn()?;
+        Ok(Self {
+            child,
+            log,
+            _folder: folder,
+        })
+    }
+
+    /// The end of its log.
+    pub fn last_words(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
