@@ -72,7 +72,7 @@ fn variable(variable: &Variable) -> Value {
     json!({
         "name": variable.name, "label": variable.label, "type": "query", "datasource": source(),
         "definition": query, "query": {"query": query, "refId": variable.name, "qryType": 1},
-        "current": {"text": ["All"], "value": ["$__all"]}, "allValue": ".*",
+        "current": {"text": ["All"], "value": ["$__all"]}, "allValue": variable.all,
         "hide": 0, "includeAll": true, "multi": true, "refresh": 2, "regex": "", "sort": 1,
     })
 }

@@ -22,6 +22,8 @@ pub struct Variable {
     pub label: &'static str,
     /// What there is to choose from: a series, and one of its labels.
     pub values: (&'static str, &'static str),
+    /// What "all" stands for: `.+`, or `.*` where an empty label counts, too.
+    pub all: &'static str,
 }
 
 /// A row with a title of its own.
