@@ -110,7 +110,7 @@ fn trouble() -> Vec<Panel> {
         )
         .query(
             format!("max by (kind, namespace, name) (agentcore_available{{{CHOSEN}}}) == 0"),
-            "serves",
+            "",
         ),
         table(
             "Conditions that are not as they should be",
@@ -120,7 +120,7 @@ fn trouble() -> Vec<Panel> {
             format!(
                 r#"max by (kind, namespace, name, type, status) (agentcore_condition{{type=~"Ready|ImageResolved", status="False", {CHOSEN}}} or agentcore_condition{{type="Stalled", status="True", {CHOSEN}}}) == 1"#
             ),
-            "is",
+            "",
         ),
         lines(
             "Conditions that change",
@@ -173,7 +173,7 @@ fn versions() -> Vec<Panel> {
             format!(
                 "max by (namespace, name, phase, region, runtime_id) (agentcore_runtime_info{{{CHOSEN}}})"
             ),
-            "is",
+            "",
         ),
         lines(
             "Looks at image repositories",

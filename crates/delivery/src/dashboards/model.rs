@@ -72,7 +72,7 @@ pub struct Panel {
     pub unit: &'static str,
     /// Which figures are good.
     pub limits: Limits,
-    /// What it asks, and the legend of the answer; in a table the column's name.
+    /// What it asks, and the legend of the answer; in a table the column's name, none for no column.
     pub queries: Vec<(String, &'static str)>,
     /// Whether lines stand on each other.
     pub stacked: bool,
