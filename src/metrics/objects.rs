@@ -19,140 +19,203 @@ pub fn families(
     sessions: &[Store<AgentSession>],
 ) -> prometheus::Result<Vec<MetricFamily>> {
     let registry = Registry::new_custom(Some("agentcore".to_owned()), None)?;
-    let gauge = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
-        let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
-        registry.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    };
-    let info = gauge(
-        "runtime_info",
-        "1 for each AgentRuntime.",
-        &["namespace", "name", "phase", "region", "runtime_id"],
-    )?;
-    let versions = gauge(
-        "endpoint_version",
-        "Version of an endpoint by role.",
-        &["namespace", "runtime", "endpoint", "role"],
-    )?;
-    let used = gauge(
-        "versions_used",
-        "Versions of a runtime, as last counted; before that the number of the newest.",
-        &["namespace", "name"],
-    )?;
-    gauge(
-        "versions_quota",
-        "Versions of a runtime that AgentCore takes.",
-        &[],
-    )?
-    .with_label_values::<&str>(&[])
-    .set(VERSIONS_QUOTA.into());
-    let endpoints_used = gauge(
-        "endpoints_used",
-        "Endpoints of a runtime that objects stand for, DEFAULT included.",
-        &["namespace", "name"],
-    )?;
-    gauge(
-        "endpoints_quota",
-        "Endpoints of a runtime that AgentCore takes.",
-        &[],
-    )?
-    .with_label_values::<&str>(&[])
-    .set(ENDPOINTS_QUOTA.into());
-    let rejected = gauge(
-        "image_rejected",
-        "1 while the image that follow would take was refused or failed, and is not taken.",
-        &["namespace", "name", "reason"],
-    )?;
-    let states = States {
-        available: gauge(
-            "available",
-            "1 if a version serves behind the object, else 0; none for what is deleted, or suspended before it served.",
-            &["kind", "namespace", "name"],
-        )?,
-        overdue: gauge(
-            "sessions_overdue",
-            "1 while stale sessions are still there although their deadline has come, else 0.",
-            &["kind", "namespace", "name"],
-        )?,
-        conditions: gauge(
-            "condition",
-            "1 for the status that a condition has.",
-            &["kind", "namespace", "name", "type", "status"],
-        )?,
-    };
-
+    let gauges = Gauges::new(&registry)?;
     for (runtimes, endpoints) in stores {
         for ((namespace, name), count) in counted(runtimes, endpoints) {
-            endpoints_used
-                .with_label_values(&[&namespace, &name])
-                .set(count);
+            let used = &gauges.endpoints_used;
+            used.with_label_values(&[&namespace, &name]).set(count);
         }
         for object in runtimes.state() {
-            let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-            let Some(status) = &object.status else {
-                continue;
-            };
-            let phase = status.phase.map_or("", |phase| phase.as_str());
-            let region = status.region.as_deref().unwrap_or_default();
-            info.with_label_values(&[
-                &namespace,
-                &name,
-                phase,
-                region,
-                status.id.as_deref().unwrap_or_default(),
-            ])
-            .set(1);
-            if let Some(version) = status
-                .default_endpoint
-                .as_ref()
-                .and_then(|endpoint| number(endpoint.live_version.as_ref()))
-            {
-                versions
-                    .with_label_values(&[namespace.as_str(), &name, "DEFAULT", "live"])
-                    .set(version);
-            }
-            if let Some(count) = versions_used(status) {
-                used.with_label_values(&[&namespace, &name]).set(count);
-            }
-            if let Some(version) = number(status.latest_version.as_ref()) {
-                versions
-                    .with_label_values(&[namespace.as_str(), &name, "DEFAULT", "target"])
-                    .set(version);
-            }
-            if let Some(reason) = refused(status) {
-                rejected
-                    .with_label_values(&[namespace.as_str(), &name, reason])
-                    .set(1);
-            }
-            let place = ["AgentRuntime", namespace.as_str(), name.as_str()];
-            states.export(place, &status.conditions);
-            let live = status.default_endpoint.as_ref();
-            let serving = Serving {
-                version: live.and_then(|endpoint| endpoint.live_version.as_deref()),
-                status: status.service_status.as_deref(),
-                missing: status.missing_since.is_some(),
-            };
-            let going = object.metadata.deletion_timestamp.is_some();
-            states.serves(place, &serving, going, object.spec.suspend);
+            gauges.runtime(&object);
         }
         for object in endpoints.state() {
-            export_endpoint(&object, &versions, &states);
+            gauges.endpoint(&object);
         }
     }
     for object in sessions.iter().flat_map(Store::state) {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         if let Some(status) = &object.status {
-            states.export(["AgentSession", &namespace, &name], &status.conditions);
+            gauges.conditions(["AgentSession", &namespace, &name], &status.conditions);
         }
     }
     Ok(registry.gather())
 }
 
-/// What every kind has.
-struct States {
+/// Everything that is said of objects.
+struct Gauges {
+    info: IntGaugeVec,
+    versions: IntGaugeVec,
+    versions_used: IntGaugeVec,
+    endpoints_used: IntGaugeVec,
+    rejected: IntGaugeVec,
     available: IntGaugeVec,
     overdue: IntGaugeVec,
     conditions: IntGaugeVec,
+}
+
+impl Gauges {
+    /// Registers them, and those that are the same for all objects.
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let gauge = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let versions_quota = gauge(
+            "versions_quota",
+            "Versions of a runtime that AgentCore takes.",
+            &[],
+        )?;
+        let endpoints_quota = gauge(
+            "endpoints_quota",
+            "Endpoints of a runtime that AgentCore takes.",
+            &[],
+        )?;
+        for (quota, most) in [
+            (versions_quota, VERSIONS_QUOTA),
+            (endpoints_quota, ENDPOINTS_QUOTA),
+        ] {
+            quota.with_label_values::<&str>(&[]).set(most.into());
+        }
+        Ok(Self {
+            info: gauge(
+                "runtime_info",
+                "1 for each AgentRuntime.",
+                &["namespace", "name", "phase", "region", "runtime_id"],
+            )?,
+            versions: gauge(
+                "endpoint_version",
+                "Version of an endpoint by role.",
+                &["namespace", "runtime", "endpoint", "role"],
+            )?,
+            versions_used: gauge(
+                "versions_used",
+                "Versions of a runtime, as last counted; before that the number of the newest.",
+                &["namespace", "name"],
+            )?,
+            endpoints_used: gauge(
+                "endpoints_used",
+                "Endpoints of a runtime that objects stand for, DEFAULT included.",
+                &["namespace", "name"],
+            )?,
+            rejected: gauge(
+                "image_rejected",
+                "1 while the image that follow would take was refused or failed, and is not taken.",
+                &["namespace", "name", "reason"],
+            )?,
+            available: gauge(
+                "available",
+                "1 if a version serves behind the object, else 0; none for what is deleted, or suspended before it served.",
+                &["kind", "namespace", "name"],
+            )?,
+            overdue: gauge(
+                "sessions_overdue",
+                "1 while stale sessions are still there although their deadline has come, else 0.",
+                &["kind", "namespace", "name"],
+            )?,
+            conditions: gauge(
+                "condition",
+                "1 for the status that a condition has.",
+                &["kind", "namespace", "name", "type", "status"],
+            )?,
+        })
+    }
+
+    fn runtime(&self, object: &AgentRuntime) {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let Some(status) = &object.status else {
+            return;
+        };
+        let phase = status.phase.map_or("", |phase| phase.as_str());
+        let region = status.region.as_deref().unwrap_or_default();
+        let id = status.id.as_deref().unwrap_or_default();
+        self.info
+            .with_label_values(&[namespace.as_str(), &name, phase, region, id])
+            .set(1);
+        let default = status.default_endpoint.as_ref();
+        let live = default.and_then(|endpoint| endpoint.live_version.as_ref());
+        let versions = [("live", live), ("target", status.latest_version.as_ref())];
+        self.versions([&namespace, &name, "DEFAULT"], versions);
+        if let Some(count) = versions_used(status) {
+            let used = &self.versions_used;
+            used.with_label_values(&[&namespace, &name]).set(count);
+        }
+        if let Some(reason) = refused(status) {
+            self.rejected
+                .with_label_values(&[namespace.as_str(), &name, reason])
+                .set(1);
+        }
+        let place = ["AgentRuntime", namespace.as_str(), name.as_str()];
+        self.conditions(place, &status.conditions);
+        let serving = Serving {
+            version: live.map(String::as_str),
+            status: status.service_status.as_deref(),
+            missing: status.missing_since.is_some(),
+        };
+        let going = object.metadata.deletion_timestamp.is_some();
+        self.serves(place, &serving, going, object.spec.suspend);
+    }
+
+    fn endpoint(&self, object: &AgentEndpoint) {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let Some(status) = &object.status else {
+            return;
+        };
+        let runtime = object.spec.runtime_ref.name.as_str();
+        let (live, target) = (status.live_version.as_ref(), status.target_version.as_ref());
+        self.versions(
+            [&namespace, runtime, &name],
+            [("live", live), ("target", target)],
+        );
+        let place = ["AgentEndpoint", namespace.as_str(), name.as_str()];
+        self.conditions(place, &status.conditions);
+        let serving = Serving {
+            version: live.map(String::as_str),
+            status: status.service_status.as_deref(),
+            missing: status.missing_since.is_some(),
+        };
+        let going = object.metadata.deletion_timestamp.is_some();
+        self.serves(place, &serving, going, object.spec.suspend);
+    }
+
+    /// Versions of an endpoint (its namespace, runtime and name) by role.
+    fn versions(
+        &self,
+        [namespace, runtime, endpoint]: [&str; 3],
+        versions: [(&str, Option<&String>); 2],
+    ) {
+        for (role, version) in versions {
+            if let Some(version) = number(version) {
+                self.versions
+                    .with_label_values(&[namespace, runtime, endpoint, role])
+                    .set(version);
+            }
+        }
+    }
+
+    /// The conditions of an object, by kind, namespace and name.
+    fn conditions(&self, [kind, namespace, name]: [&str; 3], conditions: &[Condition]) {
+        for condition in conditions {
+            self.conditions
+                .with_label_values(&[kind, namespace, name, &condition.type_, &condition.status])
+                .set(1);
+            if condition.type_ == SESSIONS_CURRENT {
+                self.overdue
+                    .with_label_values(&[kind, namespace, name])
+                    .set(i64::from(condition.reason == OVERDUE));
+            }
+        }
+    }
+
+    /// Whether callers are served. Nobody expects it of what is deleted, or was suspended before it served.
+    fn serves(&self, place: [&str; 3], serving: &Serving<'_>, going: bool, suspend: Option<bool>) {
+        let good = serving.good();
+        if !going && (good || suspend != Some(true)) {
+            self.available
+                .with_label_values(&place)
+                .set(i64::from(good));
+        }
+    }
 }
 
 /// What AgentCore says of what an object stands for.
@@ -175,32 +238,6 @@ impl Serving<'_> {
             && !gone
                 .iter()
                 .any(|status| self.status == Some(status.as_str()))
-    }
-}
-
-impl States {
-    /// The conditions of an object, by kind, namespace and name.
-    fn export(&self, [kind, namespace, name]: [&str; 3], conditions: &[Condition]) {
-        for condition in conditions {
-            self.conditions
-                .with_label_values(&[kind, namespace, name, &condition.type_, &condition.status])
-                .set(1);
-            if condition.type_ == SESSIONS_CURRENT {
-                self.overdue
-                    .with_label_values(&[kind, namespace, name])
-                    .set(i64::from(condition.reason == OVERDUE));
-            }
-        }
-    }
-
-    /// Whether callers are served. Nobody expects it of what is deleted, or was suspended before it served.
-    fn serves(&self, place: [&str; 3], serving: &Serving<'_>, going: bool, suspend: Option<bool>) {
-        let good = serving.good();
-        if !going && (good || suspend != Some(true)) {
-            self.available
-                .with_label_values(&place)
-                .set(i64::from(good));
-        }
     }
 }
 
@@ -239,33 +276,6 @@ fn refused(status: &AgentRuntimeStatus) -> Option<&str> {
     let rejected = image.rejected.iter();
     let mut found = rejected.filter(|one| one.digest == candidate.digest);
     found.next().map(|one| one.reason.as_str())
-}
-
-fn export_endpoint(object: &AgentEndpoint, versions: &IntGaugeVec, states: &States) {
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let going = object.metadata.deletion_timestamp.is_some();
-    let Some(status) = &object.status else {
-        return;
-    };
-    let runtime = object.spec.runtime_ref.name.as_str();
-    for (role, version) in [
-        ("live", &status.live_version),
-        ("target", &status.target_version),
-    ] {
-        if let Some(version) = number(version.as_ref()) {
-            versions
-                .with_label_values(&[namespace.as_str(), runtime, &name, role])
-                .set(version);
-        }
-    }
-    let place = ["AgentEndpoint", namespace.as_str(), name.as_str()];
-    states.export(place, &status.conditions);
-    let serving = Serving {
-        version: status.live_version.as_deref(),
-        status: status.service_status.as_deref(),
-        missing: status.missing_since.is_some(),
-    };
-    states.serves(place, &serving, going, object.spec.suspend);
 }
 
 /// Versions were counted for the newest one, or there cannot be more than its number.

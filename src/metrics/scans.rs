@@ -91,3 +91,41 @@ impl Scans {
         Ok([self.total.collect(), ages.collect(), intervals.collect()].concat())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The figures of a family, by the repository.
+    fn figures(scans: &Scans, name: &str) -> Vec<(String, f64)> {
+        let families = scans.families().expect("metrics");
+        let wanted = families.iter().filter(|family| family.name() == name);
+        wanted
+            .flat_map(MetricFamily::get_metric)
+            .map(|metric| {
+                let repository = metric.get_label()[0].value().to_owned();
+                (repository, metric.get_gauge().get_value())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_repository_has_an_age_and_an_interval_while_somebody_follows_it() {
+        let scans = Scans::new().expect("metrics");
+        let look = |interval: Option<u64>| {
+            scans.ended(&Scan {
+                repository: "support",
+                result: "success",
+                interval: interval.map(Duration::from_secs),
+            });
+        };
+        look(None);
+        assert_eq!(figures(&scans, "agentcore_image_scan_age_seconds"), []);
+        look(Some(300));
+        look(Some(60));
+        let intervals = figures(&scans, "agentcore_image_scan_interval_seconds");
+        assert_eq!(intervals, [("support".to_owned(), 60.0)]);
+        let ages = figures(&scans, "agentcore_image_scan_age_seconds");
+        assert!(ages.len() == 1 && ages[0].1 < 60.0, "{ages:?}");
+    }
+}

@@ -16,11 +16,13 @@ pub fn dashboard() -> Dashboard {
                 name: "namespace",
                 label: "Namespace",
                 values: ("agentcore_condition", "namespace"),
+                all: ".+",
             },
             Variable {
                 name: "name",
                 label: "Object",
                 values: (r#"agentcore_condition{namespace=~"$namespace"}"#, "name"),
+                all: ".+",
             },
         ],
         rows: vec![
@@ -108,7 +110,7 @@ fn trouble() -> Vec<Panel> {
         )
         .query(
             format!("max by (kind, namespace, name) (agentcore_available{{{CHOSEN}}}) == 0"),
-            "serves",
+            "",
         ),
         table(
             "Conditions that are not as they should be",
@@ -118,7 +120,7 @@ fn trouble() -> Vec<Panel> {
             format!(
                 r#"max by (kind, namespace, name, type, status) (agentcore_condition{{type=~"Ready|ImageResolved", status="False", {CHOSEN}}} or agentcore_condition{{type="Stalled", status="True", {CHOSEN}}}) == 1"#
             ),
-            "is",
+            "",
         ),
         lines(
             "Conditions that change",
@@ -171,7 +173,7 @@ fn versions() -> Vec<Panel> {
             format!(
                 "max by (namespace, name, phase, region, runtime_id) (agentcore_runtime_info{{{CHOSEN}}})"
             ),
-            "is",
+            "",
         ),
         lines(
             "Looks at image repositories",
@@ -282,7 +284,9 @@ fn calls() -> Vec<Panel> {
     let whole = format!(
         r#"agentcore_gateway_request_duration_seconds{{route=~"invocations|chat|mcp", {CHOSEN}}}"#
     );
+    let failed = format!(r#"agentcore_gateway_requests_total{{code=~"424|5..", {CHOSEN}}}"#);
     let object = "kind, namespace, name";
+    let all = rate(object, &requests);
     vec![
         lines("Calls by agent", "Requests to each agent a second.")
             .query(rate(object, &requests), "{{kind}} {{namespace}}/{{name}}")
@@ -292,10 +296,8 @@ fn calls() -> Vec<Panel> {
             "Answers 424 and 5xx: the agent, AgentCore or the gateway failed, not the caller.",
         )
         .query(
-            format!(
-                r#"sum by ({object}) (rate(agentcore_gateway_requests_total{{code=~"424|5..", {CHOSEN}}}[$__rate_interval])) / {}"#,
-                rate(object, &requests)
-            ),
+            // Where nothing ever failed there is no series of failures.
+            format!("({} or 0 * {all}) / {all}", rate(object, &failed)),
             "{{kind}} {{namespace}}/{{name}}",
         )
         .unit("percentunit")

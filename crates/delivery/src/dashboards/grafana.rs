@@ -72,7 +72,7 @@ fn variable(variable: &Variable) -> Value {
     json!({
         "name": variable.name, "label": variable.label, "type": "query", "datasource": source(),
         "definition": query, "query": {"query": query, "refId": variable.name, "qryType": 1},
-        "current": {"text": ["All"], "value": ["$__all"]}, "allValue": ".*",
+        "current": {"text": ["All"], "value": ["$__all"]}, "allValue": variable.all,
         "hide": 0, "includeAll": true, "multi": true, "refresh": 2, "regex": "", "sort": 1,
     })
 }
@@ -166,19 +166,22 @@ fn transformations(panel: &Panel) -> Value {
     if panel.kind != Kind::Table {
         return json!([]);
     }
-    let values: serde_json::Map<_, _> = ('A'..='Z')
-        .zip(&panel.queries)
-        .map(|(letter, (_, legend))| {
-            let value = if panel.queries.len() == 1 {
-                "Value".to_owned()
-            } else {
-                format!("Value #{letter}")
-            };
-            (value, json!(legend))
-        })
-        .collect();
+    let (mut names, mut hidden) = (serde_json::Map::new(), json!({"Time": true}));
+    for (letter, (_, legend)) in ('A'..='Z').zip(&panel.queries) {
+        let value = if panel.queries.len() == 1 {
+            "Value".to_owned()
+        } else {
+            format!("Value #{letter}")
+        };
+        // A figure without a name says nothing that the row itself does not.
+        if legend.is_empty() {
+            hidden[value] = json!(true);
+        } else {
+            names.insert(value, json!(legend));
+        }
+    }
     json!([
         {"id": "merge", "options": {}},
-        {"id": "organize", "options": {"excludeByName": {"Time": true}, "renameByName": values}},
+        {"id": "organize", "options": {"excludeByName": hidden, "renameByName": names}},
     ])
 }

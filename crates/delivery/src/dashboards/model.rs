@@ -22,6 +22,8 @@ pub struct Variable {
     pub label: &'static str,
     /// What there is to choose from: a series, and one of its labels.
     pub values: (&'static str, &'static str),
+    /// What "all" stands for: `.+`, or `.*` where an empty label counts, too.
+    pub all: &'static str,
 }
 
 /// A row with a title of its own.
@@ -70,7 +72,7 @@ pub struct Panel {
     pub unit: &'static str,
     /// Which figures are good.
     pub limits: Limits,
-    /// What it asks, and the legend of the answer; in a table the column's name.
+    /// What it asks, and the legend of the answer; in a table the column's name, none for no column.
     pub queries: Vec<(String, &'static str)>,
     /// Whether lines stand on each other.
     pub stacked: bool,

@@ -18,16 +18,19 @@ pub fn dashboard() -> Dashboard {
                 name: "controller",
                 label: "Controller",
                 values: ("agentcore_reconcile_total", "controller"),
+                all: ".+",
             },
             Variable {
                 name: "operation",
                 label: "AWS operation",
                 values: ("agentcore_aws_requests_total", "operation"),
+                all: ".+",
             },
             Variable {
                 name: "namespace",
                 label: "Namespace of the agent",
                 values: ("agentcore_gateway_requests_total", "namespace"),
+                all: ".*",
             },
             Variable {
                 name: "name",
@@ -36,6 +39,7 @@ pub fn dashboard() -> Dashboard {
                     r#"agentcore_gateway_requests_total{namespace=~"$namespace"}"#,
                     "name",
                 ),
+                all: ".*",
             },
         ],
         rows: vec![

@@ -115,6 +115,15 @@ fn the_examples_are_whole_and_name_each_other() {
         name("ImageRepository")
     );
     assert_eq!(referred("Kustomization", "/spec/wait"), true);
+    let checks = all
+        .iter()
+        .filter_map(|it| it["spec"]["healthChecks"].as_array());
+    let checks: Vec<_> = checks.flatten().collect();
+    assert!(!checks.is_empty());
+    for check in checks {
+        assert_eq!(check["apiVersion"], "agentcore.dev/v1alpha1");
+        assert!(KINDS.contains(&check["kind"].as_str().unwrap()), "{check}");
+    }
     // The marker in the comment names the policy.
     let text = std::fs::read_to_string(root().join("gitops/flux/image-automation.yaml")).unwrap();
     let marker = format!(

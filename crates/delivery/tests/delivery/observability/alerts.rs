@@ -257,11 +257,16 @@ fn labels_and_namespace_of_the_rule_are_as_asked() {
         SERVED,
         "--set=prometheusRule.namespace=monitoring",
         "--set=prometheusRule.labels.release=prometheus",
+        // One of the chart's own, which may be another here.
+        "--set=prometheusRule.labels.app\\.kubernetes\\.io/name=alerts",
         "--set=prometheusRule.alertLabels.team=platform",
     ]);
     let mut rule = rule.unwrap().unwrap();
     assert_eq!(rule["metadata"]["namespace"], "monitoring");
-    assert_eq!(rule["metadata"]["labels"]["release"], "prometheus");
+    let labels = &rule["metadata"]["labels"];
+    assert_eq!(labels["release"], "prometheus");
+    assert_eq!(labels["app.kubernetes.io/name"], "alerts");
+    assert_eq!(labels["app.kubernetes.io/managed-by"], "Helm");
     let alert = alerts(&mut rule["spec"]).next().unwrap();
     assert_eq!(alert["labels"]["team"], "platform");
 }
