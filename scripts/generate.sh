@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the generated files below the given folder: crds/*.yaml, and the same in the chart, where they can be turned off.
+# Writes the generated files below the given folder: crds/*.yaml, the same in the chart, where they can be turned off, and the API reference.
 #
 #   scripts/generate.sh DIR
 set -euo pipefail
@@ -32,3 +32,5 @@ for crd in "$out"/crds/*.yaml; do
     echo '{{- end }}'
   } >"$templates/${crd##*/}"
 done
+
+cargo run --quiet --locked -p agentcore-delivery -- reference "$out"

@@ -8,7 +8,7 @@ trap 'rm -rf "$fresh"' EXIT
 scripts/generate.sh "$fresh"
 
 status=0
-for folder in crds charts/agentcore-operator/templates/crds; do
+for folder in crds charts/agentcore-operator/templates/crds docs/reference; do
   diff --recursive --unified "$folder" "$fresh/$folder" || status=1
 done
 if ((status)); then
