@@ -299,17 +299,45 @@ fn runtimes_of_others_are_neither_changed_nor_deleted() {
             "DeleteAgentRuntime",
             "aws:ResourceTag/agentcore.dev/cluster",
         ),
-        (
-            "DeleteAgentRuntimeEndpoint",
-            "aws:ResourceTag/agentcore.dev/cluster",
-        ),
         ("UntagResource", "aws:ResourceTag/agentcore.dev/cluster"),
+        ("PutResourcePolicy", "aws:ResourceTag/agentcore.dev/cluster"),
     ] {
         let statement = statement(controller, &format!("bedrock-agentcore:{action}"));
         assert_eq!(
             statement["Condition"]["StringEquals"][key], "${CLUSTER_ID}",
             "{action}"
         );
+    }
+}
+
+#[test]
+fn a_create_with_tags_is_allowed_with_all_that_aws_asks_for_besides() {
+    // As AWS's refusals name them: a create knows no id, so that the resource is the pattern itself.
+    let asked = [
+        ("CreateAgentRuntime", "runtime/*"),
+        ("TagResource", "runtime/*"),
+        ("CreateAgentRuntimeEndpoint", "runtime/*"),
+        (
+            "CreateWorkloadIdentity",
+            "workload-identity-directory/default",
+        ),
+        ("TagResource", "workload-identity-directory/default"),
+        (
+            "TagResource",
+            "workload-identity-directory/default/workload-identity/*",
+        ),
+    ];
+    let documents = documents();
+    for (action, resource) in asked {
+        let action = format!("bedrock-agentcore:{action}");
+        let resource = format!("arn:aws:bedrock-agentcore:${{REGION}}:${{ACCOUNT}}:{resource}");
+        let allows = |statement: &Value| {
+            statement["Effect"] == "Allow"
+                && one_or_many(&statement["Action"]).contains(&action)
+                && one_or_many(&statement["Resource"]).contains(&resource)
+        };
+        let controller = statements(&documents["controller"].1);
+        assert!(controller.iter().any(allows), "{action} on {resource}");
     }
 }
 
