@@ -11,8 +11,9 @@ use anyhow::{Context as _, ensure};
 use super::super::support::{cluster_with, helm_program, root};
 
 /// Pages in the order of a reader, who has one cluster.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "quick-start.md",
+    "gateway.md",
     "how-to/follow-an-image.md",
     "how-to/drain-sessions.md",
     "how-to/adopt.md",
