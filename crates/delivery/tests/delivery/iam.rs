@@ -193,6 +193,24 @@ fn nothing_goes_to_aws_but_what_has_a_rate_and_a_metric() {
 }
 
 #[test]
+fn what_the_plugin_calls_is_allowed_to_those_who_use_it() {
+    let source = dense("crates/cli/src");
+    let operation = Regex::new(r"aws_sdk_[a-z0-9]+::operation::([a-z_0-9]+)::").unwrap();
+    let policy = Policy::read(root(), "plugin");
+    for call in operation.captures_iter(&source) {
+        let action = action(&camel_case(&call[1])).unwrap();
+        assert!(policy.allows(&action), "plugin.json lacks {action}");
+    }
+    // What it says to AgentCore goes through the same client as the gateway's.
+    let agentcore = policy
+        .allowed()
+        .iter()
+        .filter(|one| one.starts_with("bedrock"));
+    let gateway = Policy::read(root(), "gateway");
+    assert!(agentcore.into_iter().all(|action| gateway.allows(action)));
+}
+
+#[test]
 fn policies_are_sound_documents_without_patterns_in_what_they_allow() {
     let sid = Regex::new("^[A-Za-z0-9]+$").unwrap();
     for (name, (_, document)) in documents() {
