@@ -221,7 +221,7 @@ fn refusals<'a>(page: &mut String, rules: impl Iterator<Item = &'a Rule>) {
         page.push_str("\nRefused, with these words, where the rule does not hold:\n\n");
     }
     for rule in rules {
-        let _ = writeln!(page, "- {}: `{}`", rule.message, rule.rule);
+        let _ = writeln!(page, "- {}: `{}`", rule.message, rule.cel);
     }
 }
 

@@ -25,8 +25,8 @@ pub(super) struct Rule {
     pub field: String,
     /// What it says when it refuses.
     pub message: String,
-    /// The rule in CEL; `self` is the value that it stands at.
-    pub rule: String,
+    /// The rule itself; `self` is the value that it stands at.
+    pub cel: String,
     /// Whether it compares with the object as it was.
     pub fixes: bool,
 }
@@ -183,7 +183,7 @@ fn gather(path: &str, schema: &Value, found: &mut Vec<Rule>) {
         let rule = Rule {
             field: field.trim_end_matches(['[', ']', '{', '}']).to_owned(),
             message: text("message").to_owned(),
-            rule: text("rule")
+            cel: text("rule")
                 .split_whitespace()
                 .collect::<Vec<_>>()
                 .join(" "),
