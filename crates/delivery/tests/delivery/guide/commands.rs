@@ -11,8 +11,12 @@ use anyhow::{Context as _, ensure};
 use super::super::support::{cluster_with, helm_program, root};
 
 /// Pages in the order of a reader, who has one cluster.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 10] = [
     "quick-start.md",
+    "concepts.md",
+    "images.md",
+    "versions.md",
+    "declared-sessions.md",
     "gateway.md",
     "how-to/follow-an-image.md",
     "how-to/drain-sessions.md",
