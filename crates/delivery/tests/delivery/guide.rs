@@ -3,4 +3,5 @@
 mod book;
 mod commands;
 mod examples;
+mod reference;
 mod requirements;
