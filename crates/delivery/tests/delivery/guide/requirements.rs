@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::support::root;
+use super::super::support::{root, rust_sources};
 
 /// How many requirements each chapter has.
 const CHAPTERS: [(u32, u32); 8] = [
@@ -58,25 +58,38 @@ fn what_is_not_open_is_shown_by_a_test_and_what_is_partly_done_says_what_is_miss
     }
 }
 
+/// The sources that a file's name stands for: itself, and those below its folder where it has one.
+fn sources(file: &str) -> Vec<String> {
+    let path = root().join(file);
+    let folder = path.with_extension("");
+    let below = folder.is_dir().then(|| rust_sources(&folder));
+    let below = below.into_iter().flatten().map(|(_, text)| text);
+    std::fs::read_to_string(&path)
+        .into_iter()
+        .chain(below)
+        .collect()
+}
+
+/// Whether a source has a test of this name: the attribute stands within the few lines before it.
+fn has_test(source: &str, name: &str) -> bool {
+    source.find(&format!("fn {name}(")).is_some_and(|at| {
+        let mut before = source[..at].lines().rev().take(6);
+        before.any(|line| line.contains("test"))
+    })
+}
+
 #[test]
 fn every_named_test_exists() {
+    let mut missing = Vec::new();
     for (id, (_, tests)) in rows() {
         for test in tests {
-            let (file, name) = test
+            let there = test
                 .split_once("::")
-                .unwrap_or_else(|| panic!("{id}: {test} is not FILE::NAME"));
-            let source = std::fs::read_to_string(root().join(file))
-                .unwrap_or_else(|error| panic!("{id}: {file}: {error}"));
-            let head = format!("fn {name}(");
-            let at = source
-                .find(&head)
-                .unwrap_or_else(|| panic!("{id}: {file} has no test {name}"));
-            // The attribute stands within the few lines before it.
-            let before = source[..at].lines().rev().take(6);
-            assert!(
-                before.into_iter().any(|line| line.contains("test")),
-                "{id}: {name} is no test"
-            );
+                .is_some_and(|(file, name)| sources(file).iter().any(|text| has_test(text, name)));
+            if !there {
+                missing.push(format!("{id}: {test}"));
+            }
         }
     }
+    assert!(missing.is_empty(), "no such test:\n{}", missing.join("\n"));
 }
