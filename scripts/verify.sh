@@ -8,7 +8,7 @@ trap 'rm -rf "$fresh"' EXIT
 scripts/generate.sh "$fresh"
 
 status=0
-for written in crds charts/agentcore-operator/templates/crds charts/agentcore-operator/dashboards gitops/argo-cd/argocd-cm.yaml; do
+for written in crds charts/agentcore-operator/templates/crds charts/agentcore-operator/dashboards gitops/argo-cd/argocd-cm.yaml docs/reference; do
   diff --recursive --unified "$written" "$fresh/$written" || status=1
 done
 if ((status)); then

@@ -21,6 +21,9 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use testcluster::Cluster;
 
+#[path = "../fixtures/guard.rs"]
+mod guard;
+
 /// Longer than anything takes on a busy machine; reaching it is a failure.
 pub const DEADLINE: Duration = Duration::from_secs(90);
 const EVERY: Duration = Duration::from_millis(100);
@@ -82,6 +85,7 @@ pub struct Rig {
     pub dir: tempfile::TempDir,
     http: reqwest::Client,
     operators: AtomicU32,
+    _guard: guard::Guard,
 }
 
 impl Rig {
@@ -109,8 +113,13 @@ impl Rig {
             .create(&PostParams::default(), &object)
             .await
             .expect("namespace");
-        let sim = Sim::start(Config::default()).await.expect("simulator");
+        let config = Config {
+            credentials: guard::keys(),
+            ..Config::default()
+        };
+        let sim = Sim::start(config).await.expect("simulator");
         let rig = Self {
+            _guard: guard::Guard::of(&sim),
             client,
             namespace,
             sim,
@@ -502,8 +511,8 @@ impl Rig {
             .env("KUBECONFIG", kubeconfig)
             .env("AWS_ENDPOINT_URL", self.sim.url())
             .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_ACCESS_KEY_ID", "controller")
+            .env("AWS_SECRET_ACCESS_KEY", "controller")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::null())
             .stdout(Stdio::from(file.try_clone().expect("log file")))

@@ -33,7 +33,7 @@ async fn credentials_that_cannot_be_had_are_said_so_without_a_storm_and_renewed_
     let config = dir.join("config").to_string_lossy().into_owned();
     let good_for = |seconds: i64| {
         let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
-        let json = json!({"Version": 1, "AccessKeyId": "test", "SecretAccessKey": "test", "Expiration": end.to_string()});
+        let json = json!({"Version": 1, "AccessKeyId": "gateway", "SecretAccessKey": "gateway", "Expiration": end.to_string()});
         // At once, so that no half of it is read.
         std::fs::write(dir.join("next"), json.to_string()).expect("written");
         std::fs::rename(dir.join("next"), &output).expect("renamed");

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 
 use super::full_config::minimal;
 
+#[path = "../fixtures/guard.rs"]
+mod guard;
+
 pub const REGION: &str = "us-east-1";
 
 /// Content of every image. It is hashed when it is pushed, and never started here: small is all it has to be.
@@ -65,6 +68,7 @@ pub struct World {
     pub aws: Aws,
     pub observed: Arc<Recorder>,
     http: reqwest::Client,
+    _guard: guard::Guard,
 }
 
 pub fn credentials(id: &str, secret: &str) -> SharedCredentialsProvider {
@@ -99,18 +103,20 @@ impl World {
     pub async fn with_rates(settings: Settings, rates: Rates) -> Self {
         let sim = Sim::start(Config {
             settings,
+            credentials: guard::keys(),
             ..Config::default()
         })
         .await
         .expect("a free port");
         let observed = Arc::new(Recorder::default());
-        let config = sdk_config(&sim.url(), credentials("test", "test"));
+        let config = sdk_config(&sim.url(), credentials("controller", "controller"));
         let aws = Aws::with_config(config, rates, observed.clone()).expect("a region");
         let http = reqwest::Client::builder()
             .no_proxy()
             .build()
             .expect("a client");
         Self {
+            _guard: guard::Guard::of(&sim),
             sim,
             aws,
             observed,

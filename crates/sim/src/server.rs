@@ -23,7 +23,7 @@ use tower::ServiceExt;
 use crate::authenticate::authenticate;
 use crate::body::{self, Received};
 use crate::operation::{Operation, Route, Service, route_action, route_rest, route_target};
-use crate::request::{Call, parse_pairs};
+use crate::request::{Call, Identity, parse_pairs};
 use crate::state::faults::When;
 use crate::state::settings::SignatureClock;
 use crate::state::world::App;
@@ -182,6 +182,9 @@ async fn stages(
         return Err(too_large(app, operation));
     };
     let call = authenticate(app, route, parts, body).await?;
+    if let Identity::Signed(caller) = &call.identity {
+        app.calls.lock().signed(&caller.arn, operation);
+    }
     throttle(app, &call)?;
     if let Some(outcome) = strike(app, operation, When::Before).await {
         return outcome;

@@ -1,1 +1,379 @@
 //! The policies below docs/iam/ against what the programs call.
+//!
+//! What the programs call is read from their sources here. The rigs of the operator's tests check the same against the calls that arrive at
+//! the simulator: `tests/fixtures/guard.rs`.
+
+#[path = "../../../../tests/fixtures/policies.rs"]
+mod policies;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use policies::{PROGRAMS, Policy, action, one_or_many};
+use regex::Regex;
+use serde_json::Value;
+
+use super::support::{root, rust_sources};
+
+/// What a reader has to fill in.
+const PLACEHOLDERS: [&str; 12] = [
+    "ACCOUNT",
+    "CLUSTER_ID",
+    "CODE_BUCKET",
+    "EKS_CLUSTER",
+    "MODEL",
+    "OIDC_PROVIDER",
+    "REGION",
+    "REPOSITORIES",
+    "REPOSITORY",
+    "RUNTIMES",
+    "RUNTIME_NAME",
+    "SERVICE_ACCOUNT",
+];
+
+/// Actions that AWS knows no resource for.
+const WITHOUT_RESOURCE: [&str; 7] = [
+    "bedrock-agentcore:ListAgentRuntimes",
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+];
+
+/// The documents below docs/iam/ that are policies, by name.
+fn documents() -> BTreeMap<String, (String, Value)> {
+    let entries = std::fs::read_dir(root().join("docs/iam")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let policies = paths.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+            && !path.ends_with("dependent-actions.json")
+    });
+    policies
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let document = serde_json::from_str(&text).unwrap();
+            (name, (text, document))
+        })
+        .collect()
+}
+
+fn statements(document: &Value) -> &Vec<Value> {
+    document["Statement"].as_array().unwrap()
+}
+
+fn statement<'a>(document: &'a Value, action: &str) -> &'a Value {
+    let mut found = statements(document)
+        .iter()
+        .filter(|one| one_or_many(&one["Action"]).iter().any(|own| own == action));
+    let only = found.next().unwrap();
+    assert!(found.next().is_none(), "{action} in two statements");
+    only
+}
+
+/// Actions that AWS asks for although no program of ours calls them, with why.
+fn dependent(program: &str) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(root().join("docs/iam/dependent-actions.json")).unwrap();
+    let lists: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(&text).unwrap();
+    lists[program].clone()
+}
+
+fn camel_case(name: &str) -> String {
+    let words = name.split('_');
+    let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    words.map(word).collect()
+}
+
+/// The sources below a folder without white space, those of tests apart.
+fn dense(folder: &str) -> String {
+    let texts = rust_sources(&root().join(folder));
+    let production = texts
+        .into_iter()
+        .filter(|(path, _)| !path.to_string_lossy().ends_with("tests.rs"));
+    production
+        .flat_map(|(_, text)| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Operations that `src/aws` asks of the SDK, by fluent calls and by the inputs that it builds.
+fn sdk_calls() -> BTreeSet<String> {
+    let source = dense("src/aws");
+    let fluent = Regex::new(r"\.(?:client|sts|ecr|s3)\.([a-z_0-9]+)\(\)").unwrap();
+    let built = Regex::new(r"::operation::([a-z_0-9]+)::").unwrap();
+    [fluent, built]
+        .iter()
+        .flat_map(|calls| calls.captures_iter(&source))
+        .map(|call| camel_case(&call[1]))
+        .collect()
+}
+
+/// Operations that the controller has a rate and a metric for: all that it calls.
+fn metered() -> BTreeSet<String> {
+    let path = root().join("src/aws/operation.rs");
+    let source = std::fs::read_to_string(path).unwrap();
+    let list = source.split("operations! {").nth(1).unwrap();
+    let list = list.split('}').next().unwrap();
+    list.split(',')
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// Operations of the data plane that the client can ask for, by the paths that it builds.
+fn data_plane_calls() -> BTreeSet<String> {
+    let source = dense("crates/invoke/src");
+    let path = Regex::new(r#"\.uri\([a-z.]+,"([^"]+)"\)"#).unwrap();
+    path.captures_iter(&source)
+        .map(|call| match &call[1] {
+            "invocations" => "InvokeAgentRuntime",
+            "invocations/.well-known/agent-card.json" => "GetAgentCard",
+            "stopruntimesession" => "StopRuntimeSession",
+            "ws" => "InvokeAgentRuntimeWithWebSocketStream",
+            other => panic!("which operation has the path {other}?"),
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+fn called_by(program: &str) -> BTreeSet<String> {
+    match program {
+        "controller" => metered(),
+        "gateway" => data_plane_calls(),
+        other => panic!("what does {other} call?"),
+    }
+}
+
+#[test]
+fn every_call_in_the_sources_is_allowed_and_every_allowed_action_is_called_or_explained() {
+    for program in PROGRAMS {
+        let policy = Policy::read(root(), program);
+        let needed: BTreeSet<String> = called_by(program)
+            .iter()
+            .filter_map(|operation| action(operation))
+            .collect();
+        assert!(needed.len() >= 4, "{program}: only {needed:?}");
+        for action in &needed {
+            assert!(policy.allows(action), "{program}.json lacks {action}");
+        }
+        let dependent = dependent(program);
+        for action in policy.allowed() {
+            let (called, explained) = (needed.contains(action), dependent.get(action));
+            assert!(
+                called != explained.is_some(),
+                "{program}.json: {action}: called: {called}, explained: {explained:?}"
+            );
+        }
+        for (action, why) in &dependent {
+            assert!(policy.allows(action), "{program}.json lacks {action}");
+            assert!(why.len() > 20, "{action}: why?");
+        }
+    }
+}
+
+#[test]
+fn nothing_goes_to_aws_but_what_has_a_rate_and_a_metric() {
+    let metered = metered();
+    let calls = sdk_calls();
+    assert!(calls.len() > 20, "only {calls:?}");
+    let unmetered: Vec<_> = calls.difference(&metered).collect();
+    assert!(unmetered.is_empty(), "not in Operation: {unmetered:?}");
+    let uncalled: Vec<_> = metered.difference(&calls).map(String::as_str).collect();
+    assert_eq!(uncalled, ["InvokeAgentRuntime", "StopRuntimeSession"]);
+    assert!(
+        uncalled
+            .iter()
+            .all(|call| data_plane_calls().contains(*call))
+    );
+}
+
+#[test]
+fn what_the_plugin_calls_is_allowed_to_those_who_use_it() {
+    let source = dense("crates/cli/src");
+    let operation = Regex::new(r"aws_sdk_[a-z0-9]+::operation::([a-z_0-9]+)::").unwrap();
+    let policy = Policy::read(root(), "plugin");
+    for call in operation.captures_iter(&source) {
+        let action = action(&camel_case(&call[1])).unwrap();
+        assert!(policy.allows(&action), "plugin.json lacks {action}");
+    }
+    // What it says to AgentCore goes through the same client as the gateway's.
+    let agentcore = policy
+        .allowed()
+        .iter()
+        .filter(|one| one.starts_with("bedrock"));
+    let gateway = Policy::read(root(), "gateway");
+    assert!(agentcore.into_iter().all(|action| gateway.allows(action)));
+}
+
+#[test]
+fn policies_are_sound_documents_without_patterns_in_what_they_allow() {
+    let sid = Regex::new("^[A-Za-z0-9]+$").unwrap();
+    for (name, (_, document)) in documents() {
+        assert_eq!(document["Version"], "2012-10-17", "{name}");
+        let mut sids = BTreeSet::new();
+        for statement in statements(&document) {
+            let own = statement["Sid"].as_str().unwrap();
+            assert!(sid.is_match(own) && sids.insert(own), "{name}: {own}");
+            let actions = one_or_many(&statement["Action"]);
+            assert!(!actions.is_empty(), "{name}: {own}");
+            if statement["Effect"] == "Deny" {
+                continue;
+            }
+            assert_eq!(statement["Effect"], "Allow", "{name}: {own}");
+            let pattern = actions.iter().find(|action| action.contains(['*', '?']));
+            assert_eq!(pattern, None, "{name}: {own}");
+            if name.contains("trust") {
+                assert!(statement["Principal"].is_object(), "{name}: {own}");
+                assert!(statement["Condition"].is_object(), "{name}: {own}");
+                continue;
+            }
+            let resources = one_or_many(&statement["Resource"]);
+            assert!(!resources.is_empty(), "{name}: {own}");
+            // A boundary grants nothing: it says what others may grant.
+            if resources.iter().any(|one| one == "*") && name != "permission-boundary" {
+                let could = actions
+                    .iter()
+                    .find(|one| !WITHOUT_RESOURCE.contains(&one.as_str()));
+                assert_eq!(could, None, "{name}: {own} could name a resource");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_placeholder_is_explained_and_nothing_is_left_once_they_are_filled_in() {
+    let placeholder = Regex::new(r"\$\{([A-Z_]+)\}").unwrap();
+    let readme = std::fs::read_to_string(root().join("docs/iam/README.md")).unwrap();
+    let mut seen = BTreeSet::new();
+    for (name, (text, _)) in documents() {
+        seen.extend(
+            placeholder
+                .captures_iter(&text)
+                .map(|one| one[1].to_owned()),
+        );
+        let filled = placeholder.replace_all(&text, "x");
+        assert!(!filled.contains("${"), "{name}");
+        serde_json::from_str::<Value>(&filled).unwrap();
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), PLACEHOLDERS);
+    for name in PLACEHOLDERS {
+        assert!(readme.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
+
+#[test]
+fn every_statement_is_explained_in_the_readme() {
+    let readme = std::fs::read_to_string(root().join("docs/iam/README.md")).unwrap();
+    for (name, (_, document)) in documents() {
+        assert!(readme.contains(&format!("({name}.json)")), "{name}");
+        for statement in statements(&document) {
+            let sid = statement["Sid"].as_str().unwrap();
+            assert!(readme.contains(&format!("`{sid}`")), "{name}: {sid}");
+        }
+    }
+    for program in PROGRAMS {
+        for action in dependent(program).keys() {
+            assert!(readme.contains(&format!("`{action}`")), "{action}");
+        }
+    }
+}
+
+#[test]
+fn roles_are_passed_to_agentcore_only_and_assumed_for_this_account_only() {
+    let documents = documents();
+    let pass = statement(&documents["controller"].1, "iam:PassRole");
+    assert_eq!(
+        pass["Condition"]["StringEquals"]["iam:PassedToService"],
+        "bedrock-agentcore.amazonaws.com"
+    );
+    assert!(
+        pass["Resource"]
+            .as_str()
+            .unwrap()
+            .ends_with(":role/agentcore/*")
+    );
+    let trust = &statements(&documents["execution-role-trust"].1)[0]["Condition"];
+    assert_eq!(trust["StringEquals"]["aws:SourceAccount"], "${ACCOUNT}");
+    let source = trust["ArnLike"]["aws:SourceArn"].as_str().unwrap();
+    assert!(source.starts_with("arn:aws:bedrock-agentcore:${REGION}:${ACCOUNT}:"));
+}
+
+#[test]
+fn runtimes_of_others_are_neither_changed_nor_deleted() {
+    let documents = documents();
+    let controller = &documents["controller"].1;
+    for (action, key) in [
+        ("CreateAgentRuntime", "aws:RequestTag/agentcore.dev/cluster"),
+        (
+            "UpdateAgentRuntime",
+            "aws:ResourceTag/agentcore.dev/cluster",
+        ),
+        (
+            "DeleteAgentRuntime",
+            "aws:ResourceTag/agentcore.dev/cluster",
+        ),
+        ("UntagResource", "aws:ResourceTag/agentcore.dev/cluster"),
+        ("PutResourcePolicy", "aws:ResourceTag/agentcore.dev/cluster"),
+    ] {
+        let statement = statement(controller, &format!("bedrock-agentcore:{action}"));
+        assert_eq!(
+            statement["Condition"]["StringEquals"][key], "${CLUSTER_ID}",
+            "{action}"
+        );
+    }
+}
+
+#[test]
+fn a_create_with_tags_is_allowed_with_all_that_aws_asks_for_besides() {
+    // As AWS's refusals name them: a create knows no id, so that the resource is the pattern itself.
+    let asked = [
+        ("CreateAgentRuntime", "runtime/*"),
+        ("TagResource", "runtime/*"),
+        ("CreateAgentRuntimeEndpoint", "runtime/*"),
+        (
+            "CreateWorkloadIdentity",
+            "workload-identity-directory/default",
+        ),
+        ("TagResource", "workload-identity-directory/default"),
+        (
+            "TagResource",
+            "workload-identity-directory/default/workload-identity/*",
+        ),
+    ];
+    let documents = documents();
+    for (action, resource) in asked {
+        let action = format!("bedrock-agentcore:{action}");
+        let resource = format!("arn:aws:bedrock-agentcore:${{REGION}}:${{ACCOUNT}}:{resource}");
+        let allows = |statement: &Value| {
+            statement["Effect"] == "Allow"
+                && one_or_many(&statement["Action"]).contains(&action)
+                && one_or_many(&statement["Resource"]).contains(&resource)
+        };
+        let controller = statements(&documents["controller"].1);
+        assert!(controller.iter().any(allows), "{action} on {resource}");
+    }
+}
+
+#[test]
+fn the_boundary_leaves_the_example_of_an_execution_role_whole_and_lets_no_other_identity_in() {
+    let role = Policy::read(root(), "execution-role");
+    let boundary = Policy::read(root(), "permission-boundary");
+    let cut: Vec<_> = role
+        .allowed()
+        .iter()
+        .filter(|one| !boundary.allows(one))
+        .collect();
+    assert!(cut.is_empty(), "the boundary cuts off {cut:?}");
+    for never in ["iam:PassRole", "iam:CreateUser", "sts:AssumeRole"] {
+        assert!(!boundary.allows(never), "{never}");
+    }
+    let gateway = Policy::read(root(), "gateway");
+    for never in ["InvokeAgentRuntimeForUser", "InvokeAgentRuntimeCommand"] {
+        assert!(!gateway.allows(&format!("bedrock-agentcore:{never}")));
+    }
+}

@@ -24,6 +24,21 @@ pub fn root() -> &'static Path {
     })
 }
 
+/// The Rust files below a folder, with their texts.
+pub fn rust_sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("a readable folder").path();
+        if path.is_dir() {
+            found.extend(rust_sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a readable file");
+            found.push((path, text));
+        }
+    }
+    found
+}
+
 /// The chart's folder.
 pub fn chart() -> PathBuf {
     root().join("charts/agentcore-operator")

@@ -168,6 +168,8 @@ pub struct Calls {
     pub faulted: u64,
     /// Calls that arrived, by operation.
     pub by_operation: BTreeMap<&'static str, u64>,
+    /// Calls that were signed well, by the ARN of who signed, then by operation: what a program needs rights for.
+    pub by_caller: BTreeMap<String, BTreeMap<&'static str, u64>>,
 }
 
 impl Calls {
@@ -175,5 +177,14 @@ impl Calls {
     pub fn arrived(&mut self, operation: Operation) {
         self.total += 1;
         *self.by_operation.entry(operation.name()).or_default() += 1;
+    }
+
+    /// Counts a call of which it is known who signed it.
+    pub fn signed(&mut self, arn: &str, operation: Operation) {
+        let operations = match self.by_caller.get_mut(arn) {
+            Some(operations) => operations,
+            None => self.by_caller.entry(arn.to_owned()).or_default(),
+        };
+        *operations.entry(operation.name()).or_default() += 1;
     }
 }

@@ -65,6 +65,10 @@ async fn each_api_has_a_rate_of_its_own() {
         (&json!(1), &json!(passed + 2))
     );
     assert_eq!(calls["total"], passed + 3);
+    assert_eq!(
+        calls["byCaller"]["arn:aws:iam::111122223333:user/test"],
+        json!({ "GetAgentRuntime": 1, "ListAgentRuntimes": passed + 2 })
+    );
     let calls = bench
         .admin("DELETE", "/_sim/calls", Value::Null)
         .await
