@@ -1,3 +1,54 @@
 //! `kubectl agentcore`: look at agents, talk to them and act on them from a terminal.
+//!
+//! This file owns the way from the command line to an exit code, and nothing else.
 
-fn main() {}
+mod agents;
+mod args;
+mod context;
+mod error;
+mod exit;
+mod output;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::Arguments;
+use context::Context;
+use exit::Outcome;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(error::Error::Failed(format!(
+            "the program cannot start its threads: {error}"
+        ))),
+    };
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            output::complain(&error);
+            error.exit().into()
+        }
+    }
+}
+
+/// Does what was asked for, until it is done or the person at the keyboard has enough.
+async fn run(arguments: Arguments) -> Result<Outcome, error::Error> {
+    // The one provider that is built in; a second installation of it would be the only failure.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let context = Context::new(arguments.global);
+    tokio::select! {
+        outcome = verbs::run(arguments.command, &context) => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            context.output.restore();
+            Ok(Outcome::Interrupted)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Where results go: standard output, with colours where they are wanted, quiet when nobody reads on.
+
+mod style;
+mod table;
+
+pub use style::{Paint, Tone};
+pub use table::Table;
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+use crate::args::{Color, Format};
+use crate::error::Error;
+
+/// Where results go.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// How words are coloured.
+    pub paint: Paint,
+    /// Whether a person looks at it.
+    pub terminal: bool,
+}
+
+impl Output {
+    /// Standard output, as it is.
+    pub fn of_terminal(color: Color) -> Self {
+        let terminal = io::stdout().is_terminal();
+        Self {
+            paint: Paint::new(style::wanted(color, terminal)),
+            terminal,
+        }
+    }
+
+    /// Columns and lines of the terminal, if it is one.
+    pub fn size(&self) -> Option<(usize, usize)> {
+        let (columns, lines) = terminal_size::terminal_size_of(io::stdout())?;
+        Some((usize::from(columns.0), usize::from(lines.0)))
+    }
+
+    /// Writes text that ends its own lines.
+    pub fn print(&self, text: &str) -> Result<(), Error> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(|error| closed(&error))
+    }
+
+    /// Writes a line.
+    pub fn line(&self, text: &str) -> Result<(), Error> {
+        self.print(&format!("{text}\n"))
+    }
+
+    /// Writes a value as JSON or YAML.
+    pub fn value(&self, format: Format, value: &impl Serialize) -> Result<(), Error> {
+        let text = match format {
+            Format::Yaml => serde_yaml::to_string(value).map_err(|error| error.to_string()),
+            _ => serde_json::to_string_pretty(value)
+                .map(|text| text + "\n")
+                .map_err(|error| error.to_string()),
+        };
+        self.print(
+            &text
+                .map_err(|error| Error::Failed(format!("the result cannot be written: {error}")))?,
+        )
+    }
+
+    /// Puts a terminal back as it was before something live was shown.
+    pub fn restore(&self) {
+        if self.terminal {
+            // Nobody is left to tell if this fails.
+            let _ = self.print("\x1b[?25h");
+        }
+    }
+}
+
+/// A closed pipe is no failure: `| head` has enough.
+fn closed(error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Error::Closed
+    } else {
+        Error::Failed(format!("the output cannot be written: {error}"))
+    }
+}
+
+/// One line on standard error, as kubectl writes its own.
+pub fn complain(error: &Error) {
+    if !matches!(error, Error::Closed) {
+        // Where standard error is closed there is no one to tell.
+        let _ = writeln!(io::stderr(), "error: {error}");
+    }
+}
+
+/// A remark on standard error: not part of the result.
+pub fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
