@@ -186,20 +186,19 @@ async fn stages(
     if let Some(outcome) = strike(app, operation, When::Before).await {
         return outcome;
     }
-    let answered = match operation.service() {
-        Service::Control => {
-            control::handle(app, &call).map(|reply| reply.into_response("application/json"))
-        }
-        Service::Data => data::handle(app, call).await,
-        Service::Ecr => {
-            ecr::handle(app, &call).map(|reply| reply.into_response("application/x-amz-json-1.1"))
-        }
-        Service::Sts => sts::handle(app, &call),
-        Service::S3 => s3::handle(app, &call),
-        Service::Logs => {
-            logs::handle(app, &call).map(|reply| reply.into_response("application/x-amz-json-1.1"))
-        }
-    };
+    let answered =
+        match operation.service() {
+            Service::Control => {
+                control::handle(app, &call).map(|reply| reply.into_response("application/json"))
+            }
+            Service::Data => data::handle(app, call).await,
+            Service::Ecr => ecr::handle(app, &call)
+                .map(|reply| reply.into_response("application/x-amz-json-1.1")),
+            Service::Sts => sts::handle(app, &call),
+            Service::S3 => s3::handle(app, &call),
+            Service::Logs => logs::handle(app, &call)
+                .map(|reply| reply.into_response("application/x-amz-json-1.1")),
+        };
     match strike(app, operation, When::After).await {
         Some(outcome) => outcome,
         None => answered,

@@ -92,7 +92,10 @@ impl Copy {
                 break;
             };
             // Opened for each piece, so that a thousand sessions do not hold a thousand files.
-            OpenOptions::new().append(true).open(log)?.write_all(piece)?;
+            OpenOptions::new()
+                .append(true)
+                .open(log)?
+                .write_all(piece)?;
             self.lines(piece);
         }
         self.end_line();

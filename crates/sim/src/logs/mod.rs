@@ -111,7 +111,10 @@ impl Wanted<'_> {
     fn has(&self, event: &Event) -> bool {
         let at = event.at.as_millisecond();
         let stream = event.stream.as_str();
-        let named = self.streams.as_ref().is_none_or(|all| all.contains(&stream));
+        let named = self
+            .streams
+            .as_ref()
+            .is_none_or(|all| all.contains(&stream));
         (self.from..=self.until).contains(&at)
             && named
             && stream.starts_with(self.prefix)
@@ -143,7 +146,9 @@ fn filter(app: &App, call: &Call) -> Result<Value, ApiError> {
     let after = token(&request)?.unwrap_or_default();
     let limit = limit(&request, PAGE_EVENTS);
     app.logs
-        .group(place(call), name, |group| page(group, &wanted, after, limit))
+        .group(place(call), name, |group| {
+            page(group, &wanted, after, limit)
+        })
         .ok_or_else(no_group)
 }
 
@@ -268,11 +273,7 @@ fn streams(app: &App, call: &Call) -> Result<Value, ApiError> {
 }
 
 /// One page of a list of names.
-fn names(
-    request: &Map<String, Value>,
-    member: &str,
-    all: Vec<Value>,
-) -> Result<Value, ApiError> {
+fn names(request: &Map<String, Value>, member: &str, all: Vec<Value>) -> Result<Value, ApiError> {
     let from = usize::try_from(token(request)?.unwrap_or_default()).unwrap_or(usize::MAX);
     let end = from.saturating_add(limit(request, PAGE_NAMES));
     let mut body = Map::new();
