@@ -131,7 +131,7 @@ pub struct Status {
     #[arg(value_name = "[KIND/]NAME")]
     pub names: Vec<String>,
     /// All namespaces
-    #[arg(short = 'A', long)]
+    #[arg(short = 'A', long, conflicts_with = "names")]
     pub all_namespaces: bool,
     /// Go on showing it as it changes, until Ctrl-C
     #[arg(short, long)]

@@ -7,8 +7,13 @@ mod args;
 mod context;
 mod error;
 mod exit;
+mod manifests;
+mod objects;
+mod offline;
 mod output;
+mod refusals;
 mod verbs;
+mod verdict;
 
 use std::process::ExitCode;
 
