@@ -12,11 +12,23 @@ use agentcore_plan::step::Due;
 /// Placeholder for what only the cluster knows.
 pub const UNKNOWN_CLUSTER: &str = "CLUSTER-ID";
 
+/// What the operator knows of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// Region of manifests that name none; empty: nobody says one.
+    pub region: &'a str,
+    /// Id of the cluster.
+    pub cluster_id: Option<&'a str>,
+}
+
 /// What the planner makes of a manifest. What the operator's flags decide (roles, tags, limits) is taken to be allowed.
-pub fn wish(runtime: &AgentRuntime, region: &str) -> Result<Wish, Refusal> {
+pub fn wish(runtime: &AgentRuntime, surroundings: &Surroundings<'_>) -> Result<Wish, Refusal> {
     let policy = Policy {
-        cluster_id: UNKNOWN_CLUSTER.to_owned(),
-        region: region.to_owned(),
+        cluster_id: surroundings
+            .cluster_id
+            .unwrap_or(UNKNOWN_CLUSTER)
+            .to_owned(),
+        region: surroundings.region.to_owned(),
         execution_role_patterns: vec!["*".to_owned()],
         ..Policy::default()
     };

@@ -4,9 +4,20 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// Who would refuse it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Judge {
+    /// The API server, when the object is applied.
+    ApiServer,
+    /// The operator, once it reads the object.
+    Operator,
+}
+
 /// Something wrong at a place in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
+    /// Who would refuse it.
+    pub by: Judge,
     /// Place, such as `["spec", "env", "0"]`.
     pub path: Vec<String>,
     /// What is wrong.
@@ -14,9 +25,10 @@ pub struct Found {
 }
 
 impl Found {
-    /// Something wrong there.
+    /// Something there that the API server refuses.
     pub fn at(path: &[String], message: String) -> Self {
         Self {
+            by: Judge::ApiServer,
             path: path.to_vec(),
             message,
         }
@@ -28,6 +40,8 @@ impl Found {
 pub struct Finding {
     /// File as it was named.
     pub file: String,
+    /// Who would refuse it.
+    pub by: Judge,
     /// Line, from 1.
     pub line: usize,
     /// Kind and name of the object, where it has them.

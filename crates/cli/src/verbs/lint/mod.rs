@@ -20,7 +20,7 @@ use crate::exit::Outcome;
 use crate::manifests::{self, Document, documents};
 use crate::objects::{Kind, alike};
 use crate::output::remark;
-use finding::{Finding, Found, dotted};
+use finding::{Finding, Found, Judge, dotted};
 use metadata::Metadata;
 use rules::Rules;
 use schema::{Schema, without_nulls};
@@ -48,6 +48,7 @@ pub fn run(args: &args::Lint, context: &Context) -> Result<Outcome, Error> {
         }
         report.findings.extend(broken.map(|broken| Finding {
             file: file.name.clone(),
+            by: Judge::ApiServer,
             line: broken.line,
             object: String::new(),
             field: String::new(),
@@ -165,6 +166,7 @@ impl Linter {
             .into_iter()
             .map(|found| Finding {
                 file: document.file.clone(),
+                by: found.by,
                 line: document.lines.of(&found.path),
                 object: object.clone(),
                 field: dotted(&found.path),
@@ -197,7 +199,11 @@ impl Linter {
         }
         // The planner reads only what the API server lets through.
         if shaped && found.is_empty() {
-            found.extend(planner::check(kind, &object));
+            let refused = planner::check(kind, &object).into_iter();
+            found.extend(refused.map(|found| Found {
+                by: Judge::Operator,
+                ..found
+            }));
         }
         Ok(found)
     }

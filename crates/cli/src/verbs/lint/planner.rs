@@ -7,10 +7,13 @@ use serde_json::Value;
 
 use super::finding::{Found, steps};
 use crate::objects::Kind;
-use crate::offline;
+use crate::offline::{self, Surroundings};
 
-/// Region of manifests that name none: only the operator knows which it is.
-const ANY_REGION: &str = "us-east-1";
+/// Manifests may name no region: the operator has one of its own.
+const ANYWHERE: Surroundings<'static> = Surroundings {
+    region: "us-east-1",
+    cluster_id: None,
+};
 
 /// What the operator would refuse.
 pub fn check(kind: Kind, object: &Value) -> Vec<Found> {
@@ -34,7 +37,7 @@ pub fn check(kind: Kind, object: &Value) -> Vec<Found> {
     if let Some(Err(problem)) = follow.map(ImagePolicy::parse) {
         found.push(placed(&format!("spec.artifact.container.follow.{problem}")));
     }
-    if let Err(refusal) = offline::wish(&runtime, ANY_REGION)
+    if let Err(refusal) = offline::wish(&runtime, &ANYWHERE)
         // Whether a Secret is there, and what an envFrom makes, is known in the cluster only.
         && refusal.reason != reasons::CONFIG_MISSING
     {

@@ -43,6 +43,16 @@ pub async fn run(args: args::Status, context: &Context) -> Result<Outcome, Error
     }
 }
 
+/// An object and what belongs to it.
+pub async fn below(reference: &Reference, cluster: &Cluster) -> Result<Vec<Reference>, Error> {
+    let forest = gather(cluster, false).await?.forest();
+    let known = forest.references();
+    let forest = forest
+        .only(std::slice::from_ref(reference))
+        .map_err(|missing| missing.not_found(&cluster.namespace, &known))?;
+    Ok(forest.references())
+}
+
 /// Three lists, side by side; no call for each object.
 async fn gather(cluster: &Cluster, all_namespaces: bool) -> Result<World, Error> {
     let (runtimes, endpoints, sessions) = tokio::try_join!(
