@@ -7,6 +7,7 @@ use agentcore_api::values::parse_duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::agents;
+use crate::complete;
 use crate::exit;
 
 /// See Amazon Bedrock AgentCore agents as Kubernetes has them, talk to them, and act on them.
@@ -35,13 +36,13 @@ pub struct Arguments {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Namespace; otherwise that of the context
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME", add = complete::namespaces())]
     pub namespace: Option<String>,
     /// Kubeconfig file; otherwise $KUBECONFIG, ~/.kube/config, or the ServiceAccount of the pod
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = complete::contexts())]
     pub context: Option<String>,
     /// Cluster of the kubeconfig
     #[arg(long, global = true, value_name = "NAME")]
@@ -119,19 +120,16 @@ pub enum Command {
     /// Verbs that talk to agents.
     #[command(flatten)]
     Agents(agents::Verb),
-    /// What kubectl asks `kubectl_complete-agentcore` for: words, a line each, and a directive.
-    #[command(name = "__complete", hide = true, disable_help_flag = true)]
-    Complete(CompleteWords),
 }
 
 /// Flags of `status`.
 #[derive(Args, Debug)]
 pub struct Status {
     /// NAME of an AgentRuntime, or KIND/NAME; absent: all of the namespace
-    #[arg(value_name = "[KIND/]NAME")]
+    #[arg(value_name = "[KIND/]NAME", add = complete::objects())]
     pub names: Vec<String>,
     /// All namespaces
-    #[arg(short = 'A', long)]
+    #[arg(short = 'A', long, conflicts_with = "names")]
     pub all_namespaces: bool,
     /// Go on showing it as it changes, until Ctrl-C
     #[arg(short, long)]
@@ -145,7 +143,7 @@ pub struct Status {
 #[derive(Args, Debug)]
 pub struct Act {
     /// NAME of an AgentRuntime, or KIND/NAME
-    #[arg(value_name = "[KIND/]NAME", required = true)]
+    #[arg(value_name = "[KIND/]NAME", add = complete::objects(), required = true)]
     pub names: Vec<String>,
     /// Wait until the operator has taken it up
     #[arg(long)]
@@ -170,7 +168,7 @@ pub enum Image {
 #[derive(Args, Debug)]
 pub struct ImageList {
     /// NAME of an AgentRuntime; absent: all of the namespace
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::runtimes())]
     pub name: Option<String>,
     /// All namespaces
     #[arg(short = 'A', long, conflicts_with = "name")]
@@ -184,7 +182,7 @@ pub struct ImageList {
 #[derive(Args, Debug)]
 pub struct One {
     /// NAME of an AgentRuntime
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::runtimes())]
     pub name: String,
 }
 
@@ -203,7 +201,7 @@ pub enum Rollout {
 #[derive(Args, Debug)]
 pub struct History {
     /// NAME of an AgentRuntime
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::runtimes())]
     pub name: String,
     /// Print what this version was made of
     #[arg(long, value_name = "VERSION")]
@@ -217,7 +215,7 @@ pub struct History {
 #[derive(Args, Debug)]
 pub struct RolloutStatus {
     /// NAME of an AgentRuntime, or KIND/NAME
-    #[arg(value_name = "[KIND/]NAME")]
+    #[arg(value_name = "[KIND/]NAME", add = complete::objects())]
     pub name: String,
     /// Longest time to wait; 0s: as long as it takes
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
@@ -232,7 +230,7 @@ pub struct RolloutStatus {
 #[derive(Args, Debug)]
 pub struct Diff {
     /// NAME of an AgentRuntime
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::runtimes())]
     pub name: String,
     /// Version
     #[arg(value_name = "FROM")]
@@ -246,7 +244,7 @@ pub struct Diff {
 #[derive(Args, Debug)]
 pub struct Events {
     /// NAME of an AgentRuntime, with its endpoints and sessions, or KIND/NAME; absent: all of the namespace
-    #[arg(value_name = "[KIND/]NAME")]
+    #[arg(value_name = "[KIND/]NAME", add = complete::objects())]
     pub name: Option<String>,
     /// All namespaces
     #[arg(short = 'A', long, conflicts_with = "name")]
@@ -268,6 +266,9 @@ pub struct Render {
     /// The update of an existing runtime of this id, instead of the create
     #[arg(long, value_name = "RUNTIME-ID")]
     pub update: Option<String>,
+    /// The operator's cluster id, which the names in AWS are made with
+    #[arg(long, value_name = "ID")]
+    pub cluster_id: Option<String>,
     /// Region where the manifest names none
     #[arg(long, value_name = "REGION", env = "AWS_REGION")]
     pub region: Option<String>,
@@ -302,14 +303,6 @@ pub enum CompletionShell {
     Zsh,
     Fish,
     Kubectl,
-}
-
-/// Words to complete, the last one unfinished.
-#[derive(Args, Debug)]
-pub struct CompleteWords {
-    /// Words after `kubectl agentcore`.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<String>,
 }
 
 /// A duration as manifests write it, such as `90s` or `1h30m`.

@@ -67,16 +67,21 @@ impl Cluster {
             .namespace
             .clone()
             .unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config.clone()).map_err(|error| {
-            Error::Failed(format!(
-                "the kubeconfig makes no client: {}",
-                causes(&error)
-            ))
-        })?;
         Ok(Self {
-            client,
+            client: client(&config)?,
             config,
             namespace,
+        })
+    }
+
+    /// The same, for watches: nothing may come for a long time.
+    pub fn patient(&self) -> Result<Self, Error> {
+        let mut config = self.config.clone();
+        config.read_timeout = None;
+        Ok(Self {
+            client: client(&config)?,
+            config,
+            namespace: self.namespace.clone(),
         })
     }
 
@@ -92,6 +97,15 @@ impl Cluster {
             Api::namespaced(self.client.clone(), &self.namespace)
         }
     }
+}
+
+fn client(config: &Config) -> Result<Client, Error> {
+    Client::try_from(config.clone()).map_err(|error| {
+        Error::Failed(format!(
+            "the kubeconfig makes no client: {}",
+            causes(&error)
+        ))
+    })
 }
 
 /// The configuration that kubectl would take.

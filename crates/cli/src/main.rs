@@ -4,11 +4,17 @@
 
 mod agents;
 mod args;
+mod complete;
 mod context;
 mod error;
 mod exit;
+mod manifests;
+mod objects;
+mod offline;
 mod output;
+mod refusals;
 mod verbs;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -19,6 +25,11 @@ use context::Context;
 use exit::Outcome;
 
 fn main() -> ExitCode {
+    // The one provider that is built in; a second installation of it would be the only failure.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if complete::answer() {
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::parse();
     let outcome = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -41,8 +52,6 @@ fn main() -> ExitCode {
 
 /// Does what was asked for, until it is done or the person at the keyboard has enough.
 async fn run(arguments: Arguments) -> Result<Outcome, error::Error> {
-    // The one provider that is built in; a second installation of it would be the only failure.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let context = Context::new(arguments.global);
     tokio::select! {
         outcome = verbs::run(arguments.command, &context) => outcome,

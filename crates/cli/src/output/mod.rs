@@ -1,10 +1,16 @@
 //! Where results go: standard output, with colours where they are wanted, quiet when nobody reads on.
 
+mod screen;
 mod style;
+mod symbols;
 mod table;
+mod time;
 
-pub use style::{Paint, Tone};
+pub use screen::Screen;
+pub use style::{Paint, Tone, harmless};
+pub use symbols::Symbols;
 pub use table::Table;
+pub use time::{ago, span};
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -35,7 +41,12 @@ impl Output {
     /// Columns and lines of the terminal, if it is one.
     pub fn size(&self) -> Option<(usize, usize)> {
         let (columns, lines) = terminal_size::terminal_size_of(io::stdout())?;
-        Some((usize::from(columns.0), usize::from(lines.0)))
+        (columns.0 > 0 && lines.0 > 0).then(|| (usize::from(columns.0), usize::from(lines.0)))
+    }
+
+    /// A place for frames that replace each other.
+    pub fn screen(&self) -> Screen {
+        Screen::new(*self)
     }
 
     /// Writes text that ends its own lines.
@@ -53,25 +64,28 @@ impl Output {
 
     /// Writes a value as JSON or YAML.
     pub fn value(&self, format: Format, value: &impl Serialize) -> Result<(), Error> {
-        let text = match format {
-            Format::Yaml => serde_yaml::to_string(value).map_err(|error| error.to_string()),
-            _ => serde_json::to_string_pretty(value)
-                .map(|text| text + "\n")
-                .map_err(|error| error.to_string()),
-        };
-        self.print(
-            &text
-                .map_err(|error| Error::Failed(format!("the result cannot be written: {error}")))?,
-        )
+        self.print(&written(format, value)?)
     }
 
     /// Puts a terminal back as it was before something live was shown.
     pub fn restore(&self) {
         if self.terminal {
             // Nobody is left to tell if this fails.
-            let _ = self.print("\x1b[?25h");
+            let _ = self.print(screen::SHOW);
         }
     }
+}
+
+/// A value as YAML, or else as JSON.
+pub fn written(format: Format, value: &impl Serialize) -> Result<String, Error> {
+    let text = if format == Format::Yaml {
+        serde_yaml::to_string(value).map_err(|error| error.to_string())
+    } else {
+        serde_json::to_string_pretty(value)
+            .map(|text| text + "\n")
+            .map_err(|error| error.to_string())
+    };
+    text.map_err(|error| Error::Failed(format!("the result cannot be written: {error}")))
 }
 
 /// A closed pipe is no failure: `| head` has enough.
@@ -87,11 +101,11 @@ fn closed(error: &io::Error) -> Error {
 pub fn complain(error: &Error) {
     if !matches!(error, Error::Closed) {
         // Where standard error is closed there is no one to tell.
-        let _ = writeln!(io::stderr(), "error: {error}");
+        let _ = writeln!(io::stderr(), "error: {}", harmless(&error.to_string()));
     }
 }
 
 /// A remark on standard error: not part of the result.
 pub fn remark(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", harmless(text));
 }
