@@ -36,7 +36,12 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime.block_on(run(arguments)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(arguments));
+            // A thread that waits for a key or a line of input must not keep the program.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(error) => Err(error::Error::Failed(format!(
             "the program cannot start its threads: {error}"
         ))),
@@ -55,7 +60,7 @@ async fn run(arguments: Arguments) -> Result<Outcome, error::Error> {
     let context = Context::new(arguments.global);
     tokio::select! {
         outcome = verbs::run(arguments.command, &context) => outcome,
-        _ = tokio::signal::ctrl_c() => {
+        () = agents::interrupted() => {
             context.output.restore();
             Ok(Outcome::Interrupted)
         }

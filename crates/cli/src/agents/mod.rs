@@ -1,34 +1,58 @@
 //! Verbs that talk to agents: invoke, chat, sessions and logs.
 
-use clap::{Args, Subcommand};
+mod args;
+mod chat;
+mod direct;
+mod gateway;
+mod interrupt;
+mod invoke;
+mod logs;
+mod sessions;
+mod target;
+mod way;
+
+pub use args::Verb;
+pub use interrupt::interrupted;
+
+use std::io::{IsTerminal as _, Write as _};
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Outcome;
+use crate::output::{Output, Tone};
 
-/// Verbs that talk to agents.
-#[derive(Subcommand, Debug)]
-pub enum Verb {
-    /// Send an agent one request and print its answer
-    Invoke(Target),
-    /// Talk with an agent in one session
-    Chat(Target),
-    /// See, stop and drain sessions
-    Sessions(Target),
-    /// Read an agent's log
-    Logs(Target),
-}
-
-/// Which agent.
-#[derive(Args, Debug)]
-pub struct Target {
-    /// NAME of an AgentRuntime, or endpoint/NAME
-    #[arg(value_name = "[KIND/]NAME")]
-    pub name: String,
-}
+/// Sent as User-Agent.
+const USER_AGENT: &str = concat!("kubectl-agentcore/", env!("CARGO_PKG_VERSION"));
 
 /// Does one of them.
-pub async fn run(_verb: Verb, context: &Context) -> Result<Outcome, Error> {
-    context.cluster().await?;
-    Err(Error::Failed("this verb is not built in".to_owned()))
+pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, Error> {
+    match verb {
+        Verb::Invoke(flags) => invoke::run(flags, context).await,
+        Verb::Chat(flags) => chat::run(flags, context).await,
+        Verb::Sessions(flags) => sessions::run(flags, context).await,
+        Verb::Logs(flags) => logs::run(flags, context).await,
+    }
+}
+
+/// A word about what is done, for people alone: not part of the result.
+fn aside(output: Output, text: &str) {
+    if std::io::stderr().is_terminal() {
+        let text = output.paint.text(Tone::Dim, &plain(text));
+        // Nobody is left to tell if this fails.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
+/// Text from elsewhere in one line that cannot drive a terminal.
+fn plain(text: &str) -> String {
+    let harmless = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let harmless: String = harmless.collect();
+    harmless.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Text from elsewhere that keeps its lines and tabs, and cannot drive a terminal.
+fn harmless(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+        .collect()
 }

@@ -89,7 +89,7 @@ pub fn written(format: Format, value: &impl Serialize) -> Result<String, Error> 
 }
 
 /// A closed pipe is no failure: `| head` has enough.
-fn closed(error: &io::Error) -> Error {
+pub fn closed(error: &io::Error) -> Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
         Error::Closed
     } else {
