@@ -55,9 +55,16 @@ fn of_status(status: &Status, verb: &str, resource: &str, server: &str, namespac
         401 => Error::Forbidden(format!(
             "the cluster at {server} does not know you (401): log in again, or choose another user with --user"
         )),
-        403 => Error::Forbidden(format!(
-            "you may not {verb} {resource} in namespace {namespace}: ask for the right, or choose a namespace with -n ({message})"
-        )),
+        403 => {
+            let place = if message.contains("at the cluster scope") {
+                "in all namespaces".to_owned()
+            } else {
+                format!("in namespace {namespace}")
+            };
+            Error::Forbidden(format!(
+                "you may not {verb} {resource} {place}: ask for the right, or choose a namespace of yours with -n ({message})"
+            ))
+        }
         404 if names_no_object(status) => Error::NotFound(format!(
             "the cluster at {server} has no {resource}: install the operator's CRDs first (crds.enabled of its chart)"
         )),

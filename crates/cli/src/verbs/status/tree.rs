@@ -116,9 +116,9 @@ fn summary(forest: &Forest, look: &Look) -> String {
                 ),
                 (
                     Tone::Strong,
-                    &format!("{} {place}{}", node.kind.name(), node.name),
+                    &format!("{} {place}{}:", node.kind.name(), node.name),
                 ),
-                (node.verdict.state.tone(), &problem.reason),
+                (node.verdict.state.tone(), &format!("{}:", problem.reason)),
                 (Tone::Plain, &problem.message),
             ]);
             // Messages are what people came for: never cut.
@@ -209,6 +209,8 @@ impl Rows<'_> {
                 .map_or_else(String::new, |time| {
                     format!("answered {} ago", ago(Some(time), self.look.now))
                 }),
+            // Said above already.
+            _ if !node.verdict.problems.is_empty() => String::new(),
             (_, State::Ready) => String::new(),
             _ => node.verdict.message.clone(),
         }
