@@ -117,11 +117,9 @@ fn enter(open: &mut [Open], path: &mut Vec<String>, lines: &mut Lines, span: &Sp
 fn leave(open: &mut [Open], path: &mut Vec<String>) {
     match open.last_mut() {
         Some(Open::List(at)) => *at += 1,
-        Some(Open::Map(key)) => {
-            if key.take().is_none() {
-                *key = Some(String::new());
-            }
-        }
+        // A name that is no text has been passed; its value is next.
+        Some(Open::Map(key @ None)) => *key = Some(String::new()),
+        Some(Open::Map(key)) => *key = None,
         None => {}
     }
     path.pop();

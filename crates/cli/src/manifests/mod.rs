@@ -3,7 +3,7 @@
 mod documents;
 mod lines;
 
-pub use documents::{Broken, Document, documents};
+pub use documents::{Document, documents};
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

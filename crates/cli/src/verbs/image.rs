@@ -17,7 +17,7 @@ use crate::context::{Cluster, Context};
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::objects::{Kind, Reference, list};
-use crate::output::{Table, Tone, ago, remark};
+use crate::output::{Table, Tone, ago, lines, remark};
 
 /// A runtime's image for `-o json`.
 #[derive(Serialize)]
@@ -104,8 +104,8 @@ pub async fn list_images(args: ImageList, context: &Context) -> Result<Outcome, 
         Some(Format::Name) => {
             let names = entries
                 .iter()
-                .map(|entry| format!("agentruntime.agentcore.dev/{}\n", entry.name));
-            context.output.print(&names.collect::<String>())?;
+                .map(|entry| format!("agentruntime.agentcore.dev/{}", entry.name));
+            context.output.print(&lines(names))?;
         }
         wide if entries.is_empty() => {
             let _ = wide;
@@ -140,6 +140,95 @@ fn entry(object: &AgentRuntime) -> Entry {
     }
 }
 
+/// A row of the table.
+struct Row {
+    version: String,
+    digest: String,
+    tag: String,
+    pushed: String,
+    state: (Tone, &'static str),
+    info: String,
+}
+
+impl Row {
+    fn of(digest: &str, state: (Tone, &'static str), info: String) -> Self {
+        Self {
+            version: String::new(),
+            digest: digest.to_owned(),
+            tag: String::new(),
+            pushed: String::new(),
+            state,
+            info,
+        }
+    }
+
+    fn chosen(
+        choice: &ImageChoice,
+        state: (Tone, &'static str),
+        info: String,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            tag: choice.tag.clone().unwrap_or_default(),
+            pushed: ago(choice.pushed_at.as_deref(), now),
+            ..Self::of(&choice.digest, state, info)
+        }
+    }
+}
+
+fn rows(entry: &Entry, wide: bool, now: Timestamp) -> Vec<Row> {
+    let written = entry.written.clone().unwrap_or_else(|| "code".to_owned());
+    let Some(image) = &entry.image else {
+        return vec![Row::of("", (Tone::Dim, "unknown"), written)];
+    };
+    let mut info = entry
+        .follows
+        .as_deref()
+        .map_or(written, |policy| format!("follows {policy}"));
+    if let Some(time) = image.next_scan_time.as_deref().filter(|_| wide) {
+        info.extend([", next look was due at ", time]);
+    }
+    let used = ImageChoice {
+        digest: image.digest.clone().unwrap_or_default(),
+        tag: image.tag.clone(),
+        pushed_at: image.pushed_at.clone(),
+    };
+    let mut rows = vec![Row::chosen(&used, (Tone::Good, "used"), info, now)];
+    if let Some(candidate) = &image.candidate {
+        let info = "not taken, or not yet: see image explain".to_owned();
+        rows.push(Row::chosen(candidate, (Tone::Busy, "candidate"), info, now));
+    }
+    if let Some(previous) = image
+        .previous
+        .as_ref()
+        .filter(|_| entry.versions.is_empty())
+    {
+        rows.push(Row::chosen(
+            previous,
+            (Tone::Dim, "before"),
+            String::new(),
+            now,
+        ));
+    }
+    for rejected in &image.rejected {
+        let info = format!(
+            "{}, {} ago",
+            rejected.reason,
+            ago(Some(&rejected.time), now)
+        );
+        rows.push(Row::of(&rejected.digest, (Tone::Bad, "refused"), info));
+    }
+    for version in &entry.versions {
+        let info = format!("{}, {} ago", version.cause, ago(Some(&version.time), now));
+        let digest = version.digest.as_deref().unwrap_or_default();
+        rows.push(Row {
+            version: version.version.clone(),
+            ..Row::of(digest, (Tone::Dim, "version"), info)
+        });
+    }
+    rows
+}
+
 fn table(
     entries: &[Entry],
     namespaces: bool,
@@ -147,119 +236,37 @@ fn table(
     now: Timestamp,
     context: &Context,
 ) -> String {
-    let mut head = vec!["NAME", "VERSION", "DIGEST", "TAG", "PUSHED", "STATE"];
+    let mut head = vec![
+        "NAME", "VERSION", "DIGEST", "TAG", "PUSHED", "STATE", "INFO",
+    ];
     if namespaces {
         head.insert(0, "NAMESPACE");
     }
-    head.push("INFO");
     let mut table = Table::new(&head);
     for entry in entries {
-        let digest = |text: &str| {
-            if wide {
-                text.to_owned()
+        for row in rows(entry, wide, now) {
+            let digest = if wide {
+                row.digest
             } else {
-                short_digest(text)
+                short_digest(&row.digest)
+            };
+            let mut cells = vec![
+                (Tone::Plain, entry.name.clone()),
+                (Tone::Plain, row.version),
+                (Tone::Plain, digest),
+                (Tone::Plain, row.tag),
+                (Tone::Plain, row.pushed),
+                (row.state.0, row.state.1.to_owned()),
+                (Tone::Dim, row.info),
+            ];
+            if namespaces {
+                cells.insert(0, (Tone::Dim, entry.namespace.clone()));
             }
-        };
-        let mut row =
-            |version: &str, choice: Option<&ImageChoice>, state: (Tone, &str), info: String| {
-                let mut cells = vec![
-                    (Tone::Plain, entry.name.clone()),
-                    (Tone::Plain, version.to_owned()),
-                    (
-                        Tone::Plain,
-                        choice.map(|one| digest(&one.digest)).unwrap_or_default(),
-                    ),
-                    (
-                        Tone::Plain,
-                        choice.and_then(|one| one.tag.clone()).unwrap_or_default(),
-                    ),
-                    (
-                        Tone::Plain,
-                        ago(choice.and_then(|one| one.pushed_at.as_deref()), now),
-                    ),
-                    (state.0, state.1.to_owned()),
-                    (Tone::Dim, info),
-                ];
-                if namespaces {
-                    cells.insert(0, (Tone::Dim, entry.namespace.clone()));
-                }
-                table.row(cells);
-            };
-        let written = entry.written.clone().unwrap_or_else(|| "code".to_owned());
-        let Some(image) = &entry.image else {
-            row("", None, (Tone::Dim, "unknown"), written);
-            continue;
-        };
-        let follows = entry
-            .follows
-            .as_deref()
-            .map(|policy| format!("follows {policy}"));
-        let next = image
-            .next_scan_time
-            .as_deref()
-            .map(|time| format!(", next look at {time}"));
-        let info = follows.map_or(written, |follows| {
-            format!("{follows}{}", next.filter(|_| wide).unwrap_or_default())
-        });
-        let used = image.digest.clone().map(|digest| ImageChoice {
-            digest,
-            tag: image.tag.clone(),
-            pushed_at: image.pushed_at.clone(),
-        });
-        row("", used.as_ref(), (Tone::Good, "used"), info);
-        if let Some(candidate) = &image.candidate {
-            row(
-                "",
-                Some(candidate),
-                (Tone::Busy, "candidate"),
-                "not taken, or not yet: see image explain".to_owned(),
-            );
-        }
-        if entry.versions.is_empty()
-            && let Some(previous) = &image.previous
-        {
-            row("", Some(previous), (Tone::Dim, "before"), String::new());
-        }
-        for rejected in &image.rejected {
-            let choice = ImageChoice {
-                digest: rejected.digest.clone(),
-                tag: None,
-                pushed_at: None,
-            };
-            row(
-                "",
-                Some(&choice),
-                (Tone::Bad, "refused"),
-                format!(
-                    "{}, {} ago",
-                    rejected.reason,
-                    ago(Some(&rejected.time), now)
-                ),
-            );
-        }
-        for version in &entry.versions {
-            let choice = version.digest.clone().map(|digest| ImageChoice {
-                digest,
-                tag: None,
-                pushed_at: None,
-            });
-            row(
-                &version.version,
-                choice.as_ref(),
-                (Tone::Dim, "version"),
-                format!("{}, {} ago", version.cause, ago(Some(&version.time), now)),
-            );
+            table.row(cells);
         }
     }
-    table.text(
-        context.output.paint,
-        context
-            .output
-            .size()
-            .map(|(columns, _)| columns)
-            .filter(|_| !wide),
-    )
+    let width = context.output.size().map(|(columns, _)| columns);
+    table.text(context.output.paint, width.filter(|_| !wide))
 }
 
 /// Says why this image runs.

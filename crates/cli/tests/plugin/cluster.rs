@@ -15,7 +15,7 @@ use crate::runtime;
 /// A world with one of everything.
 async fn team() -> anyhow::Result<World> {
     let world = World::new().await?;
-    let made = world.runtime("support", ready(&json!({}))).await?;
+    let made = world.runtime("support", ready(&json!({"conditions": [condition("Ready", "True", "Ready", "version 3 is live"), condition("ImageResolved", "True", "Resolved", "tag prod")]}))).await?;
     let failed = [
         condition("Ready", "False", "UpdateFailed", "the image has no program"),
         condition(
@@ -114,6 +114,7 @@ async fn verbs_tell_of_agents_what_their_status_and_history_say() -> anyhow::Res
         .await;
     assert!(one.out.contains("\x1b[32m✔ live\x1b[0m"), "{}", one.out);
     assert!(one.out.contains("because of Image"), "{}", one.out);
+    assert!(one.out.contains("ImageResolved\x1b[0m"), "{}", one.out);
     assert!(!one.out.contains("billing"), "{}", one.out);
     let value: Value = serde_json::from_str(&world.says(&["status", "-o", "json"]).await.out)?;
     assert_eq!(

@@ -7,7 +7,7 @@ use agentcore_sim::wire::shape::check;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use crate::run::{Ran, offline};
+use crate::run::{Ran, offline, stream};
 use crate::{authorizer, runtime};
 
 fn requests(ran: &Ran) -> Vec<Value> {
@@ -57,10 +57,7 @@ fn what_is_rendered_has_no_member_that_the_api_does_not_know() {
         .filter(|case| case.refused.is_none() && !refused(&case.object))
         .map(|case| case.object)
         .collect();
-    let stream: String = good
-        .iter()
-        .map(|object| format!("---\n{object}\n"))
-        .collect();
+    let stream = stream(&good);
     for (arguments, members) in [
         (&["render", "-"][..], CREATE),
         (&["render", "--update", "support-abcdefghij", "-"], UPDATE),
