@@ -25,10 +25,16 @@ pub fn of(error: &kube::Error, verb: &str, resource: &str, cluster: &Cluster) ->
         kube::Error::SerdeError(cause) => Error::Failed(format!(
             "the cluster's answer is not understood: {cause}; is this plugin as new as the operator?"
         )),
-        other => Error::Unreachable(format!(
-            "the cluster at {server} does not answer: {}; check it with kubectl cluster-info",
-            reached(other)
-        )),
+        other => {
+            let proxy = cluster.config.proxy_url.as_ref();
+            let way = proxy.map_or_else(String::new, |proxy| {
+                format!(" through the proxy {}", proxy.host().unwrap_or_default())
+            });
+            Error::Unreachable(format!(
+                "the cluster at {server} does not answer{way}: {}; check it with kubectl cluster-info",
+                reached(other)
+            ))
+        }
     }
 }
 

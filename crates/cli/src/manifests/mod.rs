@@ -2,6 +2,7 @@
 
 mod documents;
 mod lines;
+mod words;
 
 pub use documents::{Document, documents};
 
