@@ -68,8 +68,11 @@ fn for_kubectl(words: &[OsString]) -> String {
     }
     let last = all.len() - 1;
     let folder = std::env::current_dir().ok();
-    let found =
+    let wants_flags = all[last].to_string_lossy().starts_with('-');
+    let mut found =
         complete(&mut Arguments::command(), all, last, folder.as_deref()).unwrap_or_default();
+    // As kubectl itself: flags are offered to those who begin one.
+    found.retain(|one| wants_flags || !one.get_value().to_string_lossy().starts_with('-'));
     let mut out = String::new();
     let mut open = !found.is_empty();
     for candidate in found.iter().filter(|one| !one.is_hide_set()) {

@@ -100,11 +100,16 @@ impl Cluster {
 }
 
 fn client(config: &Config) -> Result<Client, Error> {
-    Client::try_from(config.clone()).map_err(|error| {
-        Error::Failed(format!(
+    Client::try_from(config.clone()).map_err(|error| match (&error, &config.auth_info.exec) {
+        (kube::Error::Auth(cause), Some(exec)) => Error::Forbidden(format!(
+            "the kubeconfig's program for credentials, {:?}, cannot be used: {}; is it installed?",
+            exec.command.as_deref().unwrap_or_default(),
+            causes(cause)
+        )),
+        _ => Error::Failed(format!(
             "the kubeconfig makes no client: {}",
             causes(&error)
-        ))
+        )),
     })
 }
 

@@ -244,11 +244,6 @@ where
     }
 }
 
-/// The whole object as a value.
-pub fn value(object: &DynamicObject) -> Value {
-    serde_json::to_value(object).unwrap_or_default()
-}
-
 /// A text in an object, by JSON pointer.
 pub fn text<'a>(object: &'a DynamicObject, pointer: &str) -> Option<&'a str> {
     object.data.pointer(pointer).and_then(Value::as_str)

@@ -25,10 +25,16 @@ pub fn of(error: &kube::Error, verb: &str, resource: &str, cluster: &Cluster) ->
         kube::Error::SerdeError(cause) => Error::Failed(format!(
             "the cluster's answer is not understood: {cause}; is this plugin as new as the operator?"
         )),
-        other => Error::Unreachable(format!(
-            "the cluster at {server} does not answer: {}; check it with kubectl cluster-info",
-            reached(other)
-        )),
+        other => {
+            let proxy = cluster.config.proxy_url.as_ref();
+            let way = proxy.map_or_else(String::new, |proxy| {
+                format!(" through the proxy {}", proxy.host().unwrap_or_default())
+            });
+            Error::Unreachable(format!(
+                "the cluster at {server} does not answer{way}: {}; check it with kubectl cluster-info",
+                reached(other)
+            ))
+        }
     }
 }
 
@@ -55,9 +61,16 @@ fn of_status(status: &Status, verb: &str, resource: &str, server: &str, namespac
         401 => Error::Forbidden(format!(
             "the cluster at {server} does not know you (401): log in again, or choose another user with --user"
         )),
-        403 => Error::Forbidden(format!(
-            "you may not {verb} {resource} in namespace {namespace}: ask for the right, or choose a namespace with -n ({message})"
-        )),
+        403 => {
+            let place = if message.contains("at the cluster scope") {
+                "in all namespaces".to_owned()
+            } else {
+                format!("in namespace {namespace}")
+            };
+            Error::Forbidden(format!(
+                "you may not {verb} {resource} {place}: ask for the right, or choose a namespace of yours with -n ({message})"
+            ))
+        }
         404 if names_no_object(status) => Error::NotFound(format!(
             "the cluster at {server} has no {resource}: install the operator's CRDs first (crds.enabled of its chart)"
         )),

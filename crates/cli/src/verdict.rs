@@ -83,9 +83,7 @@ impl Verdict {
         let seen = observed >= object.metadata.generation && ready.is_some();
         let suspended = object.data.pointer("/spec/suspend") == Some(&Value::Bool(true));
         let mut problems = Vec::new();
-        let mut state = if object.metadata.deletion_timestamp.is_some() {
-            State::Progressing
-        } else if !seen {
+        let mut state = if object.metadata.deletion_timestamp.is_some() || !seen {
             State::Progressing
         } else if is_true(conditions::STALLED) {
             State::Failed

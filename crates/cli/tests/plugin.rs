@@ -1,7 +1,15 @@
 //! `kubectl-agentcore` as people run it: the program itself, offline and against a real API server.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
+#[path = "plugin/cluster.rs"]
+mod cluster;
 #[path = "plugin/lint.rs"]
 mod lint;
+#[path = "plugin/objects.rs"]
+mod objects;
+#[path = "plugin/render.rs"]
+mod render;
 #[path = "plugin/run.rs"]
 mod run;
 

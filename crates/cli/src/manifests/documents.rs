@@ -31,7 +31,7 @@ pub fn documents(file: &File) -> (Vec<Document>, Option<Broken>) {
     let all = lines(&file.text);
     let mut found = Vec::new();
     for (at, document) in serde_yaml::Deserializer::from_str(&file.text).enumerate() {
-        let value = match read(document) {
+        let mut value = match read(document) {
             Ok(value) => value,
             Err(error) => {
                 let line = error.location().map_or(1, |place| place.line());
@@ -42,6 +42,9 @@ pub fn documents(file: &File) -> (Vec<Document>, Option<Broken>) {
             }
         };
         let lines = all.get(at).cloned().unwrap_or_default();
+        for (path, meant) in &lines.meant {
+            put(&mut value, path, meant);
+        }
         take(file, value, &lines, &mut found);
     }
     (found, None)
@@ -52,6 +55,18 @@ fn read(document: serde_yaml::Deserializer<'_>) -> Result<Value, serde_yaml::Err
     let mut value = serde_yaml::Value::deserialize(document)?;
     value.apply_merge()?;
     serde_json::to_value(value).map_err(serde::de::Error::custom)
+}
+
+/// Puts what kubectl reads in the place of a text.
+fn put(value: &mut Value, path: &[String], meant: &Value) {
+    let place = path.iter().try_fold(value, |value, step| match value {
+        Value::Object(fields) => fields.get_mut(step),
+        Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
+        _ => None,
+    });
+    if let Some(place @ Value::String(_)) = place {
+        *place = meant.clone();
+    }
 }
 
 /// A document, or the items of a `List`, as `kubectl apply` takes them.
@@ -100,6 +115,15 @@ mod tests {
         assert_eq!(kinds, ["A", "B", "C"]);
         assert_eq!(found[0].lines.of(&["kind".to_owned()]), 3);
         assert_eq!(found[2].lines.of(&["x".to_owned()]), 11);
+    }
+
+    #[test]
+    fn plain_words_are_read_as_kubectl_reads_them() {
+        let (found, _) = of("a: yes\nb: 'yes'\nc: [0123, \"0123\", x]\n");
+        assert_eq!(
+            found[0].value,
+            serde_json::json!({"a": true, "b": "yes", "c": [83, "0123", "x"]})
+        );
     }
 
     #[test]

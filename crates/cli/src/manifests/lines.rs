@@ -1,8 +1,11 @@
-//! On which line of a YAML stream each field of each document stands.
+//! On which line of a YAML stream each field of each document stands, and which plain words kubectl reads as something else.
 
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use serde_json::Value;
+
+use super::words::meant;
 
 /// Lines of one document.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +13,8 @@ pub struct Lines {
     first: usize,
     /// By path, such as `["spec", "env", "0"]`.
     at: HashMap<Vec<String>, usize>,
+    /// Places of plain words that mean something else to kubectl, such as `yes`.
+    pub meant: Vec<(Vec<String>, Value)>,
 }
 
 impl Lines {
@@ -30,6 +35,7 @@ impl Lines {
             at: inside
                 .map(|(at, line)| (at[path.len()..].to_vec(), *line))
                 .collect(),
+            meant: Vec::new(), // put in their places before a list is taken apart
         }
     }
 }
@@ -52,7 +58,7 @@ pub fn lines(text: &str) -> Vec<Lines> {
             Event::DocumentStart(_) => {
                 current = Lines {
                     first: line(&span),
-                    at: HashMap::new(),
+                    ..Lines::default()
                 };
             }
             Event::DocumentEnd => {
@@ -72,7 +78,7 @@ pub fn lines(text: &str) -> Vec<Lines> {
                 open.pop();
                 leave(&mut open, &mut path);
             }
-            Event::Scalar(text, ..) => {
+            Event::Scalar(text, style, _, tag) => {
                 if let Some(Open::Map(key @ None)) = open.last_mut() {
                     *key = Some(text.to_string());
                     path.push(text.to_string());
@@ -84,6 +90,12 @@ pub fn lines(text: &str) -> Vec<Lines> {
                     path.pop();
                 } else {
                     enter(&mut open, &mut path, &mut current, &span);
+                    if style == ScalarStyle::Plain
+                        && tag.is_none()
+                        && let Some(value) = meant(&text)
+                    {
+                        current.meant.push((path.clone(), value));
+                    }
                     leave(&mut open, &mut path);
                 }
             }
@@ -117,11 +129,9 @@ fn enter(open: &mut [Open], path: &mut Vec<String>, lines: &mut Lines, span: &Sp
 fn leave(open: &mut [Open], path: &mut Vec<String>) {
     match open.last_mut() {
         Some(Open::List(at)) => *at += 1,
-        Some(Open::Map(key)) => {
-            if key.take().is_none() {
-                *key = Some(String::new());
-            }
-        }
+        // A name that is no text has been passed; its value is next.
+        Some(Open::Map(key @ None)) => *key = Some(String::new()),
+        Some(Open::Map(key)) => *key = None,
         None => {}
     }
     path.pop();

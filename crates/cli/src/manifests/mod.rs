@@ -2,8 +2,9 @@
 
 mod documents;
 mod lines;
+mod words;
 
-pub use documents::{Broken, Document, documents};
+pub use documents::{Document, documents};
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

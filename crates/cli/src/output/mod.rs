@@ -12,6 +12,7 @@ pub use symbols::Symbols;
 pub use table::Table;
 pub use time::{ago, span};
 
+use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
@@ -39,18 +40,22 @@ impl Output {
     }
 
     /// Columns and lines of the terminal, if it is one.
-    pub fn size(&self) -> Option<(usize, usize)> {
+    pub fn size(self) -> Option<(usize, usize)> {
+        if !self.terminal {
+            return None;
+        }
         let (columns, lines) = terminal_size::terminal_size_of(io::stdout())?;
         (columns.0 > 0 && lines.0 > 0).then(|| (usize::from(columns.0), usize::from(lines.0)))
     }
 
     /// A place for frames that replace each other.
-    pub fn screen(&self) -> Screen {
-        Screen::new(*self)
+    pub fn screen(self) -> Screen {
+        Screen::new(self)
     }
 
     /// Writes text that ends its own lines.
-    pub fn print(&self, text: &str) -> Result<(), Error> {
+    #[allow(clippy::unused_self)] // every result goes through the place where it belongs
+    pub fn print(self, text: &str) -> Result<(), Error> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())
             .and_then(|()| out.flush())
@@ -58,22 +63,36 @@ impl Output {
     }
 
     /// Writes a line.
-    pub fn line(&self, text: &str) -> Result<(), Error> {
+    pub fn line(self, text: &str) -> Result<(), Error> {
         self.print(&format!("{text}\n"))
     }
 
     /// Writes a value as JSON or YAML.
-    pub fn value(&self, format: Format, value: &impl Serialize) -> Result<(), Error> {
+    pub fn value(self, format: Format, value: &impl Serialize) -> Result<(), Error> {
         self.print(&written(format, value)?)
     }
 
     /// Puts a terminal back as it was before something live was shown.
-    pub fn restore(&self) {
+    pub fn restore(self) {
         if self.terminal {
             // Nobody is left to tell if this fails.
             let _ = self.print(screen::SHOW);
         }
+        // The next prompt does not stand behind a `^C`.
+        if io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr());
+        }
     }
+}
+
+/// A line for each item.
+pub fn lines(items: impl IntoIterator<Item = impl Display>) -> String {
+    let mut text = String::new();
+    for item in items {
+        // Into a String: cannot fail.
+        let _ = writeln!(text, "{item}");
+    }
+    text
 }
 
 /// A value as YAML, or else as JSON.

@@ -57,7 +57,7 @@ impl Symbols {
     }
 
     /// The sign of a state.
-    pub const fn state(&self, state: State) -> &'static str {
+    pub const fn state(self, state: State) -> &'static str {
         let at = match state {
             State::Failed => 0,
             State::Waiting => 1,

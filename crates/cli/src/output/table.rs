@@ -53,11 +53,6 @@ impl Table {
         self.rows.push(words.iter().map(word).collect());
     }
 
-    /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The text, a line for each row and the headings. Lines longer than `most` columns lose the end of their last cell.
     pub fn text(&self, paint: Paint, most: Option<usize>) -> String {
         let mut widths: Vec<usize> = self.head.iter().map(|name| name.width()).collect();

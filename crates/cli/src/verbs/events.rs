@@ -18,7 +18,7 @@ use crate::context::{Cluster, Context};
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::objects::{Reference, pages};
-use crate::output::{Table, Tone, ago, harmless, remark};
+use crate::output::{Table, Tone, ago, harmless, lines, remark};
 use crate::refusals;
 
 /// Events about objects of ours; the API server chooses them.
@@ -57,8 +57,8 @@ pub async fn run(args: args::Events, context: &Context) -> Result<Outcome, Error
         Some(Format::Name) => {
             let names = events
                 .iter()
-                .map(|event| format!("event.events.k8s.io/{}\n", event.name_any()));
-            context.output.print(&names.collect::<String>())?;
+                .map(|event| format!("event.events.k8s.io/{}", event.name_any()));
+            context.output.print(&lines(names))?;
         }
         _ if events.is_empty() => remark(
             "no events: the cluster keeps them for a while only (an hour, where nothing else is set)",

@@ -22,7 +22,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Outcome, Error> 
         Command::Restart(args) => act::run(act::Request::Restart, args, context).await,
         Command::Retry(args) => act::run(act::Request::Retry, args, context).await,
         Command::Lint(args) => lint::run(&args, context),
-        Command::Image(Image::List(args)) => image::list_images(args, context).await,
+        Command::Image(Image::List(args)) => image::list(args, context).await,
         Command::Image(Image::Scan(args)) => act::run(act::Request::Scan, args, context).await,
         Command::Image(Image::Explain(args)) => image::explain(args, context).await,
         Command::Rollout(Rollout::History(args)) => rollout::history(args, context).await,

@@ -6,15 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::run::offline;
+use crate::run::{offline, stream};
 use crate::{authorizer, endpoint, runtime, session};
 
 /// What somebody would refuse of a stream of objects, by the line of each object.
 fn findings(objects: &[Value], by: &str) -> BTreeMap<u64, Vec<String>> {
-    let stream: String = objects
-        .iter()
-        .map(|object| format!("---\n{object}\n"))
-        .collect();
+    let stream = stream(objects);
     let ran = offline(&["lint", "-o", "json", "-"], &stream);
     assert!(ran.code <= 1, "{ran:?}");
     let report: Value = serde_json::from_str(&ran.out).expect("JSON");

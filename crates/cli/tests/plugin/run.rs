@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 /// What a run of the program left.
 #[derive(Debug)]
 pub struct Ran {
@@ -59,4 +61,13 @@ pub fn run(mut command: Command, input: &str) -> Ran {
 /// Runs it without a cluster.
 pub fn offline(arguments: &[&str], input: &str) -> Ran {
     run(program(arguments), input)
+}
+
+/// Objects as one file, each on every second line from the second on.
+pub fn stream(objects: &[Value]) -> String {
+    let mut text = String::new();
+    for object in objects {
+        text.extend(["---\n", &object.to_string(), "\n"]);
+    }
+    text
 }

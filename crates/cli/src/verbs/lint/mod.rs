@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::exit::Outcome;
 use crate::manifests::{self, Document, documents};
 use crate::objects::{Kind, alike};
-use crate::output::remark;
+use crate::output::{lines, remark};
 use finding::{Finding, Found, Judge, dotted};
 use metadata::Metadata;
 use rules::Rules;
@@ -55,17 +55,11 @@ pub fn run(args: &args::Lint, context: &Context) -> Result<Outcome, Error> {
             message: broken.message,
         }));
     }
-    match args.output {
-        Some(format @ (Format::Json | Format::Yaml)) => context.output.value(format, &report)?,
-        _ => {
-            let text: String = report
-                .findings
-                .iter()
-                .map(|one| format!("{one}\n"))
-                .collect();
-            context.output.print(&text)?;
-            remark(&summary(&report, files.len()));
-        }
+    if let Some(format @ (Format::Json | Format::Yaml)) = args.output {
+        context.output.value(format, &report)?;
+    } else {
+        context.output.print(&lines(&report.findings))?;
+        remark(&summary(&report, files.len()));
     }
     Ok(if report.findings.is_empty() {
         Outcome::Done

@@ -1,6 +1,6 @@
 //! The schema of the CRDs as the API server enforces it on what people write: strict, with names for what was meant.
 
-use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::error::{TypeKind, ValidationErrorKind as K};
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
@@ -64,7 +64,6 @@ impl Schema {
             let pointer = error.instance_path().to_string();
             let path = path_of(&pointer);
             let value = shown(error.instance());
-            use ValidationErrorKind as K;
             // As the API server: it asks no rule about an object whose shape is wrong or that is too large.
             sound &= matches!(
                 error.kind(),
@@ -191,7 +190,9 @@ pub fn without_nulls(value: &mut Value, schema: &Value) {
         }
         Value::Array(items) => {
             if let Some(below) = schema.get("items") {
-                items.iter_mut().for_each(|item| without_nulls(item, below));
+                for item in items {
+                    without_nulls(item, below);
+                }
             }
         }
         _ => {}

@@ -19,6 +19,8 @@ use crate::output::{remark, written};
 
 /// Namespace of manifests that name none, where the command line does not either.
 const NAMESPACE: &str = "default";
+/// Region of manifests that name none.
+const OPERATORS_REGION: &str = "REGION";
 /// UID of an object that there is not yet.
 const UID: &str = "UID";
 
@@ -132,18 +134,17 @@ fn runtime(document: &Document, args: &args::Render, context: &Context) -> Resul
             "agentRuntimeName, tags: the operator knows its cluster's id, of which the end of the name is a hash (--cluster-id)".to_owned()
         });
     }
+    let known = object.spec.region.as_deref().or(args.region.as_deref());
+    if known.is_none() {
+        unresolved.push("region: that of the operator (--region)".to_owned());
+    }
     let surroundings = Surroundings {
-        region: args.region.as_deref().unwrap_or_default(),
+        region: args.region.as_deref().unwrap_or(OPERATORS_REGION),
         cluster_id: args.cluster_id.as_deref(),
     };
-    let wish = offline::wish(&object, &surroundings).map_err(|Refusal { reason, message }| {
-        let hint = if surroundings.region.is_empty() && object.spec.region.is_none() {
-            " (give one with --region)"
-        } else {
-            ""
-        };
-        fault(document, &format!("{reason}: {message}{hint}"))
-    })?;
+    let region = known.unwrap_or_default().to_owned();
+    let wish = offline::wish(&object, &surroundings)
+        .map_err(|Refusal { reason, message }| fault(document, &format!("{reason}: {message}")))?;
     unresolved.extend(artifact(&object));
     for (name, origin) in &wish.origins {
         unresolved.push(format!(
@@ -161,7 +162,7 @@ fn runtime(document: &Document, args: &args::Render, context: &Context) -> Resul
     request::prune(&mut input);
     Ok(Request {
         operation,
-        region: wish.region,
+        region,
         input,
         unresolved,
     })

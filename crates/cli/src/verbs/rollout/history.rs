@@ -10,7 +10,7 @@ use crate::args::{Format, History};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::output::{Table, Tone, ago, remark};
+use crate::output::{Table, Tone, ago, lines, remark};
 use crate::verbs::image::runtime;
 use crate::verbs::status::short_digest;
 
@@ -31,11 +31,9 @@ pub async fn run(args: History, context: &Context) -> Result<Outcome, Error> {
             context.output.value(format, &json!({"items": items}))?;
         }
         Some(Format::Name) => {
-            let names: String = kept
-                .iter()
-                .map(|one| format!("{}\n", one.version))
-                .collect();
-            context.output.print(&names)?;
+            context
+                .output
+                .print(&lines(kept.iter().map(|one| &one.version)))?;
         }
         wide if kept.is_empty() => {
             let _ = wide;

@@ -43,16 +43,13 @@ pub async fn run(args: RolloutStatus, context: &Context) -> Result<Outcome, Erro
     if args.timeout.is_zero() {
         return waited.await;
     }
-    match tokio::time::timeout(args.timeout, waited).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            remark(&format!(
-                "error: the roll of {reference} has not ended within {}",
-                crate::output::span(i64::try_from(args.timeout.as_secs()).unwrap_or(i64::MAX))
-            ));
-            Ok(Outcome::TimedOut)
-        }
+    if let Ok(outcome) = tokio::time::timeout(args.timeout, waited).await {
+        return outcome;
     }
+    Err(Error::TimedOut(format!(
+        "the roll of {reference} has not ended within {}",
+        crate::output::span(i64::try_from(args.timeout.as_secs()).unwrap_or(i64::MAX))
+    )))
 }
 
 fn failed(text: &str, context: &Context) -> Result<Outcome, Error> {

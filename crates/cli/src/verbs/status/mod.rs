@@ -13,7 +13,7 @@ use crate::context::{Cluster, Context};
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::objects::{Kind, Reference, list};
-use crate::output::{Output, Symbols, remark};
+use crate::output::{Output, Symbols, lines, remark};
 use live::Live;
 use model::{Forest, World};
 use tree::Look;
@@ -36,7 +36,7 @@ pub async fn run(args: args::Status, context: &Context) -> Result<Outcome, Error
     if args.watch {
         view.follow(cluster).await
     } else {
-        let forest = view.choose(gather(cluster, args.all_namespaces).await?)?;
+        let forest = view.choose(&gather(cluster, args.all_namespaces).await?)?;
         view.output.print(&view.text(&forest)?)?;
         view.say_nothing(&forest);
         Ok(Outcome::Done)
@@ -77,7 +77,7 @@ struct View {
 }
 
 impl View {
-    fn choose(&self, world: World) -> Result<Forest, Error> {
+    fn choose(&self, world: &World) -> Result<Forest, Error> {
         let forest = world.forest();
         let known = forest.references();
         forest
@@ -88,19 +88,13 @@ impl View {
     fn text(&self, forest: &Forest) -> Result<String, Error> {
         match self.format {
             Some(format @ (Format::Json | Format::Yaml)) => crate::output::written(format, forest),
-            Some(Format::Name) => Ok(forest
-                .items
-                .iter()
-                .flat_map(model::Node::all)
-                .map(|node| {
-                    format!(
-                        "{}.{}/{}\n",
-                        node.kind.name().to_lowercase(),
-                        agentcore_api::GROUP,
-                        node.name
-                    )
-                })
-                .collect()),
+            Some(Format::Name) => {
+                let nodes = forest.items.iter().flat_map(model::Node::all);
+                Ok(lines(nodes.map(|node| {
+                    let kind = node.kind.name().to_lowercase();
+                    format!("{kind}.{}/{}", agentcore_api::GROUP, node.name)
+                })))
+            }
             wide @ (None | Some(Format::Wide)) if !forest.items.is_empty() => {
                 Ok(tree::draw(forest, &self.look(wide.is_some())))
             }
@@ -117,7 +111,7 @@ impl View {
                 .size()
                 .map(|(columns, _)| columns)
                 .filter(|_| !wide),
-            versions: wide || !self.wanted.is_empty(),
+            details: wide || !self.wanted.is_empty(),
             wide,
             namespaces: self.all_namespaces,
             now: Timestamp::now(),
@@ -142,7 +136,7 @@ impl View {
         let mut screen = self.output.screen();
         loop {
             live.next().await?;
-            let forest = match self.choose(live.world()) {
+            let forest = match self.choose(&live.world()) {
                 Ok(forest) => forest,
                 // A name that was there and is deleted ends the look at it.
                 Err(error) => {
@@ -152,10 +146,10 @@ impl View {
             };
             let mut text = self.text(&forest)?;
             if text.is_empty() {
-                text = "no agents yet\n".to_owned();
+                text.push_str("no agents yet\n");
             }
             if let Some(trouble) = &live.trouble {
-                text.push_str(&format!("\n{trouble}\n"));
+                text.extend(["\n", trouble, "\n"]);
             }
             screen.show(&text)?;
         }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use agentcore_api::runtime::VersionCause;
 use agentcore_api::sessions::{Coverage, SessionsStatus};
 use agentcore_api::{AgentEndpointStatus, AgentRuntimeStatus, AgentSessionStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 use serde::{Deserialize, Serialize};
 
 use crate::objects::{Kind, Reference, text};
-use crate::verdict::{State, Verdict};
+use crate::verdict::Verdict;
 
 /// What the cluster has.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +63,12 @@ pub struct Node {
     /// What is known of sessions; absent: nobody reports any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<SessionsStatus>,
+    /// When the operator tries again by itself what failed (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<String>,
+    /// Conditions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// When a declared session last answered (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_answer_time: Option<String>,
@@ -78,7 +85,8 @@ pub struct Node {
 #[serde(rename_all = "camelCase")]
 pub struct Version {
     /// Number.
-    pub version: String,
+    #[serde(rename = "version")]
+    pub number: String,
     /// Whether DEFAULT serves it.
     pub live: bool,
     /// Whether it was READY once.
@@ -115,6 +123,8 @@ impl Node {
             artifact: None,
             arn: None,
             sessions: None,
+            retry_at: None,
+            conditions: Vec::new(),
             last_answer_time: None,
             versions: Vec::new(),
             children: Vec::new(),
@@ -127,6 +137,8 @@ impl Node {
             return node;
         };
         node.versions = versions(&status);
+        node.retry_at = status.retry.and_then(|retry| retry.at);
+        node.conditions = status.conditions;
         node.live_version = status
             .default_endpoint
             .and_then(|default| default.live_version);
@@ -155,6 +167,8 @@ impl Node {
         };
         node.live_version = status.live_version;
         node.target_version = status.target_version;
+        node.retry_at = status.retry.and_then(|retry| retry.at);
+        node.conditions = status.conditions;
         node.arn = status.arn;
         node.sessions = status.sessions.filter(known);
         node
@@ -168,6 +182,8 @@ impl Node {
         node.target_version = status.next.as_ref().map(|next| next.version.clone());
         node.live_version = status.version;
         node.last_answer_time = status.last_answer_time;
+        node.retry_at = status.retry_at;
+        node.conditions = status.conditions;
         node
     }
 
@@ -177,12 +193,6 @@ impl Node {
             kind: self.kind,
             name: self.name.clone(),
         }
-    }
-
-    /// The worst of it and of what belongs to it.
-    pub fn worst(&self) -> State {
-        let below = self.children.iter().map(Self::worst);
-        below.fold(self.verdict.state, Ord::min)
     }
 
     /// It and everything below it.
@@ -217,7 +227,7 @@ fn versions(status: &AgentRuntimeStatus) -> Vec<Version> {
         .and_then(|one| one.live_version.as_deref());
     let newest_ready = status.ready_version.as_deref().and_then(number);
     let of_cause = |one: &VersionCause| Version {
-        version: one.version.clone(),
+        number: one.version.clone(),
         live: live == Some(one.version.as_str()),
         // Older ones may have failed: that is in the history, not in the status.
         was_ready: (status.ready_version.as_deref() == Some(&one.version)
@@ -233,7 +243,7 @@ fn versions(status: &AgentRuntimeStatus) -> Vec<Version> {
         && !versions.iter().any(|one| one.live)
     {
         versions.push(Version {
-            version: live.to_owned(),
+            number: live.to_owned(),
             live: true,
             was_ready: Some(true),
             cause: None,

@@ -1,11 +1,13 @@
 //! Agents as a tree for a terminal: what is wrong first, then each object with what belongs to it.
 
 use agentcore_api::sessions::SessionsStatus;
+use agentcore_api::{conditions, reasons};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::model::{Forest, Node, Version};
 use crate::objects::Kind;
-use crate::output::{Paint, Symbols, Table, Tone, ago};
+use crate::output::{Paint, Symbols, Table, Tone, ago, span};
 use crate::verdict::State;
 
 /// Hex digits of a digest that people need.
@@ -20,8 +22,8 @@ pub struct Look {
     pub symbols: Symbols,
     /// Columns of the terminal; absent: lines are as long as they are.
     pub width: Option<usize>,
-    /// Versions too.
-    pub versions: bool,
+    /// Conditions and versions too.
+    pub details: bool,
     /// More columns.
     pub wide: bool,
     /// Namespaces are named.
@@ -116,9 +118,9 @@ fn summary(forest: &Forest, look: &Look) -> String {
                 ),
                 (
                     Tone::Strong,
-                    &format!("{} {place}{}", node.kind.name(), node.name),
+                    &format!("{} {place}{}:", node.kind.name(), node.name),
                 ),
-                (node.verdict.state.tone(), &problem.reason),
+                (node.verdict.state.tone(), &format!("{}:", problem.reason)),
                 (Tone::Plain, &problem.message),
             ]);
             // Messages are what people came for: never cut.
@@ -173,24 +175,29 @@ impl Rows<'_> {
         }
         cells.push((Tone::Dim, self.info(node)));
         self.table.row(cells);
-        let versions = if look.versions {
-            node.versions.as_slice()
+        let (conditions, versions) = if look.details {
+            (beside(node), node.versions.as_slice())
         } else {
-            &[]
+            (Vec::new(), &[][..])
         };
-        let count = versions.len() + node.children.len();
-        let branch = |at: usize| {
-            if at + 1 == count {
+        let count = conditions.len() + versions.len() + node.children.len();
+        let mut at = 0;
+        let mut branch = || {
+            at += 1;
+            if at == count {
                 (look.symbols.last, look.symbols.space)
             } else {
                 (look.symbols.middle, look.symbols.bar)
             }
         };
-        for (at, version) in versions.iter().enumerate() {
-            self.version(version, node, &format!("{rest}{}", branch(at).0));
+        for condition in conditions {
+            self.condition(condition, node, &format!("{rest}{}", branch().0));
         }
-        for (at, child) in node.children.iter().enumerate() {
-            let (here, below) = branch(versions.len() + at);
+        for version in versions {
+            self.version(version, node, &format!("{rest}{}", branch().0));
+        }
+        for child in &node.children {
+            let (here, below) = branch();
             self.node(
                 child,
                 namespace,
@@ -198,6 +205,39 @@ impl Rows<'_> {
                 &format!("{rest}{below}"),
             );
         }
+    }
+
+    /// A condition besides Ready, which the object's own row tells of.
+    fn condition(&mut self, condition: &Condition, node: &Node, first: &str) {
+        let state = of_condition(condition);
+        let since = condition.last_transition_time.0.to_string();
+        self.add(
+            node,
+            [
+                (Tone::Dim, format!("{first}{}", condition.type_)),
+                (
+                    state.tone(),
+                    format!("{} {}", self.look.symbols.state(state), condition.reason),
+                ),
+                (Tone::Plain, String::new()),
+                (Tone::Plain, String::new()),
+                (Tone::Plain, ago(Some(&since), self.look.now)),
+            ],
+            condition.message.clone(),
+        );
+    }
+
+    /// Adds a row that belongs to an object's.
+    fn add(&mut self, node: &Node, cells: [(Tone, String); 5], info: String) {
+        let mut cells = Vec::from(cells);
+        if self.look.namespaces {
+            cells.insert(0, (Tone::Dim, node.namespace.clone()));
+        }
+        if self.look.wide {
+            cells.push((Tone::Plain, String::new()));
+        }
+        cells.push((Tone::Dim, info));
+        self.table.row(cells);
     }
 
     /// What else there is to say in a line; problems stand above the tree already.
@@ -209,14 +249,32 @@ impl Rows<'_> {
                 .map_or_else(String::new, |time| {
                     format!("answered {} ago", ago(Some(time), self.look.now))
                 }),
+            // What is wrong is said above already.
+            _ if !node.verdict.problems.is_empty() => self.retry(node),
             (_, State::Ready) => String::new(),
             _ => node.verdict.message.clone(),
         }
     }
 
+    /// When the operator tries again by itself.
+    fn retry(&self, node: &Node) -> String {
+        let at = node
+            .retry_at
+            .as_deref()
+            .and_then(|text| text.parse::<Timestamp>().ok());
+        at.map_or_else(String::new, |at| {
+            let seconds = at.as_second() - self.look.now.as_second();
+            format!(
+                "tried again in {}; at once: retry {}",
+                span(seconds),
+                node.reference()
+            )
+        })
+    }
+
     fn version(&mut self, version: &Version, node: &Node, first: &str) {
         let look = self.look;
-        let making = node.target_version.as_deref() == Some(&version.version);
+        let making = node.target_version.as_deref() == Some(&version.number);
         let (tone, sign, word) = match version.was_ready {
             _ if version.live => (Tone::Good, look.symbols.state(State::Ready), "live"),
             Some(false) if making && node.verdict.state == State::Progressing => (
@@ -231,24 +289,38 @@ impl Rows<'_> {
             (Some(cause), Some(message)) => format!("{cause}: {message}"),
             _ => String::new(),
         };
-        let mut cells = vec![
-            (Tone::Dim, format!("{first}version {}", version.version)),
+        let cells = [
+            (Tone::Dim, format!("{first}version {}", version.number)),
             (tone, format!("{sign} {word}")),
-            (Tone::Plain, version.version.clone()),
+            (Tone::Plain, version.number.clone()),
             (
                 Tone::Plain,
-                by_version(node.sessions.as_ref(), &version.version),
+                by_version(node.sessions.as_ref(), &version.number),
             ),
             (Tone::Plain, ago(version.time.as_deref(), look.now)),
         ];
-        if look.namespaces {
-            cells.insert(0, (Tone::Dim, node.namespace.clone()));
-        }
-        if look.wide {
-            cells.push((Tone::Plain, String::new()));
-        }
-        cells.push((Tone::Dim, why));
-        self.table.row(cells);
+        self.add(node, cells, why);
+    }
+}
+
+/// Conditions that say something besides Ready.
+fn beside(node: &Node) -> Vec<&Condition> {
+    let said = [
+        conditions::READY,
+        conditions::RECONCILING,
+        conditions::STALLED,
+    ];
+    let all = node.conditions.iter();
+    all.filter(|one| !said.contains(&one.type_.as_str()))
+        .collect()
+}
+
+fn of_condition(condition: &Condition) -> State {
+    match (condition.status.as_str(), condition.reason.as_str()) {
+        ("True", _) => State::Ready,
+        ("False", reasons::DRAINING | reasons::LEFT_TO_TIME_OUT) => State::Progressing,
+        ("False", _) => State::Failed,
+        _ => State::Suspended,
     }
 }
 
