@@ -83,7 +83,7 @@ async fn list(flags: args::List, context: &Context) -> Result<Outcome, Error> {
             if let Some(own) = &own {
                 let now = Timestamp::now();
                 let table = table(own, wide.is_some(), now);
-                if table.is_empty() {
+                if own.is_empty() {
                     out.line("You have no session here.")?;
                 } else {
                     // Whole: an id that is cut cannot be used.
