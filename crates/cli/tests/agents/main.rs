@@ -5,6 +5,7 @@
 
 mod chat;
 mod direct;
+mod forward;
 mod invoke;
 mod logs;
 mod sessions;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use agentcore_sim::{Config, Sim};
@@ -24,7 +24,8 @@ pub struct Stage {
     pub gateway: String,
     cluster: Cluster,
     folder: tempfile::TempDir,
-    _children: Vec<Child>,
+    /// Kept so that they run.
+    children: Mutex<Vec<Child>>,
 }
 
 /// The stage, set by the first test that asks.
@@ -91,10 +92,9 @@ impl Stage {
             gateway: String::new(),
             cluster,
             folder: tempfile::tempdir().unwrap(),
-            _children: Vec::new(),
+            children: Mutex::default(),
         };
         let agent = program("agentcore-agent");
-        let operator = program("agentcore-operator");
         let settings = json!({
             "createDelayMs": 0, "updateDelayMs": 0, "endpointDelayMs": 0, "ratePerSecond": 200, "burst": 200,
         });
@@ -108,9 +108,12 @@ impl Stage {
             .await;
 
         let crds = root().join("crds");
-        stage.kubectl(["apply", "--server-side", "-f", crds.to_str().unwrap()], "");
         stage.kubectl(
-            [
+            &["apply", "--server-side", "-f", crds.to_str().unwrap()],
+            "",
+        );
+        stage.kubectl(
+            &[
                 "wait",
                 "--for=condition=Established",
                 "--timeout=60s",
@@ -119,33 +122,12 @@ impl Stage {
             ],
             "",
         );
-        stage.kubectl(["apply", "-f", "-"], &manifests());
-        let controller = [
-            "controller",
-            "--cluster-id",
-            "test",
-            "--lease-namespace",
-            "agentcore-system",
-            "--admin-listen",
-            "127.0.0.1:0",
-        ];
-        stage.spawn(&operator, &controller, "controller.log");
-        let gateway = [
-            "gateway",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-            "--plain-http",
-            "--log-format",
-            "json",
-            "--lease-namespace",
-            "agentcore-system",
-        ];
-        stage.spawn(&operator, &gateway, "gateway.log");
+        stage.kubectl(&["apply", "-f", "-"], &manifests());
+        stage.spawn(&["controller", "--cluster-id", "test"], "controller.log");
+        stage.gateway = format!("http://{}", stage.gateway_with(&["--plain-http"]));
         for object in ["agentruntime/support", "agentendpoint/live"] {
             stage.kubectl(
-                [
+                &[
                     "-n",
                     NAMESPACE,
                     "wait",
@@ -156,15 +138,6 @@ impl Stage {
                 "",
             );
         }
-        let listens = until("the gateway's address", || {
-            let log = stage.log("gateway.log");
-            let lines = log
-                .lines()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let mut lines = lines.filter(|line| line["message"] == "gateway listens");
-            lines.next()?["address"].as_str().map(str::to_owned)
-        });
-        stage.gateway = format!("http://{listens}");
         // It knows the agent once its watch has seen it.
         until("the agent behind the gateway", || {
             let run = stage.run(["invoke", "support", "{\"action\": \"keepalive\"}"]);
@@ -173,12 +146,30 @@ impl Stage {
         stage
     }
 
-    fn spawn(&mut self, program: &Path, arguments: &[&str], log: &str) {
+    /// Starts a gateway of its own and returns its address. The agents are known to it a moment later.
+    pub fn gateway_with(&self, flags: &[&str]) -> String {
+        let number = self.children.lock().unwrap().len();
+        let log = format!("gateway-{number}.log");
+        let gateway = ["gateway", "--listen", "127.0.0.1:0", "--log-format", "json"];
+        self.spawn(&[&gateway, flags].concat(), &log);
+        until("the gateway's address", || {
+            let log = self.log(&log);
+            let lines = log.lines();
+            let mut lines = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let listens = lines.find(|line| line["message"] == "gateway listens")?;
+            listens["address"].as_str().map(str::to_owned)
+        })
+    }
+
+    /// Starts a part of the operator.
+    fn spawn(&self, arguments: &[&str], log: &str) {
         let log = File::create(self.folder.path().join(log)).unwrap();
         let child = Command::new("/bin/sh")
             .args(["-c", GUARD, "guard"])
-            .arg(program)
+            .arg(program("agentcore-operator"))
             .args(arguments)
+            .args(["--admin-listen", "127.0.0.1:0"])
+            .args(["--lease-namespace", "agentcore-system"])
             .env_clear()
             .envs(self.environment())
             .stdin(Stdio::piped())
@@ -186,7 +177,12 @@ impl Stage {
             .stderr(log)
             .spawn()
             .unwrap();
-        self._children.push(child);
+        self.children.lock().unwrap().push(child);
+    }
+
+    /// Of an administrator.
+    pub fn kubeconfig(&self) -> &Path {
+        self.cluster.kubeconfig()
     }
 
     fn log(&self, name: &str) -> String {
@@ -207,12 +203,14 @@ impl Stage {
         ]
     }
 
-    fn kubectl<const N: usize>(&self, arguments: [&str; N], input: &str) {
+    /// kubectl, as an administrator.
+    pub fn kubectl(&self, arguments: &[&str], input: &str) {
         let mut child = Command::new(self.cluster.kubectl())
             .args(arguments)
             .env_clear()
             .envs(self.environment())
             .stdin(Stdio::piped())
+            .stdout(Stdio::null())
             .spawn()
             .unwrap();
         child
