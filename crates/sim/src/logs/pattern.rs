@@ -26,10 +26,13 @@ impl Pattern {
             return invalid("only words are known to a local AgentCore");
         }
         while !rest.is_empty() {
-            let (kind, term) = match rest.split_at(1) {
-                ("-", term) if !term.is_empty() => (&mut pattern.none, term),
-                ("?", term) if !term.is_empty() => (&mut pattern.any, term),
-                _ => (&mut pattern.all, rest),
+            let marked = |mark: char| rest.strip_prefix(mark).filter(|term| !term.is_empty());
+            let (kind, term) = if let Some(term) = marked('-') {
+                (&mut pattern.none, term)
+            } else if let Some(term) = marked('?') {
+                (&mut pattern.any, term)
+            } else {
+                (&mut pattern.all, rest)
             };
             let (word, left) = if let Some(quoted) = term.strip_prefix('"') {
                 let Some((word, left)) = quoted.split_once('"') else {
