@@ -28,14 +28,18 @@ fn words(text: &str) -> BTreeSet<String> {
     tokens(text).into_iter().filter_map(word).collect()
 }
 
+/// Where the AWS SDK may be named: the operator's one way to AWS, and the plugin's way to the logs of agents, which the operator never reads.
+const SDK: &[&str] = &["src/aws/", "crates/cli/src/agents/logs/cloudwatch.rs"];
+
 #[test]
-fn only_the_aws_module_names_the_aws_sdk() {
+fn only_the_ways_to_aws_name_the_aws_sdk() {
     let mut found = Vec::new();
     let folders = source_folders();
     for file in folders.iter().flat_map(|folder| rust_files(folder)) {
         let name = shown(&file);
         let names = words(&read(&file));
-        if !name.starts_with("src/aws/") && names.iter().any(|word| word.starts_with("aws_sdk_")) {
+        let may = SDK.iter().any(|place| name.starts_with(place));
+        if !may && names.iter().any(|word| word.starts_with("aws_sdk_")) {
             found.push(name);
         }
     }

@@ -18,6 +18,7 @@ mod error;
 mod escape;
 mod exchange;
 mod retry;
+pub mod said;
 mod service_error;
 mod session;
 mod settings;

@@ -1,4 +1,4 @@
-//! A local AgentCore: control plane, data plane, ECR and STS on one port.
+//! A local AgentCore: control plane, data plane, and as far as they are needed ECR, STS, S3 and CloudWatch Logs, on one port.
 //!
 //! Written from the API models and the documentation, and sharing no code with the programs that are tested against
 //! it. [`Sim::start`] runs one inside a test; the program `agentcore-sim` runs one by itself.
@@ -10,6 +10,7 @@ pub mod body;
 pub mod control;
 pub mod data;
 pub mod ecr;
+pub mod logs;
 pub mod operation;
 pub mod push;
 pub mod request;

@@ -21,6 +21,8 @@ pub enum Service {
     Sts,
     /// Simple Storage Service.
     S3,
+    /// CloudWatch Logs.
+    Logs,
 }
 
 impl Service {
@@ -32,6 +34,7 @@ impl Service {
             Self::Ecr => "ecr",
             Self::Sts => "sts",
             Self::S3 => "s3",
+            Self::Logs => "logs",
         }
     }
 
@@ -39,7 +42,7 @@ impl Service {
     pub fn protocol(self) -> Protocol {
         match self {
             Self::Control | Self::Data => Protocol::RestJson,
-            Self::Ecr => Protocol::Json11,
+            Self::Ecr | Self::Logs => Protocol::Json11,
             Self::Sts | Self::S3 => Protocol::Query,
         }
     }
@@ -99,6 +102,9 @@ operations! {
     GetCallerIdentity: Sts,
     AssumeRole: Sts,
     HeadObject: S3,
+    FilterLogEvents: Logs,
+    DescribeLogGroups: Logs,
+    DescribeLogStreams: Logs,
 }
 
 impl fmt::Display for Operation {
@@ -213,13 +219,18 @@ fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// The ECR operation in an `X-Amz-Target` header.
+/// The operation of ECR or CloudWatch Logs in an `X-Amz-Target` header.
 pub fn route_target(target: &str) -> Option<Route> {
-    let name = target.strip_prefix("AmazonEC2ContainerRegistry_V20150921.")?;
+    let (api, name) = target.split_once('.')?;
+    let service = match api {
+        "AmazonEC2ContainerRegistry_V20150921" => Service::Ecr,
+        "Logs_20140328" => Service::Logs,
+        _ => return None,
+    };
     let operation = name
         .parse()
         .ok()
-        .filter(|op: &Operation| op.service() == Service::Ecr)?;
+        .filter(|op: &Operation| op.service() == service)?;
     Some(Route {
         operation,
         params: Vec::new(),

@@ -28,7 +28,7 @@ use crate::state::faults::When;
 use crate::state::settings::SignatureClock;
 use crate::state::world::App;
 use crate::wire::errors::{ApiError, Protocol};
-use crate::{admin, control, data, ecr, s3, sts};
+use crate::{admin, control, data, ecr, logs, s3, sts};
 
 /// Largest payload of an invocation, in bytes.
 pub const MAX_PAYLOAD: usize = 100_000_000;
@@ -189,17 +189,19 @@ async fn stages(
     if let Some(outcome) = strike(app, operation, When::Before).await {
         return outcome;
     }
-    let answered = match operation.service() {
-        Service::Control => {
-            control::handle(app, &call).map(|reply| reply.into_response("application/json"))
-        }
-        Service::Data => data::handle(app, call).await,
-        Service::Ecr => {
-            ecr::handle(app, &call).map(|reply| reply.into_response("application/x-amz-json-1.1"))
-        }
-        Service::Sts => sts::handle(app, &call),
-        Service::S3 => s3::handle(app, &call),
-    };
+    let answered =
+        match operation.service() {
+            Service::Control => {
+                control::handle(app, &call).map(|reply| reply.into_response("application/json"))
+            }
+            Service::Data => data::handle(app, call).await,
+            Service::Ecr => ecr::handle(app, &call)
+                .map(|reply| reply.into_response("application/x-amz-json-1.1")),
+            Service::Sts => sts::handle(app, &call),
+            Service::S3 => s3::handle(app, &call),
+            Service::Logs => logs::handle(app, &call)
+                .map(|reply| reply.into_response("application/x-amz-json-1.1")),
+        };
     match strike(app, operation, When::After).await {
         Some(outcome) => outcome,
         None => answered,

@@ -5,10 +5,10 @@ mod answers;
 pub mod pool;
 mod request;
 mod socket;
-mod text;
 
 use std::sync::Arc;
 
+use agentcore_invoke::said::{self, Said};
 use agentcore_invoke::sse::{Decoder, Event};
 use agentcore_invoke::{Answer, Auth, Invoke, Payload};
 use axum::body::Body;
@@ -28,7 +28,6 @@ use crate::gateway::trace;
 use crate::gateway::turn::Turn;
 use answers::{agents_own, events, joined};
 use request::Chat;
-use text::Said;
 
 /// Largest chat request, and largest answer that is kept to be joined, in bytes.
 const CHAT_MAX: usize = 10_000_000;
@@ -177,7 +176,7 @@ impl Asked<'_> {
             return Ok(Spoken::Refusal(status, content_type, whole));
         }
         let piece = async move {
-            match text::answer(&collect(body).await?) {
+            match said::answer(&collect(body).await?) {
                 Said::Text(text) => Ok(text),
                 Said::Failed(error) => Err(agent_failed(error)),
                 Said::Nothing | Said::Done => Ok(String::new()),
@@ -255,7 +254,7 @@ fn event_stream(mut body: Incoming) -> Pieces {
                 None => events.extend(decoder.take().and_then(Decoder::finish)),
             }
             for event in events.drain(..) {
-                match text::piece(&event.data) {
+                match said::piece(&event.data) {
                     Said::Text(text) => yield Ok(text),
                     Said::Failed(error) => {
                         yield Err(agent_failed(error));

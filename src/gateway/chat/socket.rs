@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use agentcore_invoke::WebSocket;
+use agentcore_invoke::said::{self, Said};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
@@ -15,7 +16,6 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::agent_failed;
-use super::text::{self, Said};
 use crate::gateway::problem::Problem;
 
 /// How long a closing handshake may take.
@@ -137,8 +137,8 @@ async fn turn(
             message = socket.next() => message,
         };
         let (said, over) = match message {
-            Some(Ok(Message::Text(data))) => (text::frame(&data), None),
-            Some(Ok(Message::Binary(data))) => (text::frame(&String::from_utf8_lossy(&data)), None),
+            Some(Ok(Message::Text(data))) => (said::frame(&data), None),
+            Some(Ok(Message::Binary(data))) => (said::frame(&String::from_utf8_lossy(&data)), None),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
             Some(Ok(Message::Close(frame))) => match frame {
                 Some(frame) if frame.code != CloseCode::Normal => {

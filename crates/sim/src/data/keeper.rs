@@ -23,8 +23,8 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// As [`process::start`].
-pub fn start(session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
-    let running = process::start(session, watchdog)?;
+pub fn start(app: &Arc<App>, session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
+    let running = process::start(app, session, watchdog)?;
     session.set_pid(running.pid);
     Ok(running)
 }
@@ -43,6 +43,10 @@ pub async fn keep(app: Arc<App>, session: Arc<Session>, mut running: Running) {
             outlive(&app, &session, &mut running).await
         }
         Err((reason, error)) => {
+            if reason == EndReason::Exited {
+                // The error says to look into the log.
+                running.last_words().await;
+            }
             app.data.end(&session, app.now(), reason);
             session.phase.send_replace(Phase::Failed(error));
             reason

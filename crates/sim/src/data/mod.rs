@@ -16,7 +16,7 @@ mod invoke;
 mod keeper;
 mod mcp;
 mod process;
-mod session;
+pub(crate) mod session;
 mod sessions;
 mod stop;
 mod watchdog;

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -16,6 +17,8 @@ use tokio::process::{Child, Command};
 
 use super::session::Session;
 use super::watchdog::Watchdog;
+use crate::logs::capture::Capture;
+use crate::state::world::App;
 
 /// Ports that the kernel gives to nobody by itself: a connection's own port can never be in an agent's way.
 const PORTS: std::ops::Range<u16> = 10_240..32_000;
@@ -29,6 +32,8 @@ pub struct Running {
     pub child: Child,
     /// Its process id, which is also its process group's.
     pub pid: u32,
+    /// Reads what it writes.
+    output: Capture,
     /// Its working folder; goes with it.
     folder: TempDir,
 }
@@ -56,7 +61,7 @@ pub fn free_port(taken: &[u16]) -> io::Result<u16> {
 /// # Errors
 /// When the version has no program, or the machine lacks something. A program that cannot be executed is not seen
 /// here: it ends at once, with the reason in its log.
-pub fn start(session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
+pub fn start(app: &Arc<App>, session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
     let Some(image) = &session.born.image else {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
@@ -70,7 +75,8 @@ pub fn start(session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
         .iter()
         .map(|part| part.replace("{port}", &port))
         .collect();
-    let log = File::create(&session.log)?;
+    File::create(&session.log)?;
+    let (output, pipe) = Capture::start(Arc::clone(app), session)?;
     // Beside the log, so that everything of a simulator lies in one place.
     let folder = tempfile::Builder::new()
         .prefix("session-")
@@ -80,13 +86,19 @@ pub fn start(session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
         .env_clear()
         .envs(environment(session, folder.path(), &port))
         .current_dir(folder.path())
-        .stdout(log.try_clone()?)
-        .stderr(Stdio::from(log));
+        // One pipe for both, so that lines keep their order.
+        .stdout(pipe.try_clone()?)
+        .stderr(Stdio::from(pipe));
     let child = Command::from(command).kill_on_drop(true).spawn()?;
     let pid = child
         .id()
         .ok_or_else(|| io::Error::other("the process ended before it began"))?;
-    Ok(Running { child, pid, folder })
+    Ok(Running {
+        child,
+        pid,
+        output,
+        folder,
+    })
 }
 
 /// The image's variables, the runtime's over them, and over both what the platform sets.
@@ -107,6 +119,11 @@ fn environment(session: &Session, folder: &Path, port: &str) -> BTreeMap<String,
 }
 
 impl Running {
+    /// Waits until everything that the program wrote can be found, after it has ended.
+    pub async fn last_words(&mut self) {
+        self.output.end().await;
+    }
+
     /// Ends the program: SIGTERM, and SIGKILL for whatever is left after `grace`. Returns when it is gone.
     pub async fn end(mut self, grace: Duration, watchdog: &Watchdog) {
         if matches!(self.child.try_wait(), Ok(None)) {
@@ -125,6 +142,7 @@ impl Running {
         // What the program has left running would end with its container.
         self.kill_group();
         watchdog.forget(self.pid);
+        self.output.end().await;
         if let Err(error) = self.folder.close() {
             tracing::warn!(%error, "cannot remove a session's folder");
         }

@@ -144,7 +144,7 @@ impl DataPlane {
         ));
         let started = self
             .watchdog()
-            .and_then(|watchdog| keeper::start(&session, watchdog));
+            .and_then(|watchdog| keeper::start(app, &session, watchdog));
         let started = started.map_err(|error| {
             ApiError::new(
                 "RuntimeClientError",

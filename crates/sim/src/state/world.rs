@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::throttle::Throttle;
 use crate::Config;
 use crate::data::DataPlane;
+use crate::logs::store::Logs;
 
 /// What the control plane remembers.
 #[derive(Debug)]
@@ -127,6 +128,8 @@ pub struct App {
     pub calls: Mutex<Calls>,
     /// Sessions.
     pub data: DataPlane,
+    /// What sessions wrote.
+    pub logs: Logs,
 }
 
 impl App {
@@ -153,6 +156,7 @@ impl App {
             faults: Faults::new(seed.wrapping_add(1)),
             calls: Mutex::new(Calls::default()),
             data: DataPlane::default(),
+            logs: Logs::default(),
             config,
         }
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub enum Protocol {
     /// rest-json: `x-amzn-ErrorType` header and a `{"message"}` body (AgentCore).
     RestJson,
-    /// JSON 1.1: `__type` in the body (ECR).
+    /// JSON 1.1: `__type` in the body (ECR, CloudWatch Logs).
     Json11,
     /// Query protocol with XML answers (STS), and S3, whose errors to HEAD have no body.
     Query,
@@ -125,6 +125,14 @@ impl ApiError {
             message: message.into(),
             reason: None,
             fields: Vec::new(),
+        }
+    }
+
+    /// The error of this name with status 400, which is that of every client error of CloudWatch Logs.
+    pub fn bad_request(name: &str, message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            ..Self::new(name, message)
         }
     }
 

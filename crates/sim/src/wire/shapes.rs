@@ -1,5 +1,5 @@
 //! Request shapes of endpoints, tags, policies, ECR and what they share. Source: the API models of
-//! `bedrock-agentcore-control`, `ecr`. The runtime's own shapes: [`super::runtime_shapes`].
+//! `bedrock-agentcore-control`, `ecr`, `logs`. The runtime's own shapes: [`super::runtime_shapes`].
 
 use super::shape::{Member, Shape, Text, opt, pattern, req, text};
 
@@ -119,4 +119,45 @@ pub static DOWNLOAD_URL: &[Member] = &[
     opt("registryId", &REGISTRY_ID),
     req("repositoryName", &REPOSITORY),
     req("layerDigest", &LAYER_DIGEST),
+];
+
+static GROUP_NAME: Shape = text(1, 512, r"[\.\-_/#A-Za-z0-9]+");
+static GROUP_IDENTIFIER: Shape = text(1, 2048, r"[\w#+=/:,.@*-]*");
+static STREAM_NAME: Shape = text(1, 512, "[^:*]*");
+static STREAM_NAMES: Shape = Shape::List(1, 100, &STREAM_NAME);
+static FILTER_PATTERN: Shape = text(0, 1024, "");
+static TIME: Shape = Shape::Integer(0, i64::MAX);
+static EVENTS_PAGE: Shape = Shape::Integer(1, 10_000);
+static NAMES_PAGE: Shape = Shape::Integer(1, 50);
+static STREAM_ORDER: Shape = Shape::Enum(&["LogStreamName", "LastEventTime"]);
+
+/// Body of FilterLogEvents.
+pub static FILTER_LOG_EVENTS: &[Member] = &[
+    opt("logGroupName", &GROUP_NAME),
+    opt("logGroupIdentifier", &GROUP_IDENTIFIER),
+    opt("logStreamNames", &STREAM_NAMES),
+    opt("logStreamNamePrefix", &STREAM_NAME),
+    opt("startTime", &TIME),
+    opt("endTime", &TIME),
+    opt("filterPattern", &FILTER_PATTERN),
+    opt("nextToken", &NEXT_TOKEN),
+    opt("limit", &EVENTS_PAGE),
+    opt("interleaved", &BOOLEAN),
+    opt("unmask", &BOOLEAN),
+];
+/// Body of DescribeLogGroups.
+pub static DESCRIBE_LOG_GROUPS: &[Member] = &[
+    opt("logGroupNamePrefix", &GROUP_NAME),
+    opt("nextToken", &NEXT_TOKEN),
+    opt("limit", &NAMES_PAGE),
+];
+/// Body of DescribeLogStreams.
+pub static DESCRIBE_LOG_STREAMS: &[Member] = &[
+    opt("logGroupName", &GROUP_NAME),
+    opt("logGroupIdentifier", &GROUP_IDENTIFIER),
+    opt("logStreamNamePrefix", &STREAM_NAME),
+    opt("orderBy", &STREAM_ORDER),
+    opt("descending", &BOOLEAN),
+    opt("nextToken", &NEXT_TOKEN),
+    opt("limit", &NAMES_PAGE),
 ];

@@ -12,6 +12,7 @@ mod errors;
 mod forwarding;
 mod identity;
 mod limits;
+mod logs;
 mod program;
 mod protocols;
 mod socket;

@@ -1,7 +1,8 @@
 //! What an agent says, in its own form, and the text in it.
 
-use agentcore_invoke::sse::Decoder;
 use serde_json::Value;
+
+use crate::sse::Decoder;
 
 /// Members that hold an agent's text, the first that is there (design of the chat path; AG-UI's `delta` among them).
 const MEMBERS: [&str; 6] = [

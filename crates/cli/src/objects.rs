@@ -1,0 +1,299 @@
+//! Objects of the cluster as people name them on a command line, and how they are read: few calls, whatever their number.
+
+use std::fmt;
+use std::str::FromStr;
+
+use agentcore_api::{GROUP, VERSION};
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::Value;
+
+use crate::context::Cluster;
+use crate::error::Error;
+use crate::refusals;
+
+/// Objects of one page of a list.
+const PAGE: u32 = 500;
+/// Names are alike from this score on (Jaro-Winkler).
+const ALIKE: f64 = 0.8;
+
+/// Kinds of this project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// AgentRuntime.
+    Runtime,
+    /// AgentEndpoint.
+    Endpoint,
+    /// AgentSession.
+    Session,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Runtime, Self::Endpoint, Self::Session];
+
+    /// Name of the kind.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Runtime => "AgentRuntime",
+            Self::Endpoint => "AgentEndpoint",
+            Self::Session => "AgentSession",
+        }
+    }
+
+    /// As it is written before a slash.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::Runtime => "runtime",
+            Self::Endpoint => "endpoint",
+            Self::Session => "session",
+        }
+    }
+
+    /// Plural, as the API server has it.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Runtime => "agentruntimes",
+            Self::Endpoint => "agentendpoints",
+            Self::Session => "agentsessions",
+        }
+    }
+
+    /// The kind of a manifest.
+    pub fn of_manifest(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == kind)
+    }
+
+    /// What a client has to know of the kind.
+    pub fn resource(self) -> ApiResource {
+        ApiResource {
+            group: GROUP.to_owned(),
+            version: VERSION.to_owned(),
+            api_version: format!("{GROUP}/{VERSION}"),
+            kind: self.name().to_owned(),
+            plural: self.plural().to_owned(),
+        }
+    }
+
+    /// Objects of the namespace, or of all.
+    pub fn api(self, cluster: &Cluster, all_namespaces: bool) -> Api<DynamicObject> {
+        let (client, resource) = (cluster.client.clone(), self.resource());
+        if all_namespaces {
+            Api::all_with(client, &resource)
+        } else {
+            Api::namespaced_with(client, &cluster.namespace, &resource)
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let lower = text.to_ascii_lowercase();
+        let bare = lower.strip_suffix(".agentcore.dev").unwrap_or(&lower);
+        match bare {
+            "agentruntime" | "agentruntimes" | "art" | "runtime" | "runtimes" => Ok(Self::Runtime),
+            "agentendpoint" | "agentendpoints" | "aep" | "endpoint" | "endpoints" => {
+                Ok(Self::Endpoint)
+            }
+            "agentsession" | "agentsessions" | "ase" | "session" | "sessions" => Ok(Self::Session),
+            _ => Err(Error::Usage(format!(
+                "{text:?} is no kind of agentcore.dev: use runtime/NAME, endpoint/NAME or session/NAME"
+            ))),
+        }
+    }
+}
+
+/// An object of the namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// Kind.
+    pub kind: Kind,
+    /// Name.
+    pub name: String,
+}
+
+impl FromStr for Reference {
+    type Err = Error;
+
+    /// `KIND/NAME`; without a kind an AgentRuntime is meant.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (kind, name) = match text.split_once('/') {
+            Some((kind, name)) => (kind.parse()?, name),
+            None => (Kind::Runtime, text),
+        };
+        if name.is_empty() || name.contains('/') {
+            return Err(Error::Usage(format!(
+                "{text:?} is no name: use NAME or KIND/NAME"
+            )));
+        }
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.short(), self.name)
+    }
+}
+
+impl Reference {
+    /// Reads the object. A name that is not there is answered with one that is alike.
+    pub async fn get(&self, cluster: &Cluster) -> Result<DynamicObject, Error> {
+        match self.kind.api(cluster, false).get_opt(&self.name).await {
+            Ok(Some(object)) => Ok(object),
+            // A missing kind looks like a missing object; the list that names are looked for in tells them apart.
+            Ok(None) => Err(self.missing(cluster).await),
+            Err(error) => Err(refusals::of_kind(&error, "get", self.kind, cluster)),
+        }
+    }
+
+    async fn missing(&self, cluster: &Cluster) -> Error {
+        let mut known = Vec::new();
+        for kind in Kind::ALL {
+            match list(kind, cluster, false).await {
+                Ok(objects) => known.extend(objects.iter().map(|object| Self {
+                    kind,
+                    name: object.name_any(),
+                })),
+                Err(error) if kind == self.kind => return error,
+                Err(_) => {}
+            }
+        }
+        self.not_found(&cluster.namespace, &known)
+    }
+
+    /// Says that the object is not there, and which one may be meant.
+    pub fn not_found(&self, namespace: &str, known: &[Self]) -> Error {
+        let mut text = format!(
+            "there is no {} {:?} in namespace {namespace}",
+            self.kind.name(),
+            self.name
+        );
+        let same_name = known
+            .iter()
+            .find(|other| other.name == self.name && other.kind != self.kind);
+        let names = known.iter().filter(|other| other.kind == self.kind);
+        let hint = same_name
+            .or_else(|| alike(&self.name, names, |other| &other.name))
+            .map_or_else(
+                || {
+                    "choose another namespace with -n; kubectl agentcore status -A lists all"
+                        .to_owned()
+                },
+                |other| {
+                    let shown = if other.kind == Kind::Runtime {
+                        other.name.clone()
+                    } else {
+                        other.to_string()
+                    };
+                    format!("did you mean {shown}?")
+                },
+            );
+        text.push_str("; ");
+        text.push_str(&hint);
+        Error::NotFound(text)
+    }
+}
+
+/// The item whose name is most like a text, if any is.
+pub fn alike<'a, T>(
+    text: &str,
+    items: impl IntoIterator<Item = &'a T>,
+    name: impl Fn(&'a T) -> &'a str,
+) -> Option<&'a T> {
+    items
+        .into_iter()
+        .map(|item| (strsim::jaro_winkler(text, name(item)), item))
+        .filter(|(score, _)| *score >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, item)| item)
+}
+
+/// Every object of a kind, page by page.
+pub async fn list(
+    kind: Kind,
+    cluster: &Cluster,
+    all_namespaces: bool,
+) -> Result<Vec<DynamicObject>, Error> {
+    pages(&kind.api(cluster, all_namespaces), &ListParams::default())
+        .await
+        .map_err(|error| refusals::of_kind(&error, "list", kind, cluster))
+}
+
+/// Every object that the parameters choose, page by page.
+pub async fn pages<K>(api: &Api<K>, params: &ListParams) -> kube::Result<Vec<K>>
+where
+    K: Clone + serde::de::DeserializeOwned + fmt::Debug,
+{
+    let mut objects = Vec::new();
+    let mut next = None;
+    loop {
+        let mut params = params.clone().limit(PAGE);
+        params.continue_token = next.take();
+        let page = api.list(&params).await?;
+        objects.extend(page.items);
+        next = page.metadata.continue_.filter(|token| !token.is_empty());
+        if next.is_none() {
+            return Ok(objects);
+        }
+    }
+}
+
+/// A text in an object, by JSON pointer.
+pub fn text<'a>(object: &'a DynamicObject, pointer: &str) -> Option<&'a str> {
+    object.data.pointer(pointer).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(text: &str) -> Reference {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_name_alone_is_a_runtime_and_kinds_are_known_by_all_their_names() {
+        assert_eq!(reference("support").kind, Kind::Runtime);
+        for text in [
+            "endpoint/a",
+            "aep/a",
+            "AgentEndpoint/a",
+            "agentendpoints.agentcore.dev/a",
+        ] {
+            assert_eq!(reference(text), reference("endpoints/a"), "{text}");
+        }
+        for text in ["pod/a", "endpoint/", "", "a/b/c"] {
+            assert!(
+                matches!(text.parse::<Reference>(), Err(Error::Usage(_))),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_name_is_answered_with_the_one_that_is_meant() {
+        let known = [
+            reference("support"),
+            reference("billing"),
+            reference("endpoint/live"),
+        ];
+        let says = |text: &str| reference(text).not_found("team-a", &known).to_string();
+        assert!(
+            says("suport").ends_with("did you mean support?"),
+            "{}",
+            says("suport")
+        );
+        assert!(
+            says("live").ends_with("did you mean endpoint/live?"),
+            "{}",
+            says("live")
+        );
+        assert!(says("xyz").contains("status -A"), "{}", says("xyz"));
+    }
+}

@@ -1,0 +1,216 @@
+//! `image explain`: why this image runs, and which edit in Git would change it.
+
+use std::fmt::Write as _;
+
+use agentcore_api::AgentRuntime;
+use agentcore_api::runtime::{Container, ImageStatus};
+use agentcore_api::values::ImageRef;
+use agentcore_plan::image::Policy;
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::runtime;
+use crate::args::One;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Outcome;
+use crate::output::ago;
+
+/// Says why this image runs.
+pub async fn run(args: One, context: &Context) -> Result<Outcome, Error> {
+    let cluster = context.cluster().await?;
+    let object = runtime(&args.name, cluster).await?;
+    context
+        .output
+        .print(&explained(&object, Timestamp::now())?)?;
+    Ok(Outcome::Done)
+}
+
+/// The explanation.
+fn explained(object: &AgentRuntime, now: Timestamp) -> Result<String, Error> {
+    let Some(container) = &object.spec.artifact.container else {
+        return Err(Error::Usage(format!(
+            "AgentRuntime {} runs code from S3, not an image: kubectl agentcore rollout history shows its versions",
+            object.name_any()
+        )));
+    };
+    let status = object.status.as_ref();
+    let unknown = ImageStatus::default();
+    let image = status
+        .and_then(|status| status.image.as_ref())
+        .unwrap_or(&unknown);
+    let mut out = String::new();
+    let mut say = |name: &str, text: &str| {
+        let _ = writeln!(out, "{name:<12}{text}"); // into a String: cannot fail
+    };
+    say("written", &container.image);
+    let choice = |digest: &str, tag: Option<&str>, pushed: Option<&str>| {
+        let tag = tag.map(|tag| format!(" (tag {tag})")).unwrap_or_default();
+        let pushed = pushed
+            .map(|_| format!(", pushed {} ago", ago(pushed, now)))
+            .unwrap_or_default();
+        format!("{digest}{tag}{pushed}")
+    };
+    match &image.digest {
+        Some(digest) => say(
+            "runs",
+            &choice(digest, image.tag.as_deref(), image.pushed_at.as_deref()),
+        ),
+        None => say("runs", "what is written: no digest is known"),
+    }
+    say("because", &why(container, image));
+    if let Some(candidate) = &image.candidate {
+        let text = choice(
+            &candidate.digest,
+            candidate.tag.as_deref(),
+            candidate.pushed_at.as_deref(),
+        );
+        let resolved = object.status.iter().flat_map(|status| &status.conditions);
+        let resolved = resolved
+            .into_iter()
+            .find(|one| one.type_ == agentcore_api::conditions::IMAGE_RESOLVED);
+        let why = if image.pinned.is_some() {
+            "held by the pin".to_owned()
+        } else {
+            resolved
+                .map(|one| format!("{}: {}", one.reason, one.message))
+                .unwrap_or_default()
+        };
+        say("would take", &text);
+        say("  but", &why);
+    }
+    if let Some(previous) = &image.previous {
+        say(
+            "before",
+            &choice(
+                &previous.digest,
+                previous.tag.as_deref(),
+                previous.pushed_at.as_deref(),
+            ),
+        );
+    }
+    for rejected in &image.rejected {
+        say(
+            "refused",
+            &format!(
+                "{}: {}, {} ago",
+                rejected.digest,
+                rejected.reason,
+                ago(Some(&rejected.time), now)
+            ),
+        );
+    }
+    if let Some(time) = &image.last_scan_time {
+        let next = image
+            .next_scan_time
+            .as_deref()
+            .map(|next| format!("; the next was due at {next}"))
+            .unwrap_or_default();
+        say(
+            "looked at",
+            &format!("{time}{next} (written with other changes and once an hour)"),
+        );
+    }
+    out.push_str(&edits(container, image));
+    Ok(out)
+}
+
+fn why(container: &Container, image: &ImageStatus) -> String {
+    let written = ImageRef::parse(&container.image).ok();
+    match &container.follow {
+        Some(follow) => match (&follow.pin, Policy::parse(follow)) {
+            (Some(pin), _) => format!("spec.artifact.container.follow.pin holds {pin}"),
+            (None, Ok(policy)) => {
+                format!("spec.artifact.container.follow takes {}", policy.describe())
+            }
+            (None, Err(problem)) => {
+                format!("spec.artifact.container.follow cannot be understood: {problem}")
+            }
+        },
+        None if written.as_ref().is_some_and(|one| one.digest.is_some()) => {
+            "the image is written with its digest".to_owned()
+        }
+        None if image.digest.is_none() => {
+            "images of public.ecr.aws are given to AgentCore as they are written".to_owned()
+        }
+        None => format!(
+            "tag {} was read once, when the image was edited; a later push changes nothing (kubectl agentcore image scan reads it again)",
+            image.tag.as_deref().unwrap_or("latest")
+        ),
+    }
+}
+
+/// The edits of the manifest that would change it.
+fn edits(container: &Container, image: &ImageStatus) -> String {
+    let mut out = String::new();
+    let mut edit = |what: &str, yaml: &[&str]| {
+        let _ = write!(out, "\n{what}, edit in Git:\n"); // into a String: cannot fail
+        for line in ["spec:", "  artifact:", "    container:"]
+            .iter()
+            .chain(yaml)
+        {
+            let _ = writeln!(out, "  {line}");
+        }
+    };
+    let Some(digest) = &image.digest else {
+        return out;
+    };
+    if let Some(follow) = &container.follow {
+        if follow.pin.is_some() {
+            edit(
+                "to let the policy go on",
+                &[
+                    "      follow:",
+                    "        pin: null    # or take the line out",
+                ],
+            );
+        } else {
+            edit(
+                "to hold what runs",
+                &["      follow:", &format!("        pin: {digest}")],
+            );
+        }
+        let mut exclude = |what: &str, digest: &str| {
+            let exclude = [
+                "      follow:",
+                "        exclude:",
+                "          digests:",
+                &format!("          - {digest}"),
+            ];
+            edit(what, &exclude);
+        };
+        exclude("never to take again what runs", digest);
+        if let Some(candidate) = &image.candidate {
+            exclude("never to take the candidate", &candidate.digest);
+        }
+    } else if let Ok(written) = ImageRef::parse(&container.image)
+        && written.digest.is_none()
+    {
+        edit(
+            "to fix what runs",
+            &[&format!("      image: {}", written.pinned(digest))],
+        );
+        edit(
+            "to take each push of the tag by itself",
+            &[
+                "      follow:",
+                &format!(
+                    "        tag: {}",
+                    written.tag.as_deref().unwrap_or("latest")
+                ),
+            ],
+        );
+    }
+    if let Some(previous) = &image.previous
+        && container.follow.is_some()
+    {
+        edit(
+            "to go back to what ran before",
+            &[
+                "      follow:",
+                &format!("        pin: {}", previous.digest),
+            ],
+        );
+    }
+    out
+}

@@ -1,0 +1,204 @@
+//! `lint`: manifests as the API server and the operator would judge them, without either.
+
+mod finding;
+mod lists;
+mod metadata;
+mod planner;
+mod rules;
+mod schema;
+
+use std::collections::HashMap;
+
+use agentcore_api::{GROUP, VERSION};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::{self, Format};
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Outcome;
+use crate::manifests::{self, Document, documents};
+use crate::objects::{Kind, alike};
+use crate::output::{lines, remark};
+use finding::{Finding, Found, Judge, dotted};
+use metadata::Metadata;
+use rules::Rules;
+use schema::{Schema, without_nulls};
+
+/// What became of all files.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Objects of agentcore.dev.
+    pub checked: usize,
+    /// Other objects.
+    pub skipped: usize,
+}
+
+/// Checks manifests.
+pub fn run(args: &args::Lint, context: &Context) -> Result<Outcome, Error> {
+    let files = manifests::read(&args.paths)?;
+    let linter = Linter::new()?;
+    let mut report = Report::default();
+    for file in &files {
+        let (found, broken) = documents(file);
+        for document in &found {
+            linter.check(document, &mut report)?;
+        }
+        report.findings.extend(broken.map(|broken| Finding {
+            file: file.name.clone(),
+            by: Judge::ApiServer,
+            line: broken.line,
+            object: String::new(),
+            field: String::new(),
+            message: broken.message,
+        }));
+    }
+    if let Some(format @ (Format::Json | Format::Yaml)) = args.output {
+        context.output.value(format, &report)?;
+    } else {
+        context.output.print(&lines(&report.findings))?;
+        remark(&summary(&report, files.len()));
+    }
+    Ok(if report.findings.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Failed
+    })
+}
+
+fn summary(report: &Report, files: usize) -> String {
+    let count = |number: usize, word: &str| {
+        format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+    };
+    let skipped = match report.skipped {
+        0 => String::new(),
+        number => format!(", {} of other kinds skipped", count(number, "object")),
+    };
+    format!(
+        "{} in {} of {} checked{skipped}",
+        count(report.findings.len(), "finding"),
+        count(report.checked, "object"),
+        count(files, "file"),
+    )
+}
+
+/// Everything that objects are held against.
+pub struct Linter {
+    kinds: HashMap<Kind, (Schema, Rules)>,
+    metadata: Metadata,
+}
+
+impl Linter {
+    /// Makes it ready: once for all manifests.
+    pub fn new() -> Result<Self, Error> {
+        let mut kinds = HashMap::new();
+        for crd in agentcore_api::crds() {
+            let Some(kind) = Kind::of_manifest(&crd.spec.names.kind) else {
+                continue;
+            };
+            let version = crd
+                .spec
+                .versions
+                .iter()
+                .find(|version| version.name == VERSION);
+            let schema = version
+                .and_then(|version| version.schema.as_ref())
+                .and_then(|schema| schema.open_api_v3_schema.as_ref())
+                .and_then(|schema| serde_json::to_value(schema).ok())
+                .ok_or_else(|| {
+                    Error::Failed(format!("this plugin has no schema of {}", kind.name()))
+                })?;
+            let rules = Rules::new(&schema);
+            kinds.insert(kind, (Schema::new(schema)?, rules));
+        }
+        Ok(Self {
+            kinds,
+            metadata: Metadata::new()?,
+        })
+    }
+
+    fn check(&self, document: &Document, report: &mut Report) -> Result<(), Error> {
+        let text = |field: &str| {
+            document
+                .value
+                .get(field)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        if group != GROUP {
+            report.skipped += 1;
+            return Ok(());
+        }
+        report.checked += 1;
+        let found = match (version == VERSION, Kind::of_manifest(kind)) {
+            (false, _) => vec![Found::at(
+                &["apiVersion".to_owned()],
+                format!("there is no version {version:?} of {GROUP}: use {GROUP}/{VERSION}"),
+            )],
+            (true, None) => {
+                let hint = alike(kind, &Kind::ALL, |one| one.name()).map_or_else(
+                    || format!("use one of {}", Kind::ALL.map(Kind::name).join(", ")),
+                    |one| format!("did you mean {}?", one.name()),
+                );
+                vec![Found::at(
+                    &["kind".to_owned()],
+                    format!("there is no kind {kind:?} in {GROUP}; {hint}"),
+                )]
+            }
+            (true, Some(kind)) => self.object(kind, document.value.clone())?,
+        };
+        let name = document
+            .value
+            .pointer("/metadata/name")
+            .and_then(Value::as_str);
+        let object = name.map_or_else(|| kind.to_owned(), |name| format!("{kind}/{name}"));
+        let mut findings: Vec<Finding> = found
+            .into_iter()
+            .map(|found| Finding {
+                file: document.file.clone(),
+                by: found.by,
+                line: document.lines.of(&found.path),
+                object: object.clone(),
+                field: dotted(&found.path),
+                message: found.message,
+            })
+            .collect();
+        findings
+            .sort_by(|a, b| (a.line, &a.field, &a.message).cmp(&(b.line, &b.field, &b.message)));
+        findings.dedup();
+        report.findings.extend(findings);
+        Ok(())
+    }
+
+    /// What is wrong with an object of ours.
+    pub fn object(&self, kind: Kind, mut object: Value) -> Result<Vec<Found>, Error> {
+        let Some((schema, rules)) = self.kinds.get(&kind) else {
+            return Err(Error::Failed(format!(
+                "this plugin has no schema of {}",
+                kind.name()
+            )));
+        };
+        without_nulls(&mut object, &schema.source);
+        let mut found = self.metadata.check(&object);
+        let (of_schema, sound) = schema.check(&object);
+        let shaped = of_schema.is_empty();
+        found.extend(of_schema);
+        found.extend(lists::check(&schema.source, &object));
+        if sound {
+            found.extend(rules.check(&object)?);
+        }
+        // The planner reads only what the API server lets through.
+        if shaped && found.is_empty() {
+            let refused = planner::check(kind, &object).into_iter();
+            found.extend(refused.map(|found| Found {
+                by: Judge::Operator,
+                ..found
+            }));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,166 @@
+//! A wish as the JSON that AWS gets: a Create says only what differs from AgentCore's defaults, an Update says everything.
+
+use agentcore_api::runtime::{Artifact, Authorizer, Code, Container, Network, ServerProtocol};
+use agentcore_plan::aws::{ProtocolConfig, RuntimeConfig};
+use agentcore_plan::normal;
+use agentcore_plan::runtime::Wish;
+use serde_json::{Map, Value, json};
+
+/// Input of CreateAgentRuntime, without its client token.
+pub fn create(wish: &Wish) -> Value {
+    // Every field by name: a new one has to be rendered or left out on purpose.
+    let RuntimeConfig {
+        artifact,
+        role_arn,
+        network,
+        capacity_provider_arn,
+        description,
+        authorizer,
+        request_headers,
+        protocol,
+        idle_timeout_seconds,
+        max_lifetime_seconds,
+        env,
+        filesystems,
+        require_mmdsv2: _, // the API has it on Update only
+        platform_version,
+        require_service_s3_endpoint: _, // refused here
+        allowed_ports,
+    } = &wish.config;
+    let lifecycle = (*idle_timeout_seconds, *max_lifetime_seconds);
+    json!({
+        "agentRuntimeName": wish.name,
+        "description": description,
+        "agentRuntimeArtifact": artifact_of(artifact),
+        "roleArn": role_arn,
+        "networkConfiguration": network.as_ref().map(|network| network_of(network, None)),
+        "capacityProviderConfiguration": capacity_provider_arn.as_ref().map(|arn| json!({"capacityProviderArn": arn})),
+        "authorizerConfiguration": authorizer.as_ref().map(authorizer_of),
+        "requestHeaderConfiguration": headers(request_headers),
+        "protocolConfiguration": protocol_without_defaults(protocol),
+        "lifecycleConfiguration": (lifecycle != normal::lifecycle(None, None)).then(|| lifecycle_of(lifecycle)),
+        "environmentVariables": (!env.is_empty()).then_some(env),
+        "filesystemConfigurations": (!filesystems.is_empty()).then_some(filesystems),
+        "platformVersion": platform_version,
+        "allowedPorts": (!allowed_ports.is_empty()).then_some(allowed_ports),
+        "tags": (!wish.tags.is_empty()).then_some(&wish.tags),
+    })
+}
+
+/// Input of UpdateAgentRuntime, without its client token. What the operator keeps as AWS has it is not in it.
+pub fn update(id: &str, config: &RuntimeConfig) -> Value {
+    let RuntimeConfig {
+        artifact,
+        role_arn,
+        network,
+        capacity_provider_arn,
+        description,
+        authorizer,
+        request_headers,
+        protocol,
+        idle_timeout_seconds,
+        max_lifetime_seconds,
+        env,
+        filesystems,
+        require_mmdsv2,
+        platform_version,
+        require_service_s3_endpoint,
+        allowed_ports,
+    } = config;
+    json!({
+        "agentRuntimeId": id,
+        "description": description,
+        "agentRuntimeArtifact": artifact_of(artifact),
+        "roleArn": role_arn,
+        "networkConfiguration": network.as_ref().map(|network| network_of(network, *require_service_s3_endpoint)),
+        "capacityProviderConfiguration": capacity_provider_arn.as_ref().map(|arn| json!({"capacityProviderArn": arn})),
+        "authorizerConfiguration": authorizer.as_ref().map(authorizer_of),
+        "requestHeaderConfiguration": headers(request_headers),
+        "protocolConfiguration": protocol_of(protocol),
+        "lifecycleConfiguration": lifecycle_of((*idle_timeout_seconds, *max_lifetime_seconds)),
+        "metadataConfiguration": {"requireMMDSV2": require_mmdsv2},
+        "environmentVariables": env,
+        "filesystemConfigurations": filesystems,
+        "platformVersion": platform_version,
+        "allowedPorts": (!allowed_ports.is_empty()).then_some(allowed_ports),
+    })
+}
+
+/// Takes out what is not said.
+pub fn prune(input: &mut Value) {
+    if let Value::Object(fields) = input {
+        fields.retain(|_, value| !value.is_null());
+        fields.values_mut().for_each(prune);
+    }
+}
+
+fn artifact_of(artifact: &Artifact) -> Value {
+    let Artifact { container, code } = artifact;
+    let container = container.as_ref().map(|container| {
+        // What is followed is decided before it is sent.
+        let Container { image, follow: _ } = container;
+        json!({"containerConfiguration": {"containerUri": image}})
+    });
+    let code = code.as_ref().map(|code| {
+        let Code {
+            runtime,
+            entry_point,
+            s3,
+            follow: _,
+        } = code;
+        json!({"codeConfiguration": {"code": {"s3": s3}, "runtime": runtime, "entryPoint": entry_point}})
+    });
+    container.or(code).unwrap_or_default()
+}
+
+fn network_of(network: &Network, require_service_s3_endpoint: Option<bool>) -> Value {
+    let Network { mode, vpc } = network;
+    let vpc = vpc.as_ref().map(|vpc| {
+        json!({
+            "subnets": vpc.subnets,
+            "securityGroups": vpc.security_groups,
+            "requireServiceS3Endpoint": require_service_s3_endpoint,
+        })
+    });
+    json!({"networkMode": mode, "networkModeConfig": vpc})
+}
+
+/// The members below are spelled as AWS spells them.
+fn authorizer_of(authorizer: &Authorizer) -> Value {
+    let Authorizer { custom_jwt } = authorizer;
+    json!({"customJWTAuthorizer": custom_jwt})
+}
+
+fn headers(names: &[String]) -> Option<Value> {
+    (!names.is_empty()).then(|| json!({"requestHeaderAllowlist": names}))
+}
+
+fn lifecycle_of((idle, most): (i32, i32)) -> Value {
+    json!({"idleRuntimeSessionTimeout": idle, "maxLifetime": most})
+}
+
+fn protocol_of(protocol: &ProtocolConfig) -> Value {
+    let ProtocolConfig {
+        server_protocol,
+        port,
+        path,
+    } = protocol;
+    json!({"serverProtocol": server_protocol, "port": port, "path": path})
+}
+
+/// Only what differs from AgentCore's defaults; nothing at all for plain HTTP.
+fn protocol_without_defaults(protocol: &ProtocolConfig) -> Option<Value> {
+    if *protocol == ProtocolConfig::defaults(ServerProtocol::Http) {
+        return None;
+    }
+    let defaults = ProtocolConfig::defaults(protocol.server_protocol);
+    let mut said = Map::new();
+    said.insert("serverProtocol".to_owned(), json!(protocol.server_protocol));
+    if protocol.port != defaults.port {
+        said.insert("port".to_owned(), json!(protocol.port));
+    }
+    if protocol.path != defaults.path {
+        said.insert("path".to_owned(), json!(protocol.path));
+    }
+    Some(Value::Object(said))
+}

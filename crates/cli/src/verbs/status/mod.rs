@@ -1,0 +1,157 @@
+//! `status`: agents as a tree, once or as they change.
+
+mod live;
+mod model;
+mod tree;
+
+pub use tree::short_digest;
+
+use jiff::Timestamp;
+
+use crate::args::{self, Format};
+use crate::context::{Cluster, Context};
+use crate::error::Error;
+use crate::exit::Outcome;
+use crate::objects::{Kind, Reference, list};
+use crate::output::{Output, Symbols, lines, remark};
+use live::Live;
+use model::{Forest, World};
+use tree::Look;
+
+/// Shows agents.
+pub async fn run(args: args::Status, context: &Context) -> Result<Outcome, Error> {
+    let wanted: Vec<Reference> = args
+        .names
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<_, _>>()?;
+    let cluster = context.cluster().await?;
+    let view = View {
+        wanted,
+        all_namespaces: args.all_namespaces,
+        format: args.output,
+        output: context.output,
+        namespace: cluster.namespace.clone(),
+    };
+    if args.watch {
+        view.follow(cluster).await
+    } else {
+        let forest = view.choose(&gather(cluster, args.all_namespaces).await?)?;
+        view.output.print(&view.text(&forest)?)?;
+        view.say_nothing(&forest);
+        Ok(Outcome::Done)
+    }
+}
+
+/// An object and what belongs to it.
+pub async fn below(reference: &Reference, cluster: &Cluster) -> Result<Vec<Reference>, Error> {
+    let forest = gather(cluster, false).await?.forest();
+    let known = forest.references();
+    let forest = forest
+        .only(std::slice::from_ref(reference))
+        .map_err(|missing| missing.not_found(&cluster.namespace, &known))?;
+    Ok(forest.references())
+}
+
+/// Three lists, side by side; no call for each object.
+async fn gather(cluster: &Cluster, all_namespaces: bool) -> Result<World, Error> {
+    let (runtimes, endpoints, sessions) = tokio::try_join!(
+        list(Kind::Runtime, cluster, all_namespaces),
+        list(Kind::Endpoint, cluster, all_namespaces),
+        list(Kind::Session, cluster, all_namespaces),
+    )?;
+    Ok(World {
+        runtimes,
+        endpoints,
+        sessions,
+    })
+}
+
+/// What is to be shown, and how.
+struct View {
+    wanted: Vec<Reference>,
+    all_namespaces: bool,
+    format: Option<Format>,
+    output: Output,
+    namespace: String,
+}
+
+impl View {
+    fn choose(&self, world: &World) -> Result<Forest, Error> {
+        let forest = world.forest();
+        let known = forest.references();
+        forest
+            .only(&self.wanted)
+            .map_err(|missing| missing.not_found(&self.namespace, &known))
+    }
+
+    fn text(&self, forest: &Forest) -> Result<String, Error> {
+        match self.format {
+            Some(format @ (Format::Json | Format::Yaml)) => crate::output::written(format, forest),
+            Some(Format::Name) => {
+                let nodes = forest.items.iter().flat_map(model::Node::all);
+                Ok(lines(nodes.map(|node| {
+                    let kind = node.kind.name().to_lowercase();
+                    format!("{kind}.{}/{}", agentcore_api::GROUP, node.name)
+                })))
+            }
+            wide @ (None | Some(Format::Wide)) if !forest.items.is_empty() => {
+                Ok(tree::draw(forest, &self.look(wide.is_some())))
+            }
+            _ => Ok(String::new()),
+        }
+    }
+
+    fn look(&self, wide: bool) -> Look {
+        Look {
+            paint: self.output.paint,
+            symbols: Symbols::of_locale(),
+            width: self
+                .output
+                .size()
+                .map(|(columns, _)| columns)
+                .filter(|_| !wide),
+            details: wide || !self.wanted.is_empty(),
+            wide,
+            namespaces: self.all_namespaces,
+            now: Timestamp::now(),
+        }
+    }
+
+    /// An empty answer to a person says that it is empty, beside the result.
+    fn say_nothing(&self, forest: &Forest) {
+        if forest.items.is_empty() && !matches!(self.format, Some(Format::Json | Format::Yaml)) {
+            let place = if self.all_namespaces {
+                "the cluster".to_owned()
+            } else {
+                format!("namespace {}", self.namespace)
+            };
+            remark(&format!("no agents in {place}"));
+        }
+    }
+
+    /// Frame after frame, until Ctrl-C.
+    async fn follow(&self, cluster: &Cluster) -> Result<Outcome, Error> {
+        let mut live = Live::new(cluster, self.all_namespaces)?;
+        let mut screen = self.output.screen();
+        loop {
+            live.next().await?;
+            let forest = match self.choose(&live.world()) {
+                Ok(forest) => forest,
+                // A name that was there and is deleted ends the look at it.
+                Err(error) => {
+                    screen.end()?;
+                    return Err(error);
+                }
+            };
+            let mut text = self.text(&forest)?;
+            if text.is_empty() {
+                text.push_str("no agents yet\n");
+            }
+            if let Some(trouble) = &live.trouble {
+                text.extend(["\n", trouble, "\n"]);
+            }
+            screen.show(&text)?;
+        }
+    }
+}
