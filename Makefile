@@ -23,7 +23,7 @@ lint: ## Check format, clippy, documentation, dependencies, scripts, chart and g
 	@scripts/lint.sh
 
 .PHONY: generate
-generate: ## Write the generated files: crds/ and the chart's CRDs
+generate: ## Write the generated files: crds/, the chart's CRDs, and the manifests in config/
 	@scripts/generate.sh .
 
 .PHONY: verify

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes the generated files below the given folder: crds/*.yaml, and the same in the chart, where they can be turned off.
+# Writes the generated files below the given folder: crds/*.yaml, the same in the chart, where they can be turned off, and the plain manifests
+# below config/.
 #
 #   scripts/generate.sh DIR
 set -euo pipefail
@@ -32,3 +33,5 @@ for crd in "$out"/crds/*.yaml; do
     echo '{{- end }}'
   } >"$templates/${crd##*/}"
 done
+
+scripts/manifests.sh "$out"
