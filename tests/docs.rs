@@ -91,7 +91,7 @@ fn every_field_of_the_kinds_is_in_the_reference() {
 fn every_flag_is_documented_and_has_the_environment_name_that_the_page_promises() {
     let text = read("docs/configuration.md");
     let command = <agentcore_operator::args::Args as clap::CommandFactory>::command();
-    for program in ["controller", "gateway"] {
+    for program in ["controller", "gateway", "check"] {
         let (_, section) = text.split_once(&format!("## The {program}\n")).unwrap();
         let section = section.split("\n## ").next().unwrap();
         let program = command.find_subcommand(program).unwrap();
