@@ -30,7 +30,7 @@ split() {
       for (i = 1; i <= count; i++) if (pattern[i] != "" && $3 ~ pattern[i]) { target = file[i]; break }
       if (target == "") next
       target = folder "/" target
-      if (!(target in seen)) print "# Written by `make generate` from the Helm chart: change that." >target
+      if (!(target in seen)) print "# Written by make generate from the Helm chart: change that." >target
       seen[target] = 1
       print "---" >target
       next

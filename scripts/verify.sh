@@ -17,7 +17,7 @@ while IFS= read -r -d '' file; do
 done < <(find "$fresh/config" -type f -print0)
 while IFS= read -r file; do
   [[ -f $fresh/$file ]] || { echo "only in the repository: $file" && status=1; }
-done < <(find config/crd -name 'agent*.yaml'; grep --recursive --files-with-matches '^# Written by `make generate`' config)
+done < <(find config/crd -name 'agent*.yaml'; grep --recursive --files-with-matches '^# Written by make generate' config)
 if ((status)); then
   echo "error: generated files are out of date: run 'make generate' and commit the result" >&2
   exit 1

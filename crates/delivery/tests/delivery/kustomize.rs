@@ -24,7 +24,6 @@ async fn kustomize_builds_what_each_folder_promises() -> anyhow::Result<()> {
     let cluster = cluster_with(&[]).await?;
     let kubectl = Kubectl(&cluster);
     an_overlay_has_what_the_chart_renders(&kubectl)?;
-    the_base_starts_for_nobody(&kubectl)?;
     the_development_overlay_needs_no_aws(&kubectl)?;
     images_and_names_follow_in_the_kinds_of_agents(&kubectl)?;
     cluster.stop().await
@@ -73,17 +72,6 @@ fn an_overlay_has_what_the_chart_renders(kubectl: &Kubectl<'_>) -> anyhow::Resul
         assert!(labels["helm.sh/chart"].is_null(), "{one}");
         assert!(labels["app.kubernetes.io/managed-by"].is_null(), "{one}");
     }
-    Ok(())
-}
-
-fn the_base_starts_for_nobody(kubectl: &Kubectl<'_>) -> anyhow::Result<()> {
-    let base = kustomize(kubectl, "base")?;
-    let controller = object(&base, "Deployment", "agentcore-operator");
-    assert_eq!(variable(controller, "AGENTCORE_CLUSTER_ID"), None);
-    assert!(!controller.to_string().contains("--cluster-id"));
-    // Without an id the controller asks for the cluster's own, which it may not read.
-    let rules = objects(&serde_json::to_string(&base)?);
-    assert!(!rules[0].to_string().contains("\"namespaces\""));
     Ok(())
 }
 

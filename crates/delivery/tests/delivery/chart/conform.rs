@@ -27,12 +27,11 @@ fn strict(schema: &mut Value) {
             }
             let open = fields.contains_key("additionalProperties")
                 || fields.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true));
-            // `properties` may be a field's name as well: what it holds is a map of schemas only beside a type.
-            if !open && fields.get("type") == Some(&json!("object")) {
-                if let Some(Value::Object(properties)) = fields.get("properties") {
-                    assert!(!properties.is_empty());
-                    fields.insert("additionalProperties".to_owned(), json!(false));
-                }
+            // `properties` may be a field's name as well: it holds schemas only beside a type.
+            let object = fields.get("type") == Some(&json!("object"))
+                && fields.get("properties").is_some_and(Value::is_object);
+            if object && !open {
+                fields.insert("additionalProperties".to_owned(), json!(false));
             }
             fields.values_mut().for_each(strict);
         }

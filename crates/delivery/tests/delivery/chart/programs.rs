@@ -212,3 +212,48 @@ async fn for_named_namespaces_the_rendered_programs_serve_them_and_let_them_be_d
     controller.stop().await?;
     installation.cluster.stop().await
 }
+
+#[tokio::test]
+async fn the_base_refuses_to_start_and_the_development_overlay_serves_an_agent()
+-> anyhow::Result<()> {
+    let installation = Installation::new("").await?;
+    let kubectl = installation.kubectl();
+    let built = |folder: &str| {
+        let folder = root().join("config").join(folder);
+        kubectl.run(&["kustomize", &folder.to_string_lossy()], "")
+    };
+    let overlay = built("overlays/dev")?;
+    kubectl.run(&["apply", "--server-side", "-f", "-"], &overlay)?;
+    let established = ["wait", "--for=condition=Established", "--timeout=60s"];
+    kubectl.run(&[&established[..], &["crd", "--all"]].concat(), "")?;
+    // The Service's address is replaced by that of this machine.
+    let address = format!("http://{}", installation.sim.address);
+    let pod = Pod {
+        more: &[("AWS_ENDPOINT_URL", &address)],
+        ..installation.pod()
+    };
+
+    let base = objects(&built("base")?);
+    let nameless = object(&base, "Deployment", "agentcore-operator");
+    let with_credentials = [&CREDENTIALS[..], pod.more, &[("AWS_REGION", "us-east-1")]].concat();
+    let refused = Pod {
+        more: &with_credentials,
+        ..installation.pod()
+    };
+    let (good, text) = refused.begin("base", nameless).await?.ended().await?;
+    assert!(!good && text.contains("--cluster-id"), "{text}");
+
+    let overlay = objects(&overlay);
+    let deployment = object(&overlay, "Deployment", "agentcore-operator");
+    let (controller, _) = pod.start("controller-0", deployment).await?;
+    let deployment = object(&overlay, "Deployment", "agentcore-operator-gateway");
+    let (gateway, _) = pod.start("gateway-0", deployment).await?;
+    installation.example("support.yaml")?;
+    installation.example("gateway/caller.yaml")?;
+    installation.ready("agentruntime/support")?;
+    let answer = installation.call(&gateway.address("gateway listens").await?)?;
+    assert!(answer["response"].is_string(), "{answer}");
+    gateway.stop().await?;
+    controller.stop().await?;
+    installation.cluster.stop().await
+}

@@ -1,7 +1,7 @@
 //! Releases as helm makes them: from the first chart to this one, to other values, away, and back.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::ensure;
@@ -86,7 +86,7 @@ impl Helm<'_> {
     }
 
     /// Installs or upgrades the release `agentcore-operator`.
-    fn release(&self, verb: &str, chart: PathBuf, more: &[&str]) -> anyhow::Result<String> {
+    fn release(&self, verb: &str, chart: &Path, more: &[&str]) -> anyhow::Result<String> {
         let chart = chart.to_string_lossy().into_owned();
         self.run(&[&[verb, "agentcore-operator", &chart][..], more].concat())
     }
@@ -117,7 +117,7 @@ async fn a_release_of_the_first_chart_is_upgraded_changed_removed_and_made_again
         home: tempfile::tempdir()?,
     };
     let first = ["--set", "clusterId=a,watchNamespaces={team-a}"];
-    helm.release("install", first_chart(), &first)?;
+    helm.release("install", &first_chart(), &first)?;
     let before = helm.made()?;
     let crds = [
         "wait",
@@ -137,13 +137,13 @@ async fn a_release_of_the_first_chart_is_upgraded_changed_removed_and_made_again
     let agent_before = agent()?;
 
     // The old values lack the new chart's defaults, and helm does not add them by itself.
-    let refused = helm.release("upgrade", chart(), &["--reuse-values"]);
+    let refused = helm.release("upgrade", &chart(), &["--reuse-values"]);
     let refused = refused.expect_err("no defaults").to_string();
     assert!(refused.contains("--reset-then-reuse-values"), "{refused}");
 
     let gateway = "gateway.enabled=true,gateway.plainHttp=true,gateway.sessionKey.create=true";
     let upgrade = ["--reset-then-reuse-values", "--set", gateway];
-    let notes = helm.release("upgrade", chart(), &upgrade)?;
+    let notes = helm.release("upgrade", &chart(), &upgrade)?;
     assert!(notes.contains("rollout status deployment/agentcore-operator"));
     assert!(notes.contains("helm --namespace agentcore-system test agentcore-operator"));
     let after = helm.made()?;
@@ -168,7 +168,7 @@ async fn a_release_of_the_first_chart_is_upgraded_changed_removed_and_made_again
     install_kinds_of_others(&kubectl)?;
     let other = "watchNamespaces=null,serviceMonitor.enabled=true,networkPolicy.enabled=true";
     let other = ["--reset-then-reuse-values", "--set", other];
-    helm.release("upgrade", chart(), &other)?;
+    helm.release("upgrade", &chart(), &other)?;
     assert_eq!(key()?, key_before, "a key is made once");
     let made = helm.made()?;
     let monitors = made
@@ -200,7 +200,7 @@ async fn a_release_of_the_first_chart_is_upgraded_changed_removed_and_made_again
     // And back: what stayed belongs to the new release.
     helm.release(
         "install",
-        chart(),
+        &chart(),
         &["--set", &format!("clusterId=a,{gateway}")],
     )?;
     assert_eq!(agent()?, agent_before);

@@ -1,12 +1,14 @@
 //! What the chart lets the two programs do, as a real API server judges it.
 
-use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, values};
-use super::install_kinds_of_others;
+use serde_json::Value;
+
+use super::super::support::{Kubectl, NAMESPACE, chart, cluster_with, helm, root, values};
+use super::{install_kinds_of_others, objects};
 
 #[tokio::test]
 async fn the_api_server_takes_the_chart_without_a_warning_and_a_second_apply_changes_nothing()
 -> anyhow::Result<()> {
-    let cluster = cluster_with(&[NAMESPACE]).await?;
+    let cluster = cluster_with(&[NAMESPACE, "team-a"]).await?;
     let kubectl = Kubectl(&cluster);
     // Warnings come for the Deployment already; an enforced standard would only stop its pods.
     let restricted = "pod-security.kubernetes.io/warn=restricted";
@@ -36,6 +38,30 @@ async fn the_api_server_takes_the_chart_without_a_warning_and_a_second_apply_cha
         served,
         "agentendpoints.agentcore.dev\nagentruntimes.agentcore.dev\nagentsessions.agentcore.dev\n"
     );
+
+    // What the chart shows of itself in a catalogue, and the example of kustomize, are objects of these kinds.
+    let about = std::fs::read_to_string(chart().join("Chart.yaml"))?;
+    let about = objects(&about).remove(0);
+    let shown = |name: &str| -> Vec<Value> {
+        let text = about["annotations"][name].as_str().unwrap();
+        serde_yaml::from_str(text).unwrap()
+    };
+    let dry = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+    for example in shown("artifacthub.io/crdsExamples") {
+        kubectl.run(&dry, &example.to_string())?;
+    }
+    let kinds = shown("artifacthub.io/crds");
+    let mut kinds: Vec<&str> = kinds
+        .iter()
+        .map(|kind| kind["name"].as_str().unwrap())
+        .collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, served.lines().collect::<Vec<_>>());
+    let image = shown("artifacthub.io/images")[0]["image"].to_string();
+    assert!(manifests.contains(&format!("image: {image}")), "{image}");
+    let agents = root().join("config/kustomize");
+    let agents = kubectl.run(&["kustomize", &agents.to_string_lossy()], "")?;
+    kubectl.run(&dry, &agents)?;
     cluster.stop().await
 }
 

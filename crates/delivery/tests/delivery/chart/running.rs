@@ -87,24 +87,26 @@ impl Process {
         .await
     }
 
-    /// SIGTERM; waits for an end with status 0.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        let pid = self.child.id().to_string();
-        ensure!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()?
-                .success()
-        );
+    /// Waits until it ends by itself; whether it says that this was right, and what it wrote.
+    pub async fn ended(mut self) -> anyhow::Result<(bool, String)> {
         let deadline = Instant::now() + DEADLINE;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
-                ensure!(status.success(), "{status}: {}", self.text());
-                return Ok(());
+                return Ok((status.success(), self.text()));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("it does not stop: {}", self.text());
+        bail!("it does not end: {}", self.text());
+    }
+
+    /// SIGTERM; waits for an end with status 0.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status()?;
+        ensure!(asked.success(), "cannot signal {pid}");
+        let (good, text) = self.ended().await?;
+        ensure!(good, "it failed when it was stopped: {text}");
+        Ok(())
     }
 }
 
@@ -142,27 +144,8 @@ pub struct Pod<'a> {
 impl Pod<'_> {
     /// Starts its container; answers with the address of its admin port once it is ready, which takes at most 15 s.
     pub async fn start(&self, name: &str, deployment: &Value) -> anyhow::Result<(Process, String)> {
-        let spec = &deployment["spec"]["template"]["spec"];
-        let container = &spec["containers"][0];
-        let account = spec["serviceAccountName"].as_str().context("no account")?;
-        let kubeconfig = self
-            .cluster
-            .kubeconfig_for_service_account(NAMESPACE, account)
-            .await?;
-        let mut environment = self.environment(name, container)?;
-        environment.push((
-            "KUBECONFIG".to_owned(),
-            kubeconfig.to_string_lossy().into_owned(),
-        ));
-        let more = self.more.iter();
-        environment.extend(more.map(|&(key, value)| (key.to_owned(), value.to_owned())));
-        let mut command = Command::new(program("agentcore-operator")?);
-        command
-            .args(self.arguments(spec, &environment)?)
-            .arg("--admin-listen=127.0.0.1:0");
         let begun = Instant::now();
-        let log = self.folder.join(format!("{name}.log"));
-        let process = Process::start(&mut command, log, &environment)?;
+        let process = self.begin(name, deployment).await?;
         let admin = process.address("admin endpoint listens").await?;
         until("ready", || {
             let (status, body) = get(&admin, "/readyz").with_context(|| process.text())?;
@@ -178,23 +161,51 @@ impl Pod<'_> {
         Ok((process, admin))
     }
 
+    /// Starts its container.
+    pub async fn begin(&self, name: &str, deployment: &Value) -> anyhow::Result<Process> {
+        let spec = &deployment["spec"]["template"]["spec"];
+        let account = spec["serviceAccountName"].as_str().context("no account")?;
+        let kubeconfig = self
+            .cluster
+            .kubeconfig_for_service_account(NAMESPACE, account)
+            .await?;
+        let mut environment = self.environment(name, &spec["containers"][0])?;
+        let kubeconfig = kubeconfig.to_string_lossy().into_owned();
+        environment.push(("KUBECONFIG".to_owned(), kubeconfig));
+        let more = self.more.iter();
+        environment.extend(more.map(|&(key, value)| (key.to_owned(), value.to_owned())));
+        let mut command = Command::new(program("agentcore-operator")?);
+        command
+            .args(self.arguments(spec, &environment)?)
+            .arg("--admin-listen=127.0.0.1:0");
+        let log = self.folder.join(format!("{name}.log"));
+        Process::start(&mut command, log, &environment)
+    }
+
     /// The variables of a container; fields of the pod are made up.
     fn environment(&self, name: &str, container: &Value) -> anyhow::Result<Vec<(String, String)>> {
-        let variables = container["env"].as_array().context("no variables")?;
-        variables
-            .iter()
-            .map(|variable| {
-                let value = match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {
-                    Some("metadata.name") => name,
-                    Some("metadata.namespace") => NAMESPACE,
-                    Some("metadata.uid") => "11111111-2222-3333-4444-555555555555",
-                    Some(other) => bail!("a field that this test does not know: {other}"),
-                    None => variable["value"].as_str().context("no value")?,
-                };
-                let key = variable["name"].as_str().context("no name")?;
-                Ok((key.to_owned(), value.to_owned()))
-            })
-            .collect()
+        let mut found = Vec::new();
+        for source in container["envFrom"].as_array().into_iter().flatten() {
+            let map = source["configMapRef"]["name"].as_str();
+            let map = map.context("a source that this test does not know")?;
+            let get = ["get", "configmap", map, "--namespace", NAMESPACE];
+            let map = Kubectl(self.cluster).run(&[&get[..], &["-o", "json"]].concat(), "")?;
+            let map: Value = serde_json::from_str(&map)?;
+            let data: BTreeMap<String, String> = serde_json::from_value(map["data"].clone())?;
+            found.extend(data);
+        }
+        for variable in container["env"].as_array().into_iter().flatten() {
+            let value = match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {
+                Some("metadata.name") => name,
+                Some("metadata.namespace") => NAMESPACE,
+                Some("metadata.uid") => "11111111-2222-3333-4444-555555555555",
+                Some(other) => bail!("a field that this test does not know: {other}"),
+                None => variable["value"].as_str().context("no value")?,
+            };
+            let key = variable["name"].as_str().context("no name")?;
+            found.push((key.to_owned(), value.to_owned()));
+        }
+        Ok(found)
     }
 
     /// The arguments of the first container, with variables filled in, and with files and addresses of this machine.
