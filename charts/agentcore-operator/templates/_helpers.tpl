@@ -24,7 +24,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 
 {{- /* Labels of pods beside those that select them: podLabels win over commonLabels. */ -}}
 {{- define "agentcore-operator.podLabels" -}}
-{{- with merge (dict) .Values.podLabels .Values.commonLabels }}
+{{- with merge (dict) (.Values.podLabels | default dict) (.Values.commonLabels | default dict) }}
 {{- toYaml . }}
 {{- end }}
 {{- end }}

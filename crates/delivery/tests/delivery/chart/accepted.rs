@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, root};
+use super::running::until;
 use super::{all_values, install_kinds_of_others, objects};
 
 /// A namespace that takes no pod below the standard.
@@ -92,9 +93,7 @@ async fn every_pod_that_is_made_passes_the_standard_restricted() -> anyhow::Resu
         "--namespace",
         RESTRICTED,
     ];
-    while kubectl.run(&account, "").is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until("an account for pods", || kubectl.run(&account, "")).await?;
     let create = [
         "create",
         "--dry-run=server",

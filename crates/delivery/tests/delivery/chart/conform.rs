@@ -5,11 +5,13 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, root, tool};
 use super::accepted::deliveries;
 use super::install_kinds_of_others;
+use super::running::until;
 
 /// Where kubeconform finds the schema of a kind. The group of the core is its version.
 const LOCATION: &str = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json";
@@ -104,12 +106,12 @@ async fn kubeconform_finds_nothing_in_any_delivery() -> anyhow::Result<()> {
     let minimal = helm(["--set", "clusterId=a"])?;
     kubectl.run(&["apply", "--server-side", "-f", "-"], &minimal)?;
     // Kinds are published a moment after they are served.
-    while !kubectl
-        .run(&["get", "--raw", "/openapi/v2"], "")?
-        .contains("dev.agentcore.v1alpha1.AgentSession")
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
+    until("published", || {
+        let published = kubectl.run(&["get", "--raw", "/openapi/v2"], "")?;
+        ensure!(published.contains("dev.agentcore.v1alpha1.AgentSession"));
+        Ok(())
+    })
+    .await?;
     let folder = tempfile::tempdir()?;
     let kinds = write_schemas(&kubectl, folder.path())?;
     assert!(kinds > 100, "{kinds}");

@@ -58,6 +58,8 @@ fn values_that_cannot_be_meant_are_refused_with_a_word_on_what_to_do() {
         ("serviceMonitor.renderMode=always", "renderMode"),
         ("networkPolicy.apiServer.ports={}", "ports"),
         ("gateway.enabled=true", "gateway.tls.existingSecret"),
+        ("image=null", "image: must not be null"),
+        ("gateway.sessionKey.key=null", "missing property 'key'"),
         (
             "gateway.enabled=true,gateway.plainHttp=true,gateway.tls.existingSecret=a",
             "exactly one",
@@ -104,6 +106,23 @@ fn every_value_has_a_schema_and_a_comment() {
         let below = within.clone().any(|next| next.contains('#'));
         assert!(!top(line) || explained || below, "no comment: {line}");
     }
+}
+
+#[test]
+fn lists_and_maps_may_be_left_empty_as_people_do() {
+    let text = std::fs::read_to_string(chart().join("values.yaml")).unwrap();
+    let defaults: Value = serde_yaml::from_str(&text).unwrap();
+    let mut empty = Vec::new();
+    for (name, value) in defaults.as_object().unwrap() {
+        if value == &json!([]) || value == &json!({}) {
+            empty.push(format!("{name}=null"));
+        }
+    }
+    assert!(empty.len() > 10, "{empty:?}");
+    empty.push("serviceAccount.annotations=null,gateway.serviceAccount.annotations=null".into());
+    let nulls = empty.join(",");
+    let with = rendered(&[&GATEWAY[..], &["--set", &nulls]].concat());
+    assert_eq!(with, rendered(&GATEWAY));
 }
 
 /// Fails where values and schema do not have the same names.

@@ -1,8 +1,10 @@
 //! What the chart lets the two programs do, as a real API server judges it.
 
+use anyhow::ensure;
 use serde_json::Value;
 
 use super::super::support::{Kubectl, NAMESPACE, chart, cluster_with, helm, root, values};
+use super::running::until;
 use super::{install_kinds_of_others, objects};
 
 #[tokio::test]
@@ -279,9 +281,11 @@ async fn people_get_rights_on_the_kinds_with_the_roles_that_they_have() -> anyho
         Ok(output.status.success())
     };
     // A controller adds the rules to the built-in roles.
-    while !may("edit", "delete")? || !may("view", "list")? {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until("added to the roles", || {
+        ensure!(may("edit", "delete")? && may("view", "list")?);
+        Ok(())
+    })
+    .await?;
     assert!(may("edit", "create")? && may("edit", "get")?);
     assert!(!may("view", "create")?);
     cluster.stop().await
