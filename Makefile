@@ -23,7 +23,7 @@ lint: ## Check format, clippy, documentation, dependencies, scripts, chart and g
 	@scripts/lint.sh
 
 .PHONY: generate
-generate: ## Write what is made from sources elsewhere: crds/, parts of the chart, Argo CD's settings, docs/reference/
+generate: ## Write what is made from sources elsewhere: crds/, config/, parts of the chart, Argo CD's settings, docs/reference/
 	@scripts/generate.sh .
 
 .PHONY: verify

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes the generated files below the given folder: crds/*.yaml, and the same in the chart, where they can be turned off; the chart's
-# dashboards; Argo CD's settings; the API reference.
+# dashboards; Argo CD's settings; the API reference; the plain manifests below config/.
 #
 #   scripts/generate.sh DIR
 set -euo pipefail
@@ -37,3 +37,4 @@ done
 cargo run --quiet --locked -p agentcore-delivery -- dashboards "$out"
 cargo run --quiet --locked -p agentcore-delivery -- argo-cd "$out"
 cargo run --quiet --locked -p agentcore-delivery -- reference "$out"
+scripts/manifests.sh "$out"

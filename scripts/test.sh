@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Everything that proves the product, from a fresh clone: builds, warms what the tests share, runs the tests, runs the demo once.
 #
-# Needs Rust with a C compiler, Go, Python 3 with pip, curl, redis-server, promtool, and the package registries of Rust, Go and Python. helm and the programs of
-# Kubernetes are installed into the user's cache, the latter in about four minutes the first time.
+# Needs Rust with a C compiler, Go, Python 3 with pip, curl, redis-server, promtool, and the package registries of Rust, Go and Python.
+# helm, kubeconform and the programs of Kubernetes are installed into the user's cache, the latter in about four minutes the first time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh

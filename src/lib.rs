@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod args;
 pub mod aws;
+pub mod check;
 pub mod cluster;
 pub mod controllers;
 pub mod gateway;

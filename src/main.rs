@@ -4,7 +4,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use agentcore_operator::args::{Args, Command, LogFormat};
-use agentcore_operator::{cluster, controllers, gateway, telemetry};
+use agentcore_operator::{check, cluster, controllers, gateway, telemetry};
 use anyhow::Context as _;
 use clap::Parser;
 
@@ -16,6 +16,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Crd => cluster::crds::print(),
+        Command::Check(args) => on_this_thread(check::run(args)),
         Command::Controller(args) => run(
             args.log_format,
             "agentcore-operator-controller",
@@ -50,4 +51,13 @@ fn run(
         .block_on(program);
     drop(telemetry);
     result
+}
+
+/// Runs something short to its end; what it has to say goes to standard output.
+fn on_this_thread(program: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?
+        .block_on(program)
 }

@@ -35,7 +35,7 @@ fn every_reason_is_documented_and_every_documented_reason_exists() {
 fn every_flag_is_documented_and_has_the_environment_name_that_the_page_promises() {
     let text = read("docs/configuration.md");
     let command = <agentcore_operator::args::Args as clap::CommandFactory>::command();
-    for program in ["controller", "gateway"] {
+    for program in ["controller", "gateway", "check"] {
         let (_, section) = text.split_once(&format!("## The {program}\n")).unwrap();
         let section = section.split("\n## ").next().unwrap();
         let program = command.find_subcommand(program).unwrap();

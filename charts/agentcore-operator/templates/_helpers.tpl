@@ -1,7 +1,10 @@
 {{- define "agentcore-operator.name" -}}
-{{- ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) | trunc 52 | trimSuffix "-" }}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else }}{{ ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) | trunc 52 | trimSuffix "-" }}
+{{- end }}
 {{- end }}
 
+{{- /* Selectors of Deployments cannot be changed: these three labels stay as they are for ever. */ -}}
 {{- define "agentcore-operator.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -14,6 +17,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* Labels of pods beside those that select them: podLabels win over commonLabels. */ -}}
+{{- define "agentcore-operator.podLabels" -}}
+{{- with merge (dict) (.Values.podLabels | default dict) (.Values.commonLabels | default dict) }}
+{{- toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "agentcore-operator.serviceAccount" -}}
@@ -29,44 +42,69 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{- /* What the operator does with its own objects and nothing more: specs are read, finalizers and status are patched. */ -}}
-{{- define "agentcore-operator.rules" -}}
-- apiGroups: [agentcore.dev]
-  resources: [agentruntimes, agentendpoints, agentsessions]
-  verbs: [get, list, watch, patch] # patch: the finalizer
-- apiGroups: [agentcore.dev]
-  resources: [agentruntimes/status, agentendpoints/status, agentsessions/status]
-  verbs: [patch]
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create, patch]
-- apiGroups: [apps]
-  resources: [controllerrevisions]
-  verbs: [get, list, watch, create, delete] # the history of AgentRuntimes
+{{- /* What every pod must be for the Pod Security Standard `restricted`. */ -}}
+{{- define "agentcore-operator.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532 # Secrets, and the token of the ServiceAccount for AWS, must be readable
+seccompProfile:
+  type: RuntimeDefault
 {{- end }}
 
-{{- define "agentcore-operator.gateway.name" -}}
-{{ include "agentcore-operator.name" . }}-gateway
+{{- define "agentcore-operator.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
 {{- end }}
 
-{{- define "agentcore-operator.gateway.selector" -}}
+{{- /* On several nodes, and in several zones where there are some; the argument is the selector. */ -}}
+{{- define "agentcore-operator.topologySpread" -}}
+{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+- maxSkew: 1
+  topologyKey: {{ . }}
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- $ | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{- /* Where pods may run, the same for both programs. */ -}}
+{{- define "agentcore-operator.scheduling" -}}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- /* Whether ServiceMonitors are to be rendered: "true", or nothing. */ -}}
+{{- define "agentcore-operator.serviceMonitor" -}}
+{{- with .Values.serviceMonitor }}
+{{- if .enabled }}
+{{- $served := $.Capabilities.APIVersions.Has "monitoring.coreos.com/v1" }}
+{{- if and (eq .renderMode "failIfMissing") (not $served) }}
+{{- fail "serviceMonitor.renderMode is failIfMissing, and the cluster has no monitoring.coreos.com/v1: install Prometheus Operator, or choose alwaysRender where the cluster cannot be asked (helm template, Argo CD)" }}
+{{- end }}
+{{- if or $served (eq .renderMode "alwaysRender") }}true{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "agentcore-operator.test.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: gateway
-{{- end }}
-
-{{- define "agentcore-operator.gateway.serviceAccount" -}}
-{{- with .Values.gateway.serviceAccount -}}
-{{- if .name }}{{ .name }}
-{{- else if .create }}{{ include "agentcore-operator.gateway.name" $ }}
-{{- else }}default
-{{- end }}
-{{- end }}
-{{- end }}
-
-{{- /* The gateway finds agents by these and writes nothing to them. */ -}}
-{{- define "agentcore-operator.gateway.rules" -}}
-- apiGroups: [agentcore.dev]
-  resources: [agentruntimes, agentendpoints, agentsessions]
-  verbs: [get, list, watch]
+app.kubernetes.io/component: test
 {{- end }}

@@ -48,7 +48,7 @@ pub fn chart() -> PathBuf {
 pub const NAMESPACE: &str = "agentcore-system";
 
 /// The path of a tool that `scripts/tools.sh` installs.
-fn tool(name: &str) -> PathBuf {
+pub fn tool(name: &str) -> PathBuf {
     let output = Command::new(root().join("scripts/tools.sh"))
         .arg(name)
         .stderr(Stdio::inherit())

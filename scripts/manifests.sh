@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Writes the plain manifests below config/ of the given folder: what the chart renders, split into pieces for kustomize, without what only Helm
+# needs. The kustomization.yaml files and the overlays' own files are written by hand.
+#
+#   scripts/manifests.sh DIR
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+out=${1:?the folder to write to}
+helm=$(scripts/tools.sh helm)
+
+# rendered VALUES...: the chart's manifests.
+rendered() {
+  "$helm" template agentcore-operator charts/agentcore-operator --namespace agentcore-system --skip-tests --set crds.enabled=false \
+    --set clusterId=unused --set gateway.enabled=true "$@"
+}
+
+# split FOLDER PLACES: each manifest of the input goes to the file that the first matching line of PLACES (PATTERN FILE) names for its
+# template, or nowhere. Without --cluster-id, which an overlay gives by AGENTCORE_CLUSTER_ID: the base alone does not start, so that no two
+# clusters share an id that nobody chose.
+split() {
+  awk -v folder="$1" -v places="$2" '
+    BEGIN {
+      count = split(places, lines, "\n")
+      for (i = 1; i <= count; i++) { split(lines[i], part, " "); pattern[i] = part[1]; file[i] = part[2] }
+    }
+    /^---$/ { next }
+    /^# Source: / {
+      target = ""
+      for (i = 1; i <= count; i++) if (pattern[i] != "" && $3 ~ pattern[i]) { target = file[i]; break }
+      if (target == "") next
+      target = folder "/" target
+      if (!(target in seen)) print "# Written by make generate from the Helm chart: change that." >target
+      seen[target] = 1
+      print "---" >target
+      next
+    }
+    target == "" || /^ *helm\.sh\/chart: / || /^ *app\.kubernetes\.io\/managed-by: / || /--cluster-id=/ { next }
+    { print >target }
+  '
+}
+
+mkdir -p "$out"/config/{crd,base,gateway,components/network-policy,components/prometheus,overlays/dev}
+cp "$out"/crds/*.yaml "$out/config/crd/"
+
+rendered --set gateway.replicas=2 --set gateway.tls.existingSecret=agentcore-gateway-tls \
+  --set gateway.sessionKey.existingSecret=agentcore-gateway-session-key --set gateway.ledger.existingSecret=agentcore-gateway-ledger \
+  --set networkPolicy.enabled=true --set serviceMonitor.enabled=true --set serviceMonitor.renderMode=alwaysRender |
+  split "$out/config" '/networkpolicy.yaml$ components/network-policy/policies.yaml
+/servicemonitor.yaml$ components/prometheus/servicemonitors.yaml
+/templates/gateway/ gateway/gateway.yaml
+/templates/ base/controller.yaml'
+
+rendered --set gateway.plainHttp=true --set podDisruptionBudget.enabled=false |
+  split "$out/config" '/templates/gateway/ overlays/dev/gateway.yaml'
