@@ -30,8 +30,8 @@ impl Installation {
         let folder = tempfile::tempdir()?;
         let sim = Sim::start(folder.path()).await?;
         let values = format!(
-            "clusterId=test,region=us-east-1,endpointUrl=http://{},gateway.enabled=true,gateway.plainHttp=true,\
-             gateway.sessionKey.create=true{more}",
+            "clusterId=test,region=us-east-1,endpointUrl=http://{},gateway.enabled=true,\
+             gateway.sessionKey.create=true,{more}",
             sim.address
         );
         Ok(Self {
@@ -79,15 +79,15 @@ impl Installation {
             .map(drop)
     }
 
-    /// Calls the agent of the examples through the gateway, as its caller.
+    /// Calls the agent of the examples through the gateway at this address, as its caller.
     fn call(&self, gateway: &str) -> anyhow::Result<Value> {
         let token = ["create", "token", "caller", "--namespace", "team-a"];
         let audience = ["--audience", "agentcore-gateway"];
         let token = self.kubectl().run(&[&token[..], &audience].concat(), "")?;
-        let url = format!("http://{gateway}/v1/namespaces/team-a/agentruntimes/support/chat");
+        let url = format!("{gateway}/v1/namespaces/team-a/agentruntimes/support/chat");
         let output = Command::new("curl")
-            .args(["--silent", "--show-error", "--fail-with-body", "--noproxy"])
-            .args(["*", "--max-time", "60", "--header"])
+            .args(["--silent", "--show-error", "--fail-with-body", "--insecure"])
+            .args(["--noproxy", "*", "--max-time", "60", "--header"])
             .arg(format!("Authorization: Bearer {}", token.trim()))
             .args(["--data", r#"{"prompt": "Hello"}"#, &url])
             .output()?;
@@ -128,7 +128,7 @@ impl Installation {
 #[tokio::test]
 async fn for_all_namespaces_the_rendered_programs_make_call_upgrade_and_remove_an_agent()
 -> anyhow::Result<()> {
-    let installation = Installation::new("").await?;
+    let installation = Installation::new("gateway.plainHttp=true").await?;
     let rendered = installation.apply("")?;
     let pod = installation.pod();
     let deployment = object(&rendered, "Deployment", "agentcore-operator");
@@ -141,7 +141,8 @@ async fn for_all_namespaces_the_rendered_programs_make_call_upgrade_and_remove_a
     installation.example("gateway/caller.yaml")?;
     installation.ready("agentruntime/support")?;
     installation.ready("agentendpoint/support-live")?;
-    let answer = installation.call(&gateway.address("gateway listens").await?)?;
+    let address = gateway.address("gateway listens").await?;
+    let answer = installation.call(&format!("http://{address}"))?;
     assert!(answer["response"].is_string(), "{answer}");
 
     let test = object(&rendered, "Pod", "agentcore-operator-test");
@@ -187,7 +188,20 @@ async fn for_all_namespaces_the_rendered_programs_make_call_upgrade_and_remove_a
 #[tokio::test]
 async fn for_named_namespaces_the_rendered_programs_serve_them_and_let_them_be_deleted()
 -> anyhow::Result<()> {
-    let installation = Installation::new(",watchNamespaces={team-a}").await?;
+    let certificate = "gateway.tls.existingSecret=gateway-tls";
+    let installation =
+        Installation::new(&format!("watchNamespaces={{team-a}},{certificate}")).await?;
+    // Any certificate will do; the API server has one.
+    let pki = installation.cluster.kubeconfig().with_file_name("state");
+    let [cert, key] = ["crt", "key"].map(|end| {
+        let file = pki.join(format!("server.{end}"));
+        file.to_string_lossy().into_owned()
+    });
+    let secret = ["create", "secret", "tls", "gateway-tls", "--namespace"];
+    let files = [NAMESPACE, "--cert", &cert, "--key", &key];
+    installation
+        .kubectl()
+        .run(&[&secret[..], &files].concat(), "")?;
     let rendered = installation.apply("")?;
     let pod = installation.pod();
     let deployment = object(&rendered, "Deployment", "agentcore-operator");
@@ -200,7 +214,8 @@ async fn for_named_namespaces_the_rendered_programs_serve_them_and_let_them_be_d
     installation.example("gateway/caller.yaml")?;
     installation.ready("agentruntime/support")?;
     installation.ready("agentendpoint/support-live")?;
-    let answer = installation.call(&gateway.address("gateway listens").await?)?;
+    let address = gateway.address("gateway listens").await?;
+    let answer = installation.call(&format!("https://{address}"))?;
     assert!(answer["response"].is_string(), "{answer}");
 
     // The namespace goes with its Roles and RoleBindings; what is left of the operator's rights is enough to finish.
@@ -216,7 +231,7 @@ async fn for_named_namespaces_the_rendered_programs_serve_them_and_let_them_be_d
 #[tokio::test]
 async fn the_base_refuses_to_start_and_the_development_overlay_serves_an_agent()
 -> anyhow::Result<()> {
-    let installation = Installation::new("").await?;
+    let installation = Installation::new("gateway.plainHttp=true").await?;
     let kubectl = installation.kubectl();
     let built = |folder: &str| {
         let folder = root().join("config").join(folder);
@@ -251,7 +266,8 @@ async fn the_base_refuses_to_start_and_the_development_overlay_serves_an_agent()
     installation.example("support.yaml")?;
     installation.example("gateway/caller.yaml")?;
     installation.ready("agentruntime/support")?;
-    let answer = installation.call(&gateway.address("gateway listens").await?)?;
+    let address = gateway.address("gateway listens").await?;
+    let answer = installation.call(&format!("http://{address}"))?;
     assert!(answer["response"].is_string(), "{answer}");
     gateway.stop().await?;
     controller.stop().await?;

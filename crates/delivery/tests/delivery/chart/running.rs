@@ -253,19 +253,32 @@ impl Pod<'_> {
         Ok(places)
     }
 
-    fn write_secret(&self, secret: &Value, folder: &Path) -> anyhow::Result<()> {
-        let name = secret["secretName"].as_str().context("no name")?;
-        for item in secret["items"].as_array().context("no items")? {
-            let (key, path) = (&item["key"], item["path"].as_str().context("no path")?);
-            let template = format!("go-template={{{{index .data {key} | base64decode}}}}");
+    /// Writes the keys of a Secret that a volume names, or all of them.
+    fn write_secret(&self, volume: &Value, folder: &Path) -> anyhow::Result<()> {
+        let name = volume["secretName"].as_str().context("no name")?;
+        let read = |template: &str| {
+            let template = format!("go-template={template}");
             let get = ["get", "secret", name, "--namespace", NAMESPACE, "-o"];
-            let output = Kubectl(self.cluster).command(
-                self.cluster.kubeconfig(),
-                &[&get[..], &[&template]].concat(),
-                "",
-            )?;
+            let get = [&get[..], &[&template]].concat();
+            let output = Kubectl(self.cluster).command(self.cluster.kubeconfig(), &get, "")?;
             ensure!(output.status.success(), "there is no Secret {name}");
-            std::fs::write(folder.join(path), output.stdout)?;
+            anyhow::Ok(output.stdout)
+        };
+        let files: Vec<(String, String)> = if let Some(items) = volume["items"].as_array() {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let named = items.iter();
+            named
+                .map(|item| (text(&item["key"]), text(&item["path"])))
+                .collect()
+        } else {
+            let keys = read("{{range $key, $_ := .data}}{{$key}} {{end}}")?;
+            let keys = String::from_utf8(keys)?;
+            let keys = keys.split_whitespace();
+            keys.map(|key| (key.to_owned(), key.to_owned())).collect()
+        };
+        for (key, path) in files {
+            let value = read(&format!("{{{{index .data {key:?} | base64decode}}}}"))?;
+            std::fs::write(folder.join(path), value)?;
         }
         Ok(())
     }
