@@ -4,6 +4,8 @@
 
 #[path = "plugin/cluster.rs"]
 mod cluster;
+#[path = "plugin/documentation.rs"]
+mod documentation;
 #[path = "plugin/lint.rs"]
 mod lint;
 #[path = "plugin/objects.rs"]

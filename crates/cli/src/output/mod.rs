@@ -48,9 +48,9 @@ impl Output {
         (columns.0 > 0 && lines.0 > 0).then(|| (usize::from(columns.0), usize::from(lines.0)))
     }
 
-    /// A place for frames that replace each other.
-    pub fn screen(self) -> Screen {
-        Screen::new(self)
+    /// A place for frames. `redraw`: on a terminal they replace each other.
+    pub fn screen(self, redraw: bool) -> Screen {
+        Screen::new(self, redraw && self.terminal)
     }
 
     /// Writes text that ends its own lines.

@@ -15,15 +15,17 @@ pub const SHOW: &str = "\x1b[?25h";
 /// Where frames are shown.
 pub struct Screen {
     output: Output,
+    redraw: bool,
     /// Lines of the frame that is there.
     lines: usize,
     last: String,
 }
 
 impl Screen {
-    pub(super) fn new(output: Output) -> Self {
+    pub(super) fn new(output: Output, redraw: bool) -> Self {
         Self {
             output,
+            redraw,
             lines: 0,
             last: String::new(),
         }
@@ -31,7 +33,7 @@ impl Screen {
 
     /// Shows a frame in the place of the one before.
     pub fn show(&mut self, text: &str) -> Result<(), Error> {
-        let Some((columns, rows)) = self.output.size() else {
+        let Some((columns, rows)) = self.output.size().filter(|_| self.redraw) else {
             if *text == self.last {
                 return Ok(());
             }
@@ -53,7 +55,7 @@ impl Screen {
     /// Leaves the last frame where it is.
     pub fn end(&mut self) -> Result<(), Error> {
         self.lines = 0;
-        if self.output.terminal {
+        if self.redraw {
             self.output.print(SHOW)?;
         }
         Ok(())

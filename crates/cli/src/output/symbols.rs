@@ -45,10 +45,11 @@ impl Symbols {
     pub fn of_locale() -> Self {
         let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set);
-        Self::of(locale.as_deref())
+        Self::of_locale_named(locale.as_deref())
     }
 
-    fn of(locale: Option<&str>) -> Self {
+    /// Signs of a locale.
+    pub fn of_locale_named(locale: Option<&str>) -> Self {
         let ascii = locale.is_some_and(|locale| {
             let lower = locale.to_ascii_lowercase();
             !lower.contains("utf-8") && !lower.contains("utf8")
@@ -78,13 +79,17 @@ mod tests {
     fn a_locale_without_unicode_gets_ascii() {
         for locale in ["C", "POSIX", "de_DE.ISO-8859-1"] {
             assert_eq!(
-                Symbols::of(Some(locale)).state(State::Ready),
+                Symbols::of_locale_named(Some(locale)).state(State::Ready),
                 "+",
                 "{locale}"
             );
         }
         for locale in [None, Some("C.UTF-8"), Some("de_DE.utf8")] {
-            assert_eq!(Symbols::of(locale).state(State::Ready), "✔", "{locale:?}");
+            assert_eq!(
+                Symbols::of_locale_named(locale).state(State::Ready),
+                "✔",
+                "{locale:?}"
+            );
         }
     }
 }

@@ -3,6 +3,7 @@
 mod finding;
 mod lists;
 mod metadata;
+mod patterns;
 mod planner;
 mod rules;
 mod schema;

@@ -5,6 +5,7 @@ use kube_cel::{CompiledSchema, ErrorKind, ValidationErrors, Validator, compile_s
 use serde_json::Value;
 
 use super::finding::{Found, steps};
+use super::patterns::ascii_space;
 use crate::error::Error;
 
 /// The rules of one kind.
@@ -17,7 +18,7 @@ impl Rules {
     /// Compiles the rules of a CRD's schema.
     pub fn new(schema: &Value) -> Self {
         Self {
-            compiled: compile_schema(schema),
+            compiled: compile_schema(&as_go(schema)),
             validator: Validator::new(),
         }
     }
@@ -54,5 +55,51 @@ impl Rules {
             }
         }
         Ok(found)
+    }
+}
+
+/// The schema with its rules' patterns as Go reads them.
+fn as_go(schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| match value {
+                Value::String(rule) if name == "rule" => (name.clone(), ascii_space(rule).into()),
+                value => (name.clone(), as_go(value)),
+            });
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => items.iter().map(as_go).collect(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(rule: &str, object: &Value) -> Result<Vec<Found>, Error> {
+        let schema = json!({"type": "object", "properties": {"spec": {
+            "type": "object",
+            "properties": {"a": {"type": "string"}},
+            "x-kubernetes-validations": [{"rule": rule, "message": "said"}],
+        }}});
+        Rules::new(&schema).check(object)
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_evaluated_here_is_an_error_and_never_a_pass() {
+        let object = json!({"spec": {"a": "x"}});
+        for rule in ["self.a.noSuchFunction()", "self.a ==", "unknownName == 1"] {
+            assert!(check(rule, &object).is_err(), "{rule}");
+        }
+    }
+
+    #[test]
+    fn rules_about_the_former_object_say_nothing_and_the_others_name_their_place() {
+        let object = json!({"spec": {"a": "x"}});
+        assert_eq!(check("self.a == oldSelf.a", &object).unwrap(), []);
+        let found = check("self.a == 'y'", &object).unwrap();
+        assert_eq!(found, [Found::at(&["spec".to_owned()], "said".to_owned())]);
     }
 }

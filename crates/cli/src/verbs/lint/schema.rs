@@ -5,6 +5,7 @@ use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
 use super::finding::{Found, path_of};
+use super::patterns::ascii_space;
 use crate::error::Error;
 use crate::objects::alike;
 
@@ -147,7 +148,11 @@ fn strict(schema: &Value) -> Value {
     let mut out = Map::new();
     for name in KEPT {
         if let Some(value) = fields.get(name) {
-            out.insert(name.to_owned(), value.clone());
+            let value = match value {
+                Value::String(pattern) if name == "pattern" => ascii_space(pattern).into(),
+                value => value.clone(),
+            };
+            out.insert(name.to_owned(), value);
         }
     }
     if let Some(properties) = fields.get("properties").and_then(Value::as_object) {

@@ -2,6 +2,8 @@
 
 mod live;
 mod model;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use tree::short_digest;
@@ -133,7 +135,9 @@ impl View {
     /// Frame after frame, until Ctrl-C.
     async fn follow(&self, cluster: &Cluster) -> Result<Outcome, Error> {
         let mut live = Live::new(cluster, self.all_namespaces)?;
-        let mut screen = self.output.screen();
+        // Values are for programs: one after the other, even on a terminal.
+        let redraw = matches!(self.format, None | Some(Format::Wide));
+        let mut screen = self.output.screen(redraw);
         loop {
             live.next().await?;
             let forest = match self.choose(&live.world()) {
