@@ -81,7 +81,7 @@ pub struct Invoke {
     /// Which agent.
     #[command(flatten)]
     pub agent: Agent,
-    /// What is sent; - is standard input, and so is nothing at all where that is no terminal
+    /// What is sent; -, or nothing where input is piped in, is standard input
     #[arg(value_name = "PAYLOAD", conflicts_with = "file")]
     pub payload: Option<String>,
     /// File that is sent

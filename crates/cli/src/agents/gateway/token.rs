@@ -189,3 +189,7 @@ pub fn bearer(token: &str) -> Result<HeaderValue, Error> {
 pub fn of_file(file: &Path) -> Result<HeaderValue, Error> {
     bearer(&read(file)?)
 }
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;
