@@ -85,6 +85,11 @@ impl Cluster {
         })
     }
 
+    /// Says that there is nothing to show.
+    pub fn nothing(&self, all_namespaces: bool) -> String {
+        nothing(&self.namespace, all_namespaces)
+    }
+
     /// Objects of the namespace, or of all.
     pub fn api<K>(&self, all_namespaces: bool) -> Api<K>
     where
@@ -96,6 +101,15 @@ impl Cluster {
         } else {
             Api::namespaced(self.client.clone(), &self.namespace)
         }
+    }
+}
+
+/// Says that there is nothing to show.
+pub fn nothing(namespace: &str, all_namespaces: bool) -> String {
+    if all_namespaces {
+        "no agents in the cluster".to_owned()
+    } else {
+        format!("no agents in namespace {namespace}")
     }
 }
 

@@ -28,16 +28,28 @@ pub struct Broken {
 
 /// Every document of a file that is not empty. What follows a fault cannot be read.
 pub fn documents(file: &File) -> (Vec<Document>, Option<Broken>) {
-    let all = lines(&file.text);
+    let text = match &file.text {
+        Ok(text) => text,
+        Err(message) => {
+            let message = message.clone();
+            return (Vec::new(), Some(Broken { line: 1, message }));
+        }
+    };
+    let all = lines(text);
     let mut found = Vec::new();
-    for (at, document) in serde_yaml::Deserializer::from_str(&file.text).enumerate() {
+    for (at, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
         let mut value = match read(document) {
             Ok(value) => value,
             Err(error) => {
                 let line = error.location().map_or(1, |place| place.line());
-                let text = error.to_string();
-                let message = text.split(" at line ").next().unwrap_or(&text);
-                let message = format!("this is no YAML: {message}");
+                let said = error.to_string();
+                let said = said.split(" at line ").next().unwrap_or(&said);
+                let hint = if text.contains("{{") {
+                    "; of a Helm chart, check what helm template prints"
+                } else {
+                    ""
+                };
+                let message = format!("this is no YAML: {said}{hint}");
                 return (found, Some(Broken { line, message }));
             }
         };
@@ -98,7 +110,7 @@ mod tests {
     fn of(text: &str) -> (Vec<Document>, Option<Broken>) {
         documents(&File {
             name: "a.yaml".to_owned(),
-            text: text.to_owned(),
+            text: Ok(text.to_owned()),
         })
     }
 

@@ -21,8 +21,22 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 pub struct File {
     /// As people named it.
     pub name: String,
-    /// Content.
-    pub text: String,
+    /// Content, or why it is no text.
+    pub text: Result<String, String>,
+}
+
+/// A mark that some editors put before a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+impl File {
+    fn new(name: String, bytes: Vec<u8>) -> Self {
+        let text = String::from_utf8(bytes).map_err(|_| "this is no text in UTF-8".to_owned());
+        let text = text.map(|text| match text.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        });
+        Self { name, text }
+    }
 }
 
 /// Reads files, folders with everything below them, and standard input.
@@ -30,16 +44,11 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
     let mut files = Vec::new();
     for path in paths {
         if path == Path::new(STDIN) {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .map_err(|error| {
-                    Error::Failed(format!("standard input cannot be read: {error}"))
-                })?;
-            files.push(File {
-                name: "<stdin>".to_owned(),
-                text,
-            });
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).map_err(|error| {
+                Error::Failed(format!("standard input cannot be read: {error}"))
+            })?;
+            files.push(File::new("<stdin>".to_owned(), bytes));
         } else if path.is_dir() {
             let before = files.len();
             for path in below(path)? {
@@ -60,8 +69,8 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
 
 fn file(path: &Path) -> Result<File, Error> {
     let name = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(File { name, text }),
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(File::new(name, bytes)),
         Err(error) => Err(Error::Failed(format!("{name} cannot be read: {error}"))),
     }
 }

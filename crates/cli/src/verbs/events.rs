@@ -29,9 +29,9 @@ const RESOURCE: &str = "events.events.k8s.io";
 /// Shows events.
 pub async fn run(args: args::Events, context: &Context) -> Result<Outcome, Error> {
     let cluster = context.cluster().await?;
-    let about = match &args.name {
-        Some(name) => Some(below(&name.parse()?, cluster).await?),
-        None => None,
+    let (about, gone) = match &args.name {
+        Some(name) => subjects(&name.parse()?, cluster).await?,
+        None => (None, None),
     };
     let wanted = |event: &Event| {
         about
@@ -47,6 +47,9 @@ pub async fn run(args: args::Events, context: &Context) -> Result<Outcome, Error
         .map_err(|error| refusals::of(&error, "list", RESOURCE, cluster))?;
     events.retain(wanted);
     events.sort_by_key(last);
+    if let Some(gone) = gone.filter(|_| events.is_empty()) {
+        return Err(gone);
+    }
     match args.output {
         Some(format @ (Format::Json | Format::Yaml)) => {
             context.output.value(
@@ -76,6 +79,18 @@ pub async fn run(args: args::Events, context: &Context) -> Result<Outcome, Error
         }
     }
     Ok(Outcome::Done)
+}
+
+/// What the events are to be about, and the error where there is no such object: one that was deleted may have left some.
+async fn subjects(
+    reference: &Reference,
+    cluster: &Cluster,
+) -> Result<(Option<Vec<Reference>>, Option<Error>), Error> {
+    match below(reference, cluster).await {
+        Ok(about) => Ok((Some(about), None)),
+        Err(gone @ Error::NotFound(_)) => Ok((Some(vec![reference.clone()]), Some(gone))),
+        Err(other) => Err(other),
+    }
 }
 
 fn concerns(event: &Event, reference: &Reference) -> bool {

@@ -5,6 +5,7 @@ use std::process::{ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+use kube::api::DeleteParams;
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 
@@ -164,6 +165,17 @@ async fn verbs_tell_of_agents_what_their_status_and_history_say() -> anyhow::Res
         "{events}"
     );
     assert!(!events.contains("billing"), "{events}");
+    // What was deleted has left its events; what never was has none.
+    world
+        .api("AgentRuntime")
+        .delete("billing", &DeleteParams::default())
+        .await?;
+    let left = world.says(&["events", "billing"]).await;
+    assert!(
+        left.code == 0 && left.out.contains("UpdateFailed it was"),
+        "{left:?}"
+    );
+    assert_eq!(world.says(&["events", "nobody"]).await.code, 4);
     world.cluster.stop().await
 }
 

@@ -83,7 +83,7 @@ pub async fn run(args: ImageList, context: &Context) -> Result<Outcome, Error> {
         }
         wide if entries.is_empty() => {
             let _ = wide;
-            remark(&format!("no agents in namespace {}", cluster.namespace));
+            remark(&cluster.nothing(args.all_namespaces));
         }
         wide => {
             let text = table(&entries, args.all_namespaces, wide.is_some(), now, context);

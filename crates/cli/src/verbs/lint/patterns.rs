@@ -9,17 +9,16 @@ pub fn ascii_space(text: &str) -> String {
     let mut in_class = false;
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('s') if in_class => out.push_str(SPACE),
-                Some('s') => out.extend(["[", SPACE, "]"]),
-                Some(other) => out.extend([c, other]),
-                None => out.push(c),
-            },
-            _ => {
-                in_class = (in_class && c != ']') || (!in_class && c == '[');
-                out.push(c);
-            }
+        if c != '\\' {
+            in_class = (in_class && c != ']') || (!in_class && c == '[');
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('s') if in_class => out.push_str(SPACE),
+            Some('s') => out.extend(["[", SPACE, "]"]),
+            Some(other) => out.extend([c, other]),
+            None => out.push(c),
         }
     }
     out

@@ -11,7 +11,7 @@ pub use tree::short_digest;
 use jiff::Timestamp;
 
 use crate::args::{self, Format};
-use crate::context::{Cluster, Context};
+use crate::context::{Cluster, Context, nothing};
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::objects::{Kind, Reference, list};
@@ -123,12 +123,7 @@ impl View {
     /// An empty answer to a person says that it is empty, beside the result.
     fn say_nothing(&self, forest: &Forest) {
         if forest.items.is_empty() && !matches!(self.format, Some(Format::Json | Format::Yaml)) {
-            let place = if self.all_namespaces {
-                "the cluster".to_owned()
-            } else {
-                format!("namespace {}", self.namespace)
-            };
-            remark(&format!("no agents in {place}"));
+            remark(&nothing(&self.namespace, self.all_namespaces));
         }
     }
 
