@@ -150,6 +150,16 @@ pub fn runtimes() -> ArgValueCompleter {
     })
 }
 
+/// Completes the NAME of an AgentEndpoint.
+pub fn endpoints() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        names(
+            &[(Kind::Endpoint, String::new())],
+            &current.to_string_lossy(),
+        )
+    })
+}
+
 /// Completes the name of a namespace.
 pub fn namespaces() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use crate::args::{Act, Format, duration};
+use crate::complete;
 
 /// Audience of tokens for the gateway, unless it was started with another.
 const AUDIENCE: &str = "agentcore-gateway";
@@ -16,24 +17,24 @@ const NAMESPACE: &str = "agentcore-system";
 #[derive(Subcommand, Debug)]
 pub enum Verb {
     /// Send an agent one request and print its answer
-    Invoke(Invoke),
+    Invoke(Box<Invoke>),
     /// Talk with an agent in one session
-    Chat(Chat),
+    Chat(Box<Chat>),
     /// See, stop and drain sessions
     #[command(subcommand)]
-    Sessions(Sessions),
+    Sessions(Box<Sessions>),
     /// Read what an agent wrote, from CloudWatch Logs
-    Logs(Logs),
+    Logs(Box<Logs>),
 }
 
 /// Which agent.
 #[derive(Args, Debug, Clone)]
 pub struct Agent {
     /// NAME of an AgentRuntime, or KIND/NAME (endpoint/NAME, session/NAME)
-    #[arg(value_name = "[KIND/]NAME")]
+    #[arg(value_name = "[KIND/]NAME", add = complete::objects())]
     pub name: String,
     /// NAME of an AgentEndpoint of it; absent: DEFAULT
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::endpoints())]
     pub endpoint: Option<String>,
 }
 
@@ -48,7 +49,7 @@ pub struct Way {
     #[arg(long, value_name = "URL", env = "AGENTCORE_GATEWAY")]
     pub gateway: Option<String>,
     /// Namespace of the gateway in the cluster
-    #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE, add = complete::namespaces())]
     pub gateway_namespace: String,
     /// Certificates (PEM) that the gateway's has to come from; absent: those of this machine
     #[arg(long, value_name = "FILE")]
@@ -80,7 +81,7 @@ pub struct Invoke {
     /// Which agent.
     #[command(flatten)]
     pub agent: Agent,
-    /// What is sent; - is standard input, and so is nothing at all where that is no terminal
+    /// What is sent; -, or nothing where input is piped in, is standard input
     #[arg(value_name = "PAYLOAD", conflicts_with = "file")]
     pub payload: Option<String>,
     /// File that is sent

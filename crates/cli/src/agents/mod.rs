@@ -27,10 +27,10 @@ const USER_AGENT: &str = concat!("kubectl-agentcore/", env!("CARGO_PKG_VERSION")
 /// Does one of them.
 pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, Error> {
     match verb {
-        Verb::Invoke(flags) => invoke::run(flags, context).await,
-        Verb::Chat(flags) => chat::run(flags, context).await,
-        Verb::Sessions(flags) => sessions::run(flags, context).await,
-        Verb::Logs(flags) => logs::run(flags, context).await,
+        Verb::Invoke(flags) => invoke::run(*flags, context).await,
+        Verb::Chat(flags) => chat::run(*flags, context).await,
+        Verb::Sessions(flags) => sessions::run(*flags, context).await,
+        Verb::Logs(flags) => logs::run(*flags, context).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `sessions`: which there are, and an end to them.
 
+use std::fmt::Write as _;
+
 use agentcore_invoke::SessionId;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -36,7 +38,8 @@ pub async fn run(verb: args::Sessions, context: &Context) -> Result<Outcome, Err
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Session {
-    session_id: String,
+    #[serde(rename = "sessionId")]
+    id: String,
     upstream_session_id: String,
     endpoint: String,
     version: Option<String>,
@@ -76,7 +79,7 @@ async fn list(flags: args::List, context: &Context) -> Result<Outcome, Error> {
         }
         Some(Format::Name) => {
             for session in own.iter().flatten() {
-                out.line(&plain(&session.session_id))?;
+                out.line(&plain(&session.id))?;
             }
         }
         wide => {
@@ -132,7 +135,7 @@ fn table(sessions: &[Session], wide: bool, now: Timestamp) -> Table {
     for session in sessions {
         let in_flight = session.in_flight.map(|n| n.to_string()).unwrap_or_default();
         let mut row = vec![
-            (Tone::Strong, session.session_id.clone()),
+            (Tone::Strong, session.id.clone()),
             (Tone::Plain, session.endpoint.clone()),
             (Tone::Plain, session.version.clone().unwrap_or_default()),
             (Tone::Plain, since(session.started_at)),
@@ -157,12 +160,12 @@ fn summary(agent: &Reference, counts: Option<&Value>) -> String {
     let noun = if tracked == 1 { "session" } else { "sessions" };
     let mut text = format!("{agent}: {tracked} {noun} of all callers, {current} current");
     if stale > 0 {
-        text.push_str(&format!(", {stale} stale ({} draining)", count("draining")));
+        let _ = write!(text, ", {stale} stale ({} draining)", count("draining"));
     }
     for name in ["stopped", "failed"] {
         let n = count(name);
         if n > 0 {
-            text.push_str(&format!(", {n} {name}"));
+            let _ = write!(text, ", {n} {name}");
         }
     }
     let by_version = counts["byVersion"].as_object().into_iter().flatten();
@@ -170,7 +173,7 @@ fn summary(agent: &Reference, counts: Option<&Value>) -> String {
         .map(|(version, n)| format!("{n} on {version}"))
         .collect();
     if !by_version.is_empty() {
-        text.push_str(&format!("; {}", by_version.join(", ")));
+        let _ = write!(text, "; {}", by_version.join(", "));
     }
     text.push('.');
     plain(&text)

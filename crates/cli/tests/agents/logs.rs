@@ -59,8 +59,8 @@ fn lines_beyond_a_page_are_read_to_the_end() {
     );
     let group = {
         let ended = session_of("log-pages");
-        let state = stage.sessions();
-        let session = state.iter().find(|it| it["id"] == ended.as_str()).unwrap();
+        let all = stage.sessions();
+        let session = all.iter().find(|it| it["id"] == ended.as_str()).unwrap();
         let arn = session["runtimeArn"].as_str().unwrap();
         format!(
             "/aws/bedrock-agentcore/runtimes/{}-DEFAULT",

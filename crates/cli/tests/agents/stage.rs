@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use testcluster::Cluster;
 
 /// Far beyond what any step needs, so that only a hang reaches it.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_mins(2);
 pub const NAMESPACE: &str = "team-a";
 /// Ends a process when the one that started it is gone, however that went: then the pipe that is its standard input ends.
 const GUARD: &str = r#""$@" </dev/null & child=$!; read -r _; kill "$child""#;
@@ -125,7 +125,11 @@ impl Stage {
         stage.kubectl(&["apply", "-f", "-"], &manifests());
         stage.spawn(&["controller", "--cluster-id", "test"], "controller.log");
         stage.gateway = format!("http://{}", stage.gateway_with(&["--plain-http"]));
-        for object in ["agentruntime/support", "agentendpoint/live"] {
+        for object in [
+            "agentruntime/support",
+            "agentendpoint/live",
+            "agentsession/night",
+        ] {
             stage.kubectl(
                 &[
                     "-n",
@@ -355,7 +359,7 @@ fn manifests() -> String {
     let namespace =
         |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     let account = |name: &str| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}});
-    let kinds = ["agentruntimes", "agentendpoints"];
+    let kinds = ["agentruntimes", "agentendpoints", "agentsessions"];
     let resources = kinds
         .iter()
         .flat_map(|kind| [format!("{kind}/invocations"), format!("{kind}/sessions")]);
@@ -388,6 +392,11 @@ fn manifests() -> String {
             "AgentEndpoint",
             "live",
             json!({"runtimeRef": {"name": "support"}, "version": "Latest"}),
+        ),
+        object(
+            "AgentSession",
+            "night",
+            json!({"runtimeRef": {"name": "support"}}),
         ),
     ];
     json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()

@@ -147,20 +147,17 @@ async fn ask_gateway(
     if !head.status.is_success() {
         return Err(own_error(head.status, body).await);
     }
-    let pieces = events(body, |event, data| match event {
-        Some("error") => {
-            let error = serde_json::from_str::<Value>(data).unwrap_or_default();
-            let problem = Bytes::from(error["error"].to_string());
-            Err(Problem::of(&HeaderMap::new(), &problem).map_or_else(
-                || Error::Failed(format!("the answer broke off: {}", plain(data))),
-                Error::from,
-            ))
+    let pieces = events(body, |event, data| {
+        let said = serde_json::from_str::<Value>(data).unwrap_or_default();
+        if event != Some("error") {
+            let text = said["response"].as_str().unwrap_or_default();
+            return Ok(Said::Text(text.to_owned()));
         }
-        _ => {
-            let answer = serde_json::from_str::<Value>(data).unwrap_or_default();
-            let text = answer["response"].as_str().unwrap_or_default();
-            Ok(Said::Text(text.to_owned()))
-        }
+        let problem = Bytes::from(said["error"].to_string());
+        Err(Problem::of(&HeaderMap::new(), &problem).map_or_else(
+            || Error::Failed(format!("the answer broke off: {}", plain(data))),
+            Error::from,
+        ))
     });
     Ok(Asked {
         session,

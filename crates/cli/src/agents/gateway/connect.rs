@@ -60,13 +60,11 @@ impl Service<Uri> for Connector {
                 };
                 Ok(TokioIo::new(stream))
             };
-            match tokio::time::timeout(CONNECT, connecting).await {
-                Ok(connected) => connected,
-                Err(_) => {
-                    let text = format!("no connection within {} s", CONNECT.as_secs());
-                    Err(io::Error::new(io::ErrorKind::TimedOut, text))
-                }
-            }
+            let connected = tokio::time::timeout(CONNECT, connecting).await;
+            connected.unwrap_or_else(|_| {
+                let text = format!("no connection within {} s", CONNECT.as_secs());
+                Err(io::Error::new(io::ErrorKind::TimedOut, text))
+            })
         })
     }
 }

@@ -52,14 +52,13 @@ impl Gateway {
     pub async fn new(way: &Way, agent: &Reference, cluster: &Cluster) -> Result<Self, Error> {
         let tokens = Tokens::new(way, cluster)?;
         let agent_token = way.agent_token.as_deref().map(token::of_file).transpose()?;
-        let (origin, forward) = match &way.gateway {
-            Some(url) => (address(url)?, None),
-            None => {
-                let namespace = &way.gateway_namespace;
-                let found = find::find(cluster, namespace).await?;
-                let forward = Arc::new(found.forward(cluster, namespace)?);
-                (found.origin, Some(forward))
-            }
+        let (origin, forward) = if let Some(url) = &way.gateway {
+            (address(url)?, None)
+        } else {
+            let namespace = &way.gateway_namespace;
+            let found = find::find(cluster, namespace).await?;
+            let forward = Arc::new(found.forward(cluster, namespace)?);
+            (found.origin, Some(forward))
         };
         if way.insecure_skip_tls_verify {
             output::remark(

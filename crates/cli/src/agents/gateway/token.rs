@@ -31,12 +31,14 @@ enum Source {
     /// Read once.
     Input,
     /// Asked for, and again when most of its life is over.
-    Account {
-        accounts: Api<ServiceAccount>,
-        namespace: String,
-        name: String,
-        audience: String,
-    },
+    Account(Box<Account>),
+}
+
+struct Account {
+    accounts: Api<ServiceAccount>,
+    namespace: String,
+    name: String,
+    audience: String,
 }
 
 struct Held {
@@ -57,12 +59,12 @@ impl Tokens {
                         "{account:?} is no ServiceAccount: expected NAME or NAMESPACE/NAME"
                     )));
                 }
-                Source::Account {
+                Source::Account(Box::new(Account {
                     accounts: Api::namespaced(cluster.client.clone(), namespace),
                     namespace: namespace.to_owned(),
                     name: name.to_owned(),
                     audience: way.token_audience.clone(),
-                }
+                }))
             }
             (None, Some(file)) if file == Path::new("-") => Source::Input,
             (None, Some(file)) => Source::File(file.clone()),
@@ -92,8 +94,8 @@ impl Tokens {
         let (text, life) = match &self.source {
             Source::File(file) => (read(file)?, Some(Duration::ZERO)),
             Source::Input => (input().await?, None),
-            Source::Account { .. } => {
-                let (text, life) = self.ask().await?;
+            Source::Account(account) => {
+                let (text, life) = account.ask().await?;
                 (text, Some(life))
             }
         };
@@ -104,17 +106,17 @@ impl Tokens {
         });
         Ok(header)
     }
+}
 
+impl Account {
+    /// A new token, and how long it lives.
     async fn ask(&self) -> Result<(String, Duration), Error> {
-        let Source::Account {
+        let Self {
             accounts,
             namespace,
             name,
             audience,
-        } = &self.source
-        else {
-            return Err(Error::Failed("no ServiceAccount is named".to_owned()));
-        };
+        } = self;
         let request = TokenRequest {
             spec: Some(TokenRequestSpec {
                 audiences: Some(vec![audience.clone()]),
@@ -187,3 +189,7 @@ pub fn bearer(token: &str) -> Result<HeaderValue, Error> {
 pub fn of_file(file: &Path) -> Result<HeaderValue, Error> {
     bearer(&read(file)?)
 }
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;

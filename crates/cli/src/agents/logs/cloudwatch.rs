@@ -65,8 +65,8 @@ impl Group {
         let provider = config
             .credentials_provider()
             .ok_or_else(|| none("the environment names no source of them"))?;
-        let provided = provider.provide_credentials().await;
-        provided.map_err(|error| none(&DisplayErrorContext(&error).to_string()))?;
+        let found = provider.provide_credentials().await;
+        found.map_err(|error| none(&DisplayErrorContext(&error).to_string()))?;
         Ok(Self {
             client: Client::new(&config),
             name,
