@@ -29,6 +29,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a kind cannot be looked at, while others may.
+    pub fn hides_a_kind(&self) -> bool {
+        matches!(self, Self::Forbidden(_) | Self::NotFound(_))
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {

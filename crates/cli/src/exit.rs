@@ -11,7 +11,7 @@ pub enum Outcome {
     Failed,
     /// It was not so in time.
     TimedOut,
-    /// Ctrl-C.
+    /// Ctrl-C, or told to end.
     Interrupted,
 }
 

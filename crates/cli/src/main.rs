@@ -62,9 +62,30 @@ async fn run(arguments: Arguments) -> Result<Outcome, error::Error> {
     let context = Context::new(arguments.global);
     tokio::select! {
         outcome = verbs::run(arguments.command, &context) => outcome,
-        () = agents::interrupted() => {
+        () = told_to_end() => {
             context.output.restore();
             Ok(Outcome::Interrupted)
         }
     }
+}
+
+/// Ctrl-C, or the signals by which a terminal or a system ends its programs: each leaves the terminal as it was.
+async fn told_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut term), Ok(mut hangup)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::hangup()),
+        ) {
+            tokio::select! {
+                () = agents::interrupted() => {}
+                _ = term.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            return;
+        }
+    }
+    // Where signals cannot be had, the system's own way of ending programs remains.
+    agents::interrupted().await;
 }

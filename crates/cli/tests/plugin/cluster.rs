@@ -385,6 +385,27 @@ async fn what_is_in_the_way_is_said_in_one_line_with_a_code_of_its_own() -> anyh
             "{arguments:?}: {said:?}"
         );
     }
+    // Somebody who may see runtimes only sees runtimes.
+    let role = json!({"metadata": {"name": "some"}, "rules": [{"apiGroups": ["agentcore.dev"], "resources": ["agentruntimes"], "verbs": ["get", "list"]}]});
+    world.make("Role", "some", role, Value::Null).await?;
+    let binding = json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "some"},
+                         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "somebody"}]});
+    world
+        .make("RoleBinding", "some", binding, Value::Null)
+        .await?;
+    let some = world.says(&["status", "--as", "somebody"]).await;
+    assert!(
+        some.code == 0 && some.out.contains("AgentRuntime/support"),
+        "{some:?}"
+    );
+    assert_eq!(
+        some.err
+            .matches("not shown: you may not list agent")
+            .count(),
+        2,
+        "{some:?}"
+    );
+
     let empty = world.says(&["status", "-n", "default"]).await;
     assert_eq!(
         (empty.code, empty.err.as_str()),

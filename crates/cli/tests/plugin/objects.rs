@@ -132,6 +132,7 @@ fn group_version(kind: &str) -> (&'static str, &'static str) {
     match kind {
         "ControllerRevision" => ("apps", "v1"),
         "Event" => ("events.k8s.io", "v1"),
+        "Role" | "RoleBinding" => ("rbac.authorization.k8s.io", "v1"),
         _ => ("agentcore.dev", "v1alpha1"),
     }
 }

@@ -35,6 +35,8 @@ pub struct Live {
     waiting: Vec<Kind>,
     /// Why the cluster cannot be followed at the moment.
     pub trouble: Option<String>,
+    /// Kinds that may not be looked at, or that there are not, and why.
+    pub hidden: BTreeMap<Kind, String>,
     cluster: Cluster,
 }
 
@@ -54,6 +56,7 @@ impl Live {
             objects: BTreeMap::new(),
             waiting: Kind::ALL.to_vec(),
             trouble: None,
+            hidden: BTreeMap::new(),
             cluster,
         })
     }
@@ -111,10 +114,16 @@ impl Live {
             Ok(Event::Delete(object)) => drop(self.objects.remove(&key(&object))),
             Ok(Event::InitDone) => {
                 self.trouble = None;
+                self.hidden.remove(&kind);
                 self.waiting.retain(|of| *of != kind);
             }
             Err(error) => {
                 let error = self.explain(&error, kind);
+                if kind != Kind::Runtime && error.hides_a_kind() {
+                    self.waiting.retain(|of| *of != kind);
+                    self.hidden.insert(kind, format!("not shown: {error}"));
+                    return Ok(());
+                }
                 // Before the first frame somebody waits for an answer; later the last frame stays, and the watch goes on.
                 if self.waiting.contains(&kind) || !matches!(error, Error::Unreachable(_)) {
                     return Err(error);

@@ -9,6 +9,7 @@ mod tree;
 pub use tree::short_digest;
 
 use jiff::Timestamp;
+use kube::api::DynamicObject;
 
 use crate::args::{self, Format};
 use crate::context::{Cluster, Context, nothing};
@@ -55,17 +56,26 @@ pub async fn below(reference: &Reference, cluster: &Cluster) -> Result<Vec<Refer
     Ok(forest.references())
 }
 
-/// Three lists, side by side; no call for each object.
+/// Three lists, side by side; no call for each object. Without the right to endpoints or sessions, or without their kind, the
+/// rest is shown all the same.
 async fn gather(cluster: &Cluster, all_namespaces: bool) -> Result<World, Error> {
-    let (runtimes, endpoints, sessions) = tokio::try_join!(
+    let (runtimes, endpoints, sessions) = tokio::join!(
         list(Kind::Runtime, cluster, all_namespaces),
         list(Kind::Endpoint, cluster, all_namespaces),
         list(Kind::Session, cluster, all_namespaces),
-    )?;
+    );
+    let runtimes = runtimes?;
+    let or_none = |found: Result<Vec<DynamicObject>, Error>| match found {
+        Err(error) if error.hides_a_kind() => {
+            remark(&format!("not shown: {error}"));
+            Ok(Vec::new())
+        }
+        other => other,
+    };
     Ok(World {
         runtimes,
-        endpoints,
-        sessions,
+        endpoints: or_none(endpoints)?,
+        sessions: or_none(sessions)?,
     })
 }
 
@@ -147,8 +157,10 @@ impl View {
             if text.is_empty() {
                 text.push_str("no agents yet\n");
             }
-            if let Some(trouble) = &live.trouble {
-                text.extend(["\n", trouble, "\n"]);
+            if redraw {
+                for note in live.hidden.values().chain(&live.trouble) {
+                    text.extend(["\n", note, "\n"]);
+                }
             }
             screen.show(&text)?;
         }
