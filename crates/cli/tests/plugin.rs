@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
+#[path = "plugin/agreement.rs"]
+mod agreement;
 #[path = "plugin/cluster.rs"]
 mod cluster;
 #[path = "plugin/documentation.rs"]

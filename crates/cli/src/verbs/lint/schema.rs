@@ -184,9 +184,10 @@ pub fn without_nulls(value: &mut Value, schema: &Value) {
             }
             let properties = schema.get("properties");
             let more = schema.get("additionalProperties");
-            fields.retain(|name, value| {
-                !(value.is_null() && properties.is_some_and(|all| all.get(name).is_some()))
-            });
+            let known = |name: &String| {
+                more.is_some() || properties.is_some_and(|all| all.get(name).is_some())
+            };
+            fields.retain(|name, value| !(value.is_null() && known(name)));
             for (name, value) in fields {
                 if let Some(below) = properties.and_then(|all| all.get(name)).or(more) {
                     without_nulls(value, below);
