@@ -92,10 +92,7 @@ async fn lead(
 }
 
 /// Kubernetes and AWS answer, and say who we are there.
-async fn connect(
-    args: &ControllerArgs,
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<Arc<Context>> {
+async fn connect(args: &ControllerArgs, metrics: &Arc<Metrics>) -> anyhow::Result<Arc<Context>> {
     let kube = client::connect().await?;
     let rates = Rates::new(args.aws_rates.iter().cloned())?;
     let aws = Aws::connect(rates, metrics.clone(), args.region.clone()).await?;
