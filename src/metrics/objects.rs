@@ -7,6 +7,7 @@ use agentcore_api::limits::{ENDPOINTS_QUOTA, VERSIONS_QUOTA};
 use agentcore_api::reasons::OVERDUE;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentRuntimeStatus, AgentSession};
 use agentcore_plan::aws::ServiceStatus;
+use agentcore_plan::conditions::is_ready;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
@@ -33,10 +34,7 @@ pub fn families(
         }
     }
     for object in sessions.iter().flat_map(Store::state) {
-        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        if let Some(status) = &object.status {
-            gauges.conditions(["AgentSession", &namespace, &name], &status.conditions);
-        }
+        gauges.session(&object);
     }
     Ok(registry.gather())
 }
@@ -105,7 +103,7 @@ impl Gauges {
             )?,
             available: gauge(
                 "available",
-                "1 if a version serves behind the object, else 0; none for what is deleted, or suspended before it served.",
+                "1 if a version, or a declared session, serves behind the object, else 0; none for what is deleted, or suspended before it served.",
                 &["kind", "namespace", "name"],
             )?,
             overdue: gauge(
@@ -153,7 +151,7 @@ impl Gauges {
             missing: status.missing_since.is_some(),
         };
         let going = object.metadata.deletion_timestamp.is_some();
-        self.serves(place, &serving, going, object.spec.suspend);
+        self.serves(place, serving.good(), going, object.spec.suspend);
     }
 
     fn endpoint(&self, object: &AgentEndpoint) {
@@ -175,7 +173,23 @@ impl Gauges {
             missing: status.missing_since.is_some(),
         };
         let going = object.metadata.deletion_timestamp.is_some();
-        self.serves(place, &serving, going, object.spec.suspend);
+        self.serves(place, serving.good(), going, object.spec.suspend);
+    }
+
+    fn session(&self, object: &AgentSession) {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let Some(status) = &object.status else {
+            return;
+        };
+        let place = ["AgentSession", namespace.as_str(), name.as_str()];
+        self.conditions(place, &status.conditions);
+        let going = object.metadata.deletion_timestamp.is_some();
+        self.serves(
+            place,
+            is_ready(&status.conditions),
+            going,
+            object.spec.suspend,
+        );
     }
 
     /// Versions of an endpoint (its namespace, runtime and name) by role.
@@ -208,8 +222,7 @@ impl Gauges {
     }
 
     /// Whether callers are served. Nobody expects it of what is deleted, or was suspended before it served.
-    fn serves(&self, place: [&str; 3], serving: &Serving<'_>, going: bool, suspend: Option<bool>) {
-        let good = serving.good();
+    fn serves(&self, place: [&str; 3], good: bool, going: bool, suspend: Option<bool>) {
         if !going && (good || suspend != Some(true)) {
             self.available
                 .with_label_values(&place)

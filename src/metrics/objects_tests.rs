@@ -1,6 +1,5 @@
 //! What the caches say, as series.
 
-use agentcore_api::{AgentEndpoint, AgentRuntime};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher;
 use prometheus::{Encoder as _, TextEncoder};
@@ -69,6 +68,45 @@ fn lines(
         .collect();
     lines.sort();
     lines
+}
+
+#[test]
+fn a_declared_session_is_available_while_it_is_ready_unless_it_was_suspended_before() {
+    let session = |name: &str, suspend: bool, ready: &str| {
+        json!({
+            "apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentSession",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"runtimeRef": {"name": "support"}, "suspend": suspend},
+            "status": {"conditions": [{
+                "type": "Ready", "status": ready, "reason": "Ready", "message": "", "lastTransitionTime": "2026-11-21T12:00:00Z",
+            }]},
+        })
+    };
+    let sessions = cache::<AgentSession>([
+        session("fine", false, "True"),
+        session("fails", false, "False"),
+        session("rests", true, "True"),
+        session("waits", true, "False"),
+    ]);
+    let families = families(&[], &[sessions]).expect("metrics");
+    let mut text = Vec::new();
+    TextEncoder::new()
+        .encode(&families, &mut text)
+        .expect("text");
+    let text = String::from_utf8(text).expect("UTF-8");
+    let mut found: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(r#"agentcore_available{kind="AgentSession",name=""#))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            r#"fails",namespace="shop"} 0"#,
+            r#"fine",namespace="shop"} 1"#,
+            r#"rests",namespace="shop"} 1"#,
+        ]
+    );
 }
 
 #[test]

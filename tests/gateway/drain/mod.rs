@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::front::{Front, Gateway};
+use super::front::Front;
 use super::tools::{SESSION, STARTED, UPSTREAM, close_code, good, last_error, web_socket};
 use crate::rig::condition;
 
