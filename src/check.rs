@@ -142,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn it_looks_again_until_time_is_over_and_then_says_what_was_wrong() {
         let mut looks = 0;
-        let second = until(Instant::now() + Duration::from_secs(60), async || {
+        let second = until(Instant::now() + Duration::from_mins(1), async || {
             looks += 1;
             ensure!(looks > 1, "not yet");
             Ok(())
