@@ -1,7 +1,9 @@
 //! Verbs that ask the operator for something, by an annotation: restart, retry and image scan.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
+use agentcore_api::conditions::IMAGE_RESOLVED;
 use agentcore_api::names::annotations;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -9,7 +11,7 @@ use jiff::{Timestamp, Unit};
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::runtime::wait::{Error as WaitError, await_condition};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::Act;
 use crate::context::{Cluster, Context};
@@ -139,7 +141,11 @@ async fn taken_up<'a>(
     timeout: Duration,
 ) -> Result<&'a Reference, Error> {
     let api = reference.kind.api(cluster, false);
+    let failed = Mutex::new(None);
     let echoed = |object: Option<&DynamicObject>| {
+        if let Ok(mut failed) = failed.lock() {
+            *failed = object.and_then(failed_look);
+        }
         object.is_none_or(|object| {
             let echoes = request.echoes().iter();
             echoes
@@ -153,11 +159,41 @@ async fn taken_up<'a>(
             "{reference} was deleted meanwhile"
         ))),
         Ok(Err(WaitError::ProbeFailed(error))) => Err(watching(&error, reference.kind, cluster)),
-        Err(_) => Err(Error::TimedOut(format!(
-            "the operator did not take up the {} of {reference} within {}s: is it running? kubectl agentcore events {reference} may say why",
-            request.word(),
-            timeout.as_secs()
-        ))),
+        Err(_) => {
+            let failed = failed.into_inner().ok().flatten();
+            Err(unanswered(request, reference, failed, timeout))
+        }
+    }
+}
+
+/// Why the last look at the repository or at the code failed, if it did and was one of this spec. Such a look answers no request.
+fn failed_look(object: &DynamicObject) -> Option<String> {
+    let conditions = object.data.pointer("/status/conditions");
+    let mut conditions = conditions.and_then(Value::as_array)?.iter();
+    let resolved = conditions.find(|one| one["type"] == IMAGE_RESOLVED)?;
+    let current = resolved["observedGeneration"].as_i64() == object.metadata.generation;
+    (current && resolved["status"] == "False").then(|| {
+        let said = |field: &str| resolved[field].as_str().unwrap_or_default();
+        format!("{}: {}", said("reason"), said("message"))
+    })
+}
+
+/// Nothing was echoed in time. `failed`: why the last look failed.
+fn unanswered(
+    request: Request,
+    reference: &Reference,
+    failed: Option<String>,
+    timeout: Duration,
+) -> Error {
+    let seconds = timeout.as_secs();
+    match (request, failed) {
+        (Request::Scan, Some(why)) => Error::Failed(format!(
+            "the scan of {reference} found nothing to use within {seconds}s: {why} (the operator goes on trying)"
+        )),
+        _ => Error::TimedOut(format!(
+            "the operator did not take up the {} of {reference} within {seconds}s: is it running? kubectl agentcore events {reference} may say why",
+            request.word()
+        )),
     }
 }
 
@@ -173,5 +209,73 @@ pub fn watching(error: &kube::runtime::watcher::Error, kind: Kind, cluster: &Clu
             "the watch of {} failed: {other}; try again",
             kind.plural()
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agentcore_api::{AgentEndpointStatus, AgentRuntimeStatus, AgentSessionStatus};
+
+    use super::*;
+
+    #[test]
+    fn every_kind_echoes_a_drain_and_a_retry_where_they_are_waited_for() {
+        let (drain, request) = (Some("drain".to_owned()), Some("retry".to_owned()));
+        let runtime = AgentRuntimeStatus {
+            last_handled_drain: drain.clone(),
+            last_handled_request: request.clone(),
+            ..AgentRuntimeStatus::default()
+        };
+        let endpoint = AgentEndpointStatus {
+            last_handled_drain: drain.clone(),
+            last_handled_request: request.clone(),
+            ..AgentEndpointStatus::default()
+        };
+        let session = AgentSessionStatus {
+            last_handled_drain: drain,
+            last_handled_request: request,
+            ..AgentSessionStatus::default()
+        };
+        for status in [json!(runtime), json!(endpoint), json!(session)] {
+            let object = json!({"status": status});
+            for (request, value) in [(Request::Restart, "drain"), (Request::Retry, "retry")] {
+                let [pointer] = request.echoes() else {
+                    panic!("{request:?} has one echo");
+                };
+                assert_eq!(object.pointer(pointer), Some(&json!(value)), "{object}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_scan_whose_look_failed_says_why_and_does_not_blame_the_operator() {
+        let reference: Reference = "support".parse().unwrap();
+        let late = |request, generation: i64, status: &str| {
+            let object = json!({
+                "metadata": {"name": "support", "generation": generation},
+                "status": {"conditions": [
+                    {"type": "Ready", "status": "False", "observedGeneration": 2, "reason": "Other", "message": "m"},
+                    {"type": "ImageResolved", "status": status, "observedGeneration": 2, "reason": "TagNotFound", "message": "there is no tag prod"},
+                ]},
+            });
+            let object: DynamicObject = serde_json::from_value(object).unwrap();
+            let failed = failed_look(&object);
+            unanswered(request, &reference, failed, Duration::from_secs(9))
+        };
+        let failed = late(Request::Scan, 2, "False");
+        assert!(
+            matches!(&failed, Error::Failed(text) if text.contains("9s: TagNotFound: there is no tag prod")),
+            "{failed}"
+        );
+        for other in [
+            late(Request::Scan, 2, "True"),
+            late(Request::Scan, 3, "False"),
+            late(Request::Retry, 2, "False"),
+        ] {
+            assert!(
+                matches!(&other, Error::TimedOut(text) if text.contains("is it running?")),
+                "{other}"
+            );
+        }
     }
 }

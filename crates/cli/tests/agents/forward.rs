@@ -61,6 +61,11 @@ impl Tls {
                 "apiVersion": "v1", "kind": "Service", "metadata": metadata("agents"),
                 "spec": {"selector": labels, "ports": [{"name": "https", "port": 443, "targetPort": "agents", "appProtocol": "https"}]},
             }),
+            // As the chart has it: the same pods, another port.
+            json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": metadata("agents-metrics"),
+                "spec": {"selector": labels, "ports": [{"name": "admin", "port": 9090, "targetPort": "admin", "appProtocol": "http"}]},
+            }),
             json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "gateway", "namespace": NAMESPACE}}),
             json!({
                 "apiVersion": "v1", "kind": "Pod", "metadata": metadata("agents-0"),

@@ -92,13 +92,11 @@ fn dense(folder: &str) -> String {
     let production = texts
         .into_iter()
         .filter(|(path, _)| !path.to_string_lossy().ends_with("tests.rs"));
-    production
-        .flat_map(|(_, text)| {
-            text.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    production.map(|(_, text)| without_space(&text)).collect()
+}
+
+fn without_space(text: &str) -> String {
+    text.split_whitespace().collect()
 }
 
 /// Operations that `src/aws` asks of the SDK, by fluent calls and by the inputs that it builds.
@@ -136,6 +134,37 @@ fn data_plane_calls() -> BTreeSet<String> {
             "stopruntimesession" => "StopRuntimeSession",
             "ws" => "InvokeAgentRuntimeWithWebSocketStream",
             other => panic!("which operation has the path {other}?"),
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Operations that the plugin asks of AWS's SDK, by fluent calls and by the types that it names.
+fn plugin_sdk_calls() -> BTreeSet<String> {
+    let source = dense("crates/cli/src");
+    let fluent = Regex::new(r"client\.([a-z_0-9]+)\(\)").unwrap();
+    let named = Regex::new(r"operation::([a-z_0-9]+)::").unwrap();
+    [fluent, named]
+        .iter()
+        .flat_map(|calls| calls.captures_iter(&source))
+        .map(|call| call[1].to_owned())
+        .filter(|call| call != "clone") // of clients of Kubernetes
+        .map(|call| camel_case(&call))
+        .collect()
+}
+
+/// Operations of the data plane that `--direct` asks for.
+fn direct_calls() -> BTreeSet<String> {
+    let path = root().join("crates/cli/src/agents/direct.rs");
+    let source = without_space(&std::fs::read_to_string(path).unwrap());
+    let call = Regex::new(r"self\.client\.([a-z_0-9]+)\(").unwrap();
+    call.captures_iter(&source)
+        .map(|call| match &call[1] {
+            "agent_card" => "GetAgentCard",
+            "invoke" => "InvokeAgentRuntime",
+            "stop" => "StopRuntimeSession",
+            "web_socket" => "InvokeAgentRuntimeWithWebSocketStream",
+            other => panic!("which operation is {other}?"),
         })
         .map(str::to_owned)
         .collect()
@@ -193,21 +222,23 @@ fn nothing_goes_to_aws_but_what_has_a_rate_and_a_metric() {
 }
 
 #[test]
-fn what_the_plugin_calls_is_allowed_to_those_who_use_it() {
-    let source = dense("crates/cli/src");
-    let operation = Regex::new(r"aws_sdk_[a-z0-9]+::operation::([a-z_0-9]+)::").unwrap();
-    let policy = Policy::read(root(), "plugin");
-    for call in operation.captures_iter(&source) {
-        let action = action(&camel_case(&call[1])).unwrap();
-        assert!(policy.allows(&action), "plugin.json lacks {action}");
+fn what_the_plugin_calls_is_allowed_to_those_who_use_it_and_nothing_else() {
+    let (sdk, direct) = (plugin_sdk_calls(), direct_calls());
+    assert!(!sdk.is_empty(), "logs calls CloudWatch");
+    for call in ["InvokeAgentRuntime", "StopRuntimeSession"] {
+        assert!(direct.contains(call), "--direct asks for {direct:?}");
     }
-    // What it says to AgentCore goes through the same client as the gateway's.
-    let agentcore = policy
-        .allowed()
-        .iter()
-        .filter(|one| one.starts_with("bedrock"));
-    let gateway = Policy::read(root(), "gateway");
-    assert!(agentcore.into_iter().all(|action| gateway.allows(action)));
+    // It goes through the same client as the gateway's.
+    assert!(direct.is_subset(&data_plane_calls()), "{direct:?}");
+    let needed: BTreeSet<String> = sdk
+        .union(&direct)
+        .filter_map(|operation| action(operation))
+        .collect();
+    let policy = Policy::read(root(), "plugin");
+    for action in &needed {
+        assert!(policy.allows(action), "plugin.json lacks {action}");
+    }
+    assert_eq!(policy.allowed(), &needed);
 }
 
 #[test]
@@ -372,8 +403,20 @@ fn the_boundary_leaves_the_example_of_an_execution_role_whole_and_lets_no_other_
     for never in ["iam:PassRole", "iam:CreateUser", "sts:AssumeRole"] {
         assert!(!boundary.allows(never), "{never}");
     }
-    let gateway = Policy::read(root(), "gateway");
-    for never in ["InvokeAgentRuntimeForUser", "InvokeAgentRuntimeCommand"] {
-        assert!(!gateway.allows(&format!("bedrock-agentcore:{never}")));
+}
+
+#[test]
+fn the_gateway_is_forbidden_to_speak_for_a_user_and_to_run_commands() {
+    let documents = documents();
+    let gateway = &documents["gateway"].1;
+    for never in [
+        "InvokeAgentRuntimeForUser",
+        "InvokeAgentRuntimeWithWebSocketStreamForUser",
+        "InvokeAgentRuntimeCommand",
+        "InvokeAgentRuntimeCommandShell",
+    ] {
+        let statement = statement(gateway, &format!("bedrock-agentcore:{never}"));
+        assert_eq!(statement["Effect"], "Deny", "{never}");
+        assert_eq!(statement["Resource"], "*", "{never}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -17,6 +17,10 @@ const LABELS: [(&str, &str); 2] = [
     ("app.kubernetes.io/name", "agentcore-operator"),
     ("app.kubernetes.io/component", "gateway"),
 ];
+/// What the chart calls the port of the container that agents are called at.
+const AGENTS: &str = "agents";
+/// What it calls the one of health and metrics. Its Service selects the same pods.
+const ADMIN: &str = "admin";
 
 /// A gateway in the cluster.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,15 +48,18 @@ pub async fn find(cluster: &Cluster, namespace: &str) -> Result<Found, Error> {
 }
 
 fn choose(services: Vec<Service>, namespace: &str) -> Result<Found, Error> {
-    let mut found: Vec<Service> = services.into_iter().filter(is_gateway).collect();
+    let gateways = services.into_iter().filter(is_gateway);
+    let mut found: Vec<(Service, ServicePort)> = gateways
+        .filter_map(|service| agents_port(&service).map(|port| (service, port)))
+        .collect();
     if found.len() > 1 {
-        let names: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
+        let names: Vec<String> = found.iter().map(|(it, _)| it.name_any()).collect();
         return Err(Error::Usage(format!(
             "namespace {namespace} has several gateways ({}): give the address of one with --gateway URL",
             names.join(", ")
         )));
     }
-    let Some(service) = found.pop() else {
+    let Some((service, port)) = found.pop() else {
         return Err(Error::Unreachable(format!(
             "there is no gateway in namespace {namespace}: name another one with --gateway-namespace, its address with --gateway URL, \
              or go to AgentCore yourself with --direct"
@@ -60,19 +67,16 @@ fn choose(services: Vec<Service>, namespace: &str) -> Result<Found, Error> {
     };
     let name = service.name_any();
     let spec = service.spec.unwrap_or_default();
-    let ports = spec.ports.unwrap_or_default();
-    let port = ports.first();
-    let says = |text: &str| {
-        let named = port.and_then(|port| port.app_protocol.as_deref().or(port.name.as_deref()));
-        named == Some(text)
+    let protocol = port.app_protocol.as_deref().or(port.name.as_deref());
+    let scheme = if protocol == Some("http") {
+        "http"
+    } else {
+        "https"
     };
-    let scheme = if says("http") { "http" } else { "https" };
-    let port = match port.and_then(|port| port.target_port.clone()) {
+    let port = match port.target_port {
         Some(IntOrString::Int(number)) => u16::try_from(number).ok().map(Port::Number),
         Some(IntOrString::String(name)) => Some(Port::Name(name)),
-        None => port
-            .and_then(|port| u16::try_from(port.port).ok())
-            .map(Port::Number),
+        None => u16::try_from(port.port).ok().map(Port::Number),
     };
     let port = port.ok_or_else(|| Error::Failed(format!("Service {name} has no good port")))?;
     Ok(Found {
@@ -99,6 +103,20 @@ fn is_gateway(service: &Service) -> bool {
     })
 }
 
+/// The port of a Service that leads to agents.
+fn agents_port(service: &Service) -> Option<ServicePort> {
+    let ports = service.spec.as_ref()?.ports.as_ref()?;
+    let leads_to = |port: &ServicePort, name: &str| match &port.target_port {
+        Some(IntOrString::String(target)) => target == name,
+        _ => false,
+    };
+    let is_admin =
+        |port: &ServicePort| port.name.as_deref() == Some(ADMIN) || leads_to(port, ADMIN);
+    let agents = ports.iter().find(|port| leads_to(port, AGENTS));
+    let agents = agents.or_else(|| ports.iter().find(|port| !is_admin(port)));
+    agents.cloned()
+}
+
 fn selector(labels: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     pairs.join(",")
@@ -106,6 +124,7 @@ fn selector(labels: &BTreeMap<String, String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize as _;
     use serde_json::{Value, json};
 
     use super::*;
@@ -143,6 +162,48 @@ mod tests {
         let found = choose(vec![service("gw", "gateway", &port)], "s").unwrap();
         assert_eq!(found.origin, "http://gw.s.svc");
         assert_eq!(found.port, Port::Number(8443));
+    }
+
+    /// The Services among manifests.
+    fn services(manifests: &str) -> Vec<Service> {
+        serde_yaml::Deserializer::from_str(manifests)
+            .map(|document| Value::deserialize(document).unwrap())
+            .filter(|object| object["kind"] == "Service")
+            .map(|object| serde_json::from_value(object).unwrap())
+            .collect()
+    }
+
+    /// The manifests are what the chart renders.
+    #[test]
+    fn of_the_services_that_the_chart_makes_the_one_of_metrics_is_not_the_gateway() {
+        let tls = include_str!("../../../../../config/gateway/gateway.yaml");
+        let plain = include_str!("../../../../../config/overlays/dev/gateway.yaml");
+        for (manifests, scheme) in [(tls, "https"), (plain, "http")] {
+            let mut all = services(manifests);
+            let names: Vec<String> = all.iter().map(ResourceExt::name_any).collect();
+            let name = "agentcore-operator-gateway";
+            assert_eq!(names, [format!("{name}-metrics"), name.to_owned()]);
+            for _ in 0..2 {
+                let found = choose(all.clone(), "system").unwrap();
+                assert_eq!(found.origin, format!("{scheme}://{name}.system.svc"));
+                assert_eq!(found.port, Port::Name("agents".to_owned()));
+                all.reverse();
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_service_with_both_ports_the_one_of_agents_is_taken() {
+        let admin = json!({"name": "metrics", "port": 9090, "targetPort": "admin"});
+        let mut both = service("gw", "gateway", &admin);
+        let none = choose(vec![both.clone()], "s").unwrap_err();
+        assert!(matches!(none, Error::Unreachable(_)), "{none}");
+        let agents = json!({"name": "http", "port": 80, "targetPort": "agents"});
+        let ports = both.spec.as_mut().unwrap().ports.as_mut().unwrap();
+        ports.push(serde_json::from_value(agents).unwrap());
+        let found = choose(vec![both], "s").unwrap();
+        assert_eq!(found.origin, "http://gw.s.svc");
+        assert_eq!(found.port, Port::Name("agents".to_owned()));
     }
 
     #[test]

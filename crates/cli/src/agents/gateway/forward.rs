@@ -47,7 +47,7 @@ impl Forward {
         let failed = |error: kube::Error| {
             let hint = match &error {
                 kube::Error::Api(status) if status.is_forbidden() => {
-                    " (it needs list on pods and create on pods/portforward, or give --gateway URL)"
+                    " (it needs list on pods, and get and create on pods/portforward, or give --gateway URL)"
                 }
                 _ => "",
             };

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use agentcore_api::AgentRuntime;
 use agentcore_api::runtime::{Container, ImageStatus};
 use agentcore_api::values::ImageRef;
-use agentcore_plan::image::Policy;
+use agentcore_plan::image::{Policy, Repository};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 
 use super::runtime;
@@ -58,23 +59,21 @@ fn explained(object: &AgentRuntime, now: Timestamp) -> Result<String, Error> {
         ),
         None => say("runs", "what is written: no digest is known"),
     }
-    say("because", &why(container, image));
+    let resolved = status.and_then(|status| {
+        let mut conditions = status.conditions.iter();
+        conditions.find(|one| one.type_ == agentcore_api::conditions::IMAGE_RESOLVED)
+    });
+    say("because", &why(container, image, resolved));
     if let Some(candidate) = &image.candidate {
         let text = choice(
             &candidate.digest,
             candidate.tag.as_deref(),
             candidate.pushed_at.as_deref(),
         );
-        let resolved = object.status.iter().flat_map(|status| &status.conditions);
-        let resolved = resolved
-            .into_iter()
-            .find(|one| one.type_ == agentcore_api::conditions::IMAGE_RESOLVED);
         let why = if image.pinned.is_some() {
             "held by the pin".to_owned()
         } else {
-            resolved
-                .map(|one| format!("{}: {}", one.reason, one.message))
-                .unwrap_or_default()
+            resolved.map(said).unwrap_or_default()
         };
         say("would take", &text);
         say("  but", &why);
@@ -115,8 +114,16 @@ fn explained(object: &AgentRuntime, now: Timestamp) -> Result<String, Error> {
     Ok(out)
 }
 
-fn why(container: &Container, image: &ImageStatus) -> String {
-    let written = ImageRef::parse(&container.image).ok();
+fn said(condition: &Condition) -> String {
+    format!("{}: {}", condition.reason, condition.message)
+}
+
+/// Why it is this image. `resolved`: the condition ImageResolved.
+fn why(container: &Container, image: &ImageStatus, resolved: Option<&Condition>) -> String {
+    let written = match ImageRef::parse(&container.image) {
+        Ok(written) => written,
+        Err(error) => return format!("spec.artifact.container.image: {error}"),
+    };
     match &container.follow {
         Some(follow) => match (&follow.pin, Policy::parse(follow)) {
             (Some(pin), _) => format!("spec.artifact.container.follow.pin holds {pin}"),
@@ -127,11 +134,12 @@ fn why(container: &Container, image: &ImageStatus) -> String {
                 format!("spec.artifact.container.follow cannot be understood: {problem}")
             }
         },
-        None if written.as_ref().is_some_and(|one| one.digest.is_some()) => {
-            "the image is written with its digest".to_owned()
+        None if written.digest.is_some() => "the image is written with its digest".to_owned(),
+        None if Repository::of(&written).is_none() => {
+            "images of public.ecr.aws are given to AgentCore as they are written".to_owned()
         }
         None if image.digest.is_none() => {
-            "images of public.ecr.aws are given to AgentCore as they are written".to_owned()
+            resolved.map_or_else(|| "the operator has not looked for it yet".to_owned(), said)
         }
         None => format!(
             "tag {} was read once, when the image was edited; a later push changes nothing (kubectl agentcore image scan reads it again)",
@@ -213,4 +221,58 @@ fn edits(container: &Container, image: &ImageStatus) -> String {
         );
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const PRIVATE: &str = "111122223333.dkr.ecr.us-west-2.amazonaws.com/support:prod";
+
+    fn because(image: &str, status: &Value) -> String {
+        let object = json!({
+            "apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentRuntime", "metadata": {"name": "support"},
+            "spec": {
+                "artifact": {"container": {"image": image}},
+                "executionRole": {"arn": "arn:aws:iam::111122223333:role/agentcore/support"},
+            },
+            "status": status,
+        });
+        let object: AgentRuntime = serde_json::from_value(object).unwrap();
+        let text = explained(&object, Timestamp::UNIX_EPOCH).unwrap();
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| line.strip_prefix("because"));
+        line.unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn an_image_without_a_digest_is_as_written_at_public_ecr_aws_only() {
+        let public = because("public.ecr.aws/team/support:prod", &json!({}));
+        assert!(
+            public.contains("given to AgentCore as they are"),
+            "{public}"
+        );
+        let condition = json!({
+            "type": "ImageResolved", "status": "False", "reason": "TagNotFound", "message": "there is no tag prod",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        let failed = because(PRIVATE, &json!({"conditions": [condition]}));
+        assert_eq!(failed, "TagNotFound: there is no tag prod");
+        let new = because(PRIVATE, &json!({}));
+        assert_eq!(new, "the operator has not looked for it yet");
+        let wrong = because("docker.io/team/support:prod", &json!({}));
+        assert!(
+            wrong.starts_with("spec.artifact.container.image: "),
+            "{wrong}"
+        );
+    }
+
+    #[test]
+    fn a_tag_with_a_digest_was_read_once() {
+        let image = json!({"given": PRIVATE, "tag": "prod", "digest": format!("sha256:{}", "ab".repeat(32))});
+        let read = because(PRIVATE, &json!({"image": image}));
+        assert!(read.starts_with("tag prod was read once"), "{read}");
+    }
 }
