@@ -39,7 +39,7 @@ dependencies() {
   local deny
   deny=$(scripts/tools.sh cargo-deny) || return 1
   "$deny" --locked check bans licenses sources || return 1
-  # The advisories are a Git repository, which a machine behind a registry mirror cannot reach.
+  # The advisories are a Git repository, which cannot be reached without access to GitHub.
   if "$deny" fetch db >/dev/null 2>&1; then
     "$deny" --locked check --disable-fetch advisories
   else

@@ -96,7 +96,7 @@ priorityClassName: {{ . }}
 {{- if .enabled }}
 {{- $served := $.Capabilities.APIVersions.Has "monitoring.coreos.com/v1" }}
 {{- if and (eq .renderMode "failIfMissing") (not $served) }}
-{{- fail "serviceMonitor.renderMode is failIfMissing, and the cluster has no monitoring.coreos.com/v1: install Prometheus Operator, or choose alwaysRender where the cluster cannot be asked (helm template, Argo CD)" }}
+{{- fail "serviceMonitor.renderMode is failIfMissing, and the cluster has no monitoring.coreos.com/v1: install Prometheus Operator, or choose alwaysRender where the cluster cannot be asked (helm template)" }}
 {{- end }}
 {{- if or $served (eq .renderMode "alwaysRender") }}true{{ end }}
 {{- end }}

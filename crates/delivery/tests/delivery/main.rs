@@ -8,4 +8,5 @@ mod guide;
 mod iam;
 mod kustomize;
 mod observability;
+mod release;
 mod support;

@@ -71,10 +71,19 @@ pub fn helm_program() -> &'static Path {
 
 /// What `helm template` renders of the chart.
 pub fn helm<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> anyhow::Result<String> {
+    helm_of("agentcore-operator", NAMESPACE, args)
+}
+
+/// The same for a release of another name, in another namespace.
+pub fn helm_of<S: AsRef<OsStr>>(
+    release: &str,
+    namespace: &str,
+    args: impl IntoIterator<Item = S>,
+) -> anyhow::Result<String> {
     let output = Command::new(helm_program())
-        .args(["template", "agentcore-operator"])
+        .args(["template", release])
         .arg(chart())
-        .args(["--namespace", NAMESPACE])
+        .args(["--namespace", namespace])
         .args(args)
         .output()
         .with_context(|| format!("cannot run {}", helm_program().display()))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::super::support::{chart, helm, values};
+use super::super::support::{chart, helm, helm_of, values};
 use super::{object, objects};
 
 const GATEWAY: [&str; 4] = [
@@ -233,6 +233,46 @@ fn service_monitors_are_rendered_as_their_mode_says_and_select_the_metrics_alone
         let name = monitor["metadata"]["name"].as_str().unwrap();
         assert_eq!(selected, [format!("{name}-metrics")]);
     }
+}
+
+#[test]
+fn scraped_metrics_keep_the_labels_of_their_agents() {
+    let on = ["--set", "serviceMonitor.enabled=true"];
+    let always = ["--set", "serviceMonitor.renderMode=alwaysRender"];
+    let objects = rendered(&[&GATEWAY[..], &on, &always].concat());
+    let monitors = of_kind(&objects, "ServiceMonitor");
+    assert_eq!(monitors.len(), 2);
+    for monitor in monitors {
+        for endpoint in monitor["spec"]["endpoints"].as_array().unwrap() {
+            assert_eq!(endpoint["honorLabels"], true, "{monitor}");
+        }
+    }
+}
+
+/// What an object of a release is called in the whole cluster.
+fn place(object: &Value) -> String {
+    let of = &object["metadata"];
+    format!("{} {}/{}", object["kind"], of["namespace"], of["name"])
+}
+
+#[test]
+fn two_releases_of_a_cluster_make_no_object_twice() {
+    let made = |release: &str, namespace: &str, more: &str| -> BTreeSet<String> {
+        let values = format!(
+            "clusterId={release},gateway.enabled=true,gateway.plainHttp=true,rbac.aggregate=true,config.namespaces={{both}}{more}"
+        );
+        let rendered = helm_of(release, namespace, ["--set", values.as_str()]).unwrap();
+        objects(&rendered).iter().map(place).collect()
+    };
+    let first = made("agentcore-operator", "agentcore-system", "");
+    let twice = |more: &str| -> Vec<String> {
+        let second = made("agentcore-operator-b", "agentcore-system-b", more);
+        first.intersection(&second).cloned().collect()
+    };
+    let reader = r#""ClusterRole" null/"agentcore-config-reader""#;
+    assert_eq!(twice(",crds.enabled=false"), [reader]);
+    let apart = ",crds.enabled=false,config.createClusterRole=false";
+    assert_eq!(twice(apart), [""; 0]);
 }
 
 #[test]
