@@ -1,11 +1,11 @@
 //! The object is being deleted: every session that may run is stopped, then the object goes.
 
+use agentcore_api::names::annotations;
 use agentcore_api::reasons;
 use agentcore_api::session::SessionPhase;
 
 use super::outcome::{note_stop, of_fault};
 use super::pass::Pass;
-use super::plan::or_let_go;
 use super::{Action, Decision, Outcome};
 use crate::conditions::{State, Verdict};
 use crate::desk::SLOW;
@@ -101,4 +101,12 @@ fn release(mut pass: Pass<'_>) -> Decision {
         Verdict::working(reasons::DELETING, "stopped; the object goes"),
     );
     pass.act(Action::RemoveFinalizer)
+}
+
+/// What a person can do about a deletion that does not end.
+fn or_let_go() -> String {
+    format!(
+        "annotation {}: \"true\" leaves the session to AgentCore's time-outs",
+        annotations::LET_GO
+    )
 }

@@ -1,6 +1,5 @@
 //! The planner of an AgentSession: which call is due, and what is to be said when none is.
 
-use agentcore_api::names::annotations;
 use agentcore_api::reasons;
 use agentcore_api::session::{NextSession, SessionPhase};
 use jiff::{SignedDuration, Timestamp};
@@ -391,12 +390,4 @@ fn suspended(mut pass: Pass<'_>) -> Decision {
     let phase = pass.status.phase.unwrap_or(SessionPhase::Starting);
     pass.verdict(phase, Verdict::new(state, reasons::SUSPENDED, SUSPENDED));
     pass.rest(Rest::Settled)
-}
-
-/// What a person can do about a deletion that does not end.
-pub(super) fn or_let_go() -> String {
-    format!(
-        "annotation {}: \"true\" leaves the session to AgentCore's time-outs",
-        annotations::LET_GO
-    )
 }
