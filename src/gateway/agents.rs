@@ -52,7 +52,7 @@ pub struct Agent {
     /// Version that serves.
     pub version: Option<String>,
     /// That version, told apart from itself before the last drain request: sessions of another edition are stale.
-    pub edition: Option<String>,
+    pub edition: Option<Arc<str>>,
     /// How long AgentCore lets one of its sessions rest.
     pub idle_timeout: Duration,
     /// How long AgentCore lets one of its sessions live.
@@ -74,7 +74,7 @@ impl Agent {
     fn drained(self, request: Option<&str>) -> Self {
         let version = self.version.as_deref();
         Self {
-            edition: version.map(|version| edition(version, request)),
+            edition: version.map(|version| edition(version, request).into()),
             ..self
         }
     }
@@ -325,15 +325,14 @@ fn make<K: Resource>(
         reason: "InvalidArn".to_owned(),
         message: format!("the ARN in status cannot be used: {error}"),
     })?;
-    let (spec, status) = (&runtime.spec, runtime.status.as_ref());
-    let effective = status.and_then(|status| status.effective.as_ref());
+    let (spec, effective) = (&runtime.spec, runtime.effective());
     // What is in force goes before what is wished for.
     let protocol = effective
         .map(|effective| effective.server_protocol)
         .or_else(|| spec.protocol.as_ref().and_then(|one| one.server_protocol))
         .unwrap_or(ServerProtocol::Http);
     let time = |text: Option<&str>, default| Duration::from_secs(seconds_or(text, default).into());
-    let jwt = spec.wants_token(effective);
+    let jwt = runtime.wants_token();
     let wished = spec.request_headers.iter().flat_map(|one| &one.allowlist);
     // Statuses of earlier releases say nothing of either.
     let headers: Vec<&String> = match effective.filter(|one| one.inbound_auth.is_some()) {
@@ -347,7 +346,7 @@ fn make<K: Resource>(
         uid: object.uid().unwrap_or_default(),
         target: Target { arn, qualifier },
         session: None,
-        edition: version.clone(),
+        edition: version.as_deref().map(Into::into),
         version,
         idle_timeout: time(
             effective.map(|one| one.idle_runtime_session_timeout.as_str()),

@@ -114,7 +114,7 @@ async fn a_runtime_leads_to_its_arn_and_what_a_request_needs() {
         },
         session: None,
         version: Some("3".to_owned()),
-        edition: Some("3".to_owned()),
+        edition: Some("3".into()),
         idle_timeout: Duration::from_mins(15),
         max_lifetime: Duration::from_hours(8),
         protocol: ServerProtocol::Mcp,

@@ -27,6 +27,23 @@ impl ProtocolConfig {
         }
     }
 
+    /// What a request has to say so that AgentCore fills in the rest: the protocol, and port and path where they differ from its defaults;
+    /// nothing at all for plain HTTP.
+    pub fn beyond_defaults(&self) -> Option<(ServerProtocol, Option<i32>, Option<&str>)> {
+        if *self == Self::defaults(ServerProtocol::Http) {
+            return None;
+        }
+        let Self {
+            server_protocol,
+            port,
+            path,
+        } = self;
+        let defaults = Self::defaults(*server_protocol);
+        let port = (*port != defaults.port).then_some(*port);
+        let path = (*path != defaults.path).then_some(path.as_str());
+        Some((*server_protocol, port, path))
+    }
+
     /// Fills the defaults in around what is given.
     pub fn filled(
         server_protocol: Option<ServerProtocol>,

@@ -83,13 +83,11 @@ pub fn note_runtime<R, A>(
     now: Timestamp,
 ) {
     let Decision { status, events, .. } = decision;
-    let handled = status.last_handled_drain.take();
-    status.last_handled_drain = drain_request(object, handled.as_deref()).map(str::to_owned);
-    let live = status
-        .default_endpoint
-        .as_ref()
-        .and_then(|there| there.live_version.as_deref());
-    let live = live.map(|version| edition(version, status.last_handled_drain.as_deref()));
+    let default = status.default_endpoint.as_ref();
+    let live = default.and_then(|there| there.live_version.as_deref());
+    let request = drain_request(object, status.last_handled_drain.as_deref());
+    let live = live.map(|version| edition(version, request));
+    status.last_handled_drain = request.map(str::to_owned);
     let wish = Wish {
         spec: object.spec.sessions.as_ref(),
         jwt: object.spec.wants_token(status.effective.as_ref()),
@@ -113,17 +111,13 @@ pub fn note_endpoint<R, A>(
     now: Timestamp,
 ) {
     let Decision { status, events, .. } = decision;
-    let handled = status.last_handled_drain.take();
-    status.last_handled_drain = drain_request(object, handled.as_deref()).map(str::to_owned);
     let live = status.live_version.as_deref();
-    let live = live.map(|version| edition(version, status.last_handled_drain.as_deref()));
+    let request = drain_request(object, status.last_handled_drain.as_deref());
+    let live = live.map(|version| edition(version, request));
+    status.last_handled_drain = request.map(str::to_owned);
     let wish = Wish {
         spec: object.spec.sessions.as_ref(),
-        jwt: runtime.is_some_and(|runtime| {
-            let status = runtime.status.as_ref();
-            let effective = status.and_then(|status| status.effective.as_ref());
-            runtime.spec.wants_token(effective)
-        }),
+        jwt: runtime.is_some_and(AgentRuntime::wants_token),
         live: live.as_deref(),
         generation: object.metadata.generation,
     };

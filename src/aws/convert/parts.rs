@@ -78,22 +78,14 @@ pub(super) fn protocol_to_sdk(protocol: &ProtocolConfig) -> Converted<sdk::Proto
 pub(super) fn protocol_without_defaults(
     protocol: &ProtocolConfig,
 ) -> Converted<Option<sdk::ProtocolConfiguration>> {
-    let ProtocolConfig {
-        server_protocol,
-        port,
-        path,
-    } = protocol;
-    if *protocol == ProtocolConfig::defaults(ServerProtocol::Http) {
-        return Ok(None);
-    }
-    let defaults = ProtocolConfig::defaults(*server_protocol);
-    Ok(Some(
+    let said = protocol.beyond_defaults().map(|(name, port, path)| {
         sdk::ProtocolConfiguration::builder()
-            .server_protocol(protocol_name_to_sdk(*server_protocol))
-            .set_port((*port != defaults.port).then_some(*port))
-            .set_path((*path != defaults.path).then(|| path.clone()))
-            .build()?,
-    ))
+            .server_protocol(protocol_name_to_sdk(name))
+            .set_port(port)
+            .set_path(path.map(ToOwned::to_owned))
+            .build()
+    });
+    Ok(said.transpose()?)
 }
 
 pub(super) fn protocol_from_sdk(

@@ -183,7 +183,7 @@ impl Sessions {
         let entry = Entry {
             birth: Birth {
                 qualifier: agent.target.qualifier.clone(),
-                version: agent.edition.as_deref().map(Into::into),
+                version: agent.edition.clone(),
                 idle_timeout: agent.idle_timeout,
                 max_lifetime: agent.max_lifetime,
             },

@@ -63,6 +63,21 @@ async fn turn(front: &Front, token: &str, number: usize) -> (String, bool, Value
     (upstream, headers.contains_key(STARTED), body)
 }
 
+/// A turn of a conversation whose answer streams; and AgentCore's id.
+async fn streamed(
+    front: &Front,
+    token: &str,
+    prompt: &Value,
+    number: usize,
+) -> (reqwest::Response, String) {
+    let request = front.invoke(token, prompt).header(SESSION, id(number));
+    let request = request.header("accept", "text/event-stream");
+    let stream = request.send().await.expect("an answer");
+    let upstream = stream.headers()[UPSTREAM].to_str().expect("text");
+    let upstream = upstream.to_owned();
+    (stream, upstream)
+}
+
 /// A turn of each conversation.
 async fn turns(front: &Front, token: &str, conversations: usize) -> Vec<String> {
     let turns = (0..conversations).map(|number| turn(front, token, number));
@@ -175,17 +190,7 @@ async fn drain_waits_for_idleness_and_lets_what_is_in_flight_end() {
     let idle = turn(&front, &token, 0).await.0;
     // A stream that outlasts the roll and the idle time.
     let long = json!({"prompt": "one two three four five six seven eight nine", "chunks": 24, "delayMs": 500});
-    let stream = front
-        .invoke(&token, &long)
-        .header(SESSION, id(1))
-        .header("accept", "text/event-stream")
-        .send()
-        .await
-        .expect("an answer");
-    let streaming = stream.headers()[UPSTREAM]
-        .to_str()
-        .expect("text")
-        .to_owned();
+    let (stream, streaming) = streamed(&front, &token, &long, 1).await;
     let busy = front.invoke(&token, &json!({"action": "busy", "seconds": 600}));
     let (headers, _) = good(busy.header(SESSION, id(2))).await;
     let working = headers[UPSTREAM].to_str().expect("text").to_owned();
@@ -221,17 +226,7 @@ async fn at_the_deadline_streams_end_with_a_word_and_their_sessions_after_them()
     let drain = json!({"onUpdate": "Drain", "drain": {"idleAfter": "1h", "deadline": "4s"}});
     roll(&front, &drain, 1).await;
     let long = json!({"prompt": "one two three", "chunks": 1000, "delayMs": 200});
-    let stream = front
-        .invoke(&token, &long)
-        .header(SESSION, id(1))
-        .header("accept", "text/event-stream")
-        .send()
-        .await
-        .expect("an answer");
-    let streaming = stream.headers()[UPSTREAM]
-        .to_str()
-        .expect("text")
-        .to_owned();
+    let (stream, streaming) = streamed(&front, &token, &long, 1).await;
     let mut socket = web_socket(&front, &front.path("ws"), &token).await;
     let before = running(&front).await;
     assert_eq!(before.len(), 2);

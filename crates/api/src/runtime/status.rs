@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AgentRuntimeSpec, CodeStatus, ImageStatus, NextCause, ServerProtocol, VersionCause,
-    VersionsStatus,
+    AgentRuntime, AgentRuntimeSpec, CodeStatus, ImageStatus, NextCause, ServerProtocol,
+    VersionCause, VersionsStatus,
 };
 use crate::common::{Pending, Retry};
 use crate::sessions::SessionsStatus;
@@ -204,6 +204,18 @@ pub enum InboundAuth {
     IAM,
     /// A JSON web token of the configured issuer.
     JWT,
+}
+
+impl AgentRuntime {
+    /// What is in force, where it is known.
+    pub fn effective(&self) -> Option<&Effective> {
+        self.status.as_ref()?.effective.as_ref()
+    }
+
+    /// Whether AgentCore wants callers' tokens instead of SigV4.
+    pub fn wants_token(&self) -> bool {
+        self.spec.wants_token(self.effective())
+    }
 }
 
 impl AgentRuntimeSpec {

@@ -150,26 +150,18 @@ pub async fn cluster_with(namespaces: &[&str]) -> anyhow::Result<Cluster> {
     Ok(cluster)
 }
 
-/// A program of this repository, beside the one that runs: built, unless it is there and up to date.
-pub fn program(name: &str, package: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("the path of this program");
-    let folder = own
-        .ancestors()
-        .nth(2)
-        .expect("tests are in a folder of the programs'");
-    let target = folder.parent().expect("a target folder");
-    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build
-        .args(["build", "--locked", "--quiet", "-p", package, "--bin", name])
-        .arg("--target-dir")
-        .arg(target)
-        .current_dir(root());
-    if folder.ends_with("release") {
-        build.arg("--release");
-    }
-    let status = build.status().expect("cargo runs");
-    assert!(status.success(), "{name} does not build");
-    folder.join(name)
+/// A program of this repository, built beside the tests. `make test` builds all of them before: a build of one package from here would compile
+/// what they share once more, with the features of that package alone.
+pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.ancestors().nth(2).context("a target folder")?;
+    let program = folder.join(name);
+    ensure!(
+        program.exists(),
+        "{} is not built: cargo build --bins --workspace",
+        program.display()
+    );
+    Ok(program)
 }
 
 /// A controller that runs; it ends with its owner.
@@ -189,7 +181,7 @@ impl Operator {
         let folder = tempfile::tempdir()?;
         let log = folder.path().join("operator.log");
         let file = File::create(&log)?;
-        let child = Command::new(program("agentcore-operator", "agentcore-operator"))
+        let child = Command::new(program("agentcore-operator")?)
             .args(["controller", "--cluster-id", "test", "--log-format", "text"])
             .args([
                 "--lease-namespace",

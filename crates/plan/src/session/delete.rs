@@ -1,8 +1,8 @@
 //! The object is being deleted: every session that may run is stopped, then the object goes.
 
 use agentcore_api::names::annotations;
-use agentcore_api::reasons;
 use agentcore_api::session::SessionPhase;
+use agentcore_api::{AgentRuntime, reasons};
 
 use super::outcome::{note_stop, of_fault};
 use super::pass::Pass;
@@ -18,11 +18,7 @@ pub(super) fn plan(mut pass: Pass<'_>) -> Decision {
     }
     pass.retire_next();
     pass.retire_serving();
-    let jwt = pass.view.runtime.is_some_and(|runtime| {
-        let status = runtime.status.as_ref();
-        let effective = status.and_then(|status| status.effective.as_ref());
-        runtime.spec.wants_token(effective)
-    });
+    let jwt = pass.view.runtime.is_some_and(AgentRuntime::wants_token);
     if jwt && !pass.status.previous.is_empty() {
         return left_behind(pass, "the runtime refuses the operator's signature");
     }

@@ -76,10 +76,8 @@ fn make(
     qualifier: String,
     none: impl FnOnce() -> Verdict,
 ) -> Result<Target, Verdict> {
-    let status = runtime.status.as_ref();
-    let effective = status.and_then(|status| status.effective.as_ref());
-    // What is in force goes before what is wished for: a token is wanted once the version that wants it is live.
-    if runtime.spec.wants_token(effective) {
+    // A token is wanted once the version that wants it is live.
+    if runtime.wants_token() {
         let text = "the runtime has a JWT authorizer and refuses the operator's signature; declared sessions need IAM";
         return Err(Verdict::stalled(reasons::JWT_AUTHORIZER, text));
     }
@@ -87,6 +85,7 @@ fn make(
     let (runtime_arn, version) = place.filter(|_| !going).ok_or_else(none)?;
     let time =
         |text: Option<&str>, default| SignedDuration::from_secs(seconds_or(text, default).into());
+    let effective = runtime.effective();
     let idle = effective.map(|one| one.idle_runtime_session_timeout.as_str());
     Ok(Target {
         runtime_arn,

@@ -196,7 +196,7 @@ fn agent(agents: &Agents, group: &Group) -> Option<Arc<Agent>> {
 /// What serves an object now.
 fn live(place: &Group, agent: &Agent) -> Group {
     Group {
-        version: agent.edition.as_deref().map(Into::into),
+        version: agent.edition.clone(),
         ..place.clone()
     }
 }

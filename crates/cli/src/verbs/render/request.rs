@@ -1,10 +1,10 @@
 //! A wish as the JSON that AWS gets: a Create says only what differs from AgentCore's defaults, an Update says everything.
 
-use agentcore_api::runtime::{Artifact, Authorizer, Code, Container, Network, ServerProtocol};
+use agentcore_api::runtime::{Artifact, Authorizer, Code, Container, Network};
 use agentcore_plan::aws::{ProtocolConfig, RuntimeConfig};
 use agentcore_plan::normal;
 use agentcore_plan::runtime::Wish;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Input of CreateAgentRuntime, without its client token.
 pub fn create(wish: &Wish) -> Value {
@@ -148,19 +148,8 @@ fn protocol_of(protocol: &ProtocolConfig) -> Value {
     json!({"serverProtocol": server_protocol, "port": port, "path": path})
 }
 
-/// Only what differs from AgentCore's defaults; nothing at all for plain HTTP.
+/// Only what differs from AgentCore's defaults.
 fn protocol_without_defaults(protocol: &ProtocolConfig) -> Option<Value> {
-    if *protocol == ProtocolConfig::defaults(ServerProtocol::Http) {
-        return None;
-    }
-    let defaults = ProtocolConfig::defaults(protocol.server_protocol);
-    let mut said = Map::new();
-    said.insert("serverProtocol".to_owned(), json!(protocol.server_protocol));
-    if protocol.port != defaults.port {
-        said.insert("port".to_owned(), json!(protocol.port));
-    }
-    if protocol.path != defaults.path {
-        said.insert("path".to_owned(), json!(protocol.path));
-    }
-    Some(Value::Object(said))
+    let (server_protocol, port, path) = protocol.beyond_defaults()?;
+    Some(json!({"serverProtocol": server_protocol, "port": port, "path": path}))
 }

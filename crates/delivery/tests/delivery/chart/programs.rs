@@ -6,8 +6,8 @@ use anyhow::ensure;
 use serde_json::Value;
 use testcluster::Cluster;
 
-use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, root};
-use super::running::{Pod, Sim, program, until};
+use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, program, root};
+use super::running::{Pod, Process, Sim, until};
 use super::{object, objects};
 
 const CREDENTIALS: [(&str, &str); 3] = [
@@ -79,6 +79,17 @@ impl Installation {
             .map(drop)
     }
 
+    /// Makes the agent of the examples, and calls it through this gateway once it is Ready.
+    async fn serves(&self, gateway: &Process, scheme: &str) -> anyhow::Result<()> {
+        self.example("support.yaml")?;
+        self.example("gateway/caller.yaml")?;
+        self.ready("agentruntime/support")?;
+        let address = gateway.address("gateway listens").await?;
+        let answer = self.call(&format!("{scheme}://{address}"))?;
+        assert!(answer["response"].is_string(), "{answer}");
+        Ok(())
+    }
+
     /// Calls the agent of the examples through the gateway at this address, as its caller.
     fn call(&self, gateway: &str) -> anyhow::Result<Value> {
         let token = ["create", "token", "caller", "--namespace", "team-a"];
@@ -136,14 +147,9 @@ async fn for_all_namespaces_the_rendered_programs_make_call_upgrade_and_remove_a
     let deployment = object(&rendered, "Deployment", "agentcore-operator-gateway");
     let (gateway, gateway_admin) = pod.start("gateway-0", deployment).await?;
 
-    installation.example("support.yaml")?;
     installation.example("support-live.yaml")?;
-    installation.example("gateway/caller.yaml")?;
-    installation.ready("agentruntime/support")?;
+    installation.serves(&gateway, "http").await?;
     installation.ready("agentendpoint/support-live")?;
-    let address = gateway.address("gateway listens").await?;
-    let answer = installation.call(&format!("http://{address}"))?;
-    assert!(answer["response"].is_string(), "{answer}");
 
     let test = object(&rendered, "Pod", "agentcore-operator-test");
     let addresses = [
@@ -209,14 +215,9 @@ async fn for_named_namespaces_the_rendered_programs_serve_them_and_let_them_be_d
     let deployment = object(&rendered, "Deployment", "agentcore-operator-gateway");
     let (gateway, _) = pod.start("gateway-0", deployment).await?;
 
-    installation.example("support.yaml")?;
     installation.example("support-live.yaml")?;
-    installation.example("gateway/caller.yaml")?;
-    installation.ready("agentruntime/support")?;
+    installation.serves(&gateway, "https").await?;
     installation.ready("agentendpoint/support-live")?;
-    let address = gateway.address("gateway listens").await?;
-    let answer = installation.call(&format!("https://{address}"))?;
-    assert!(answer["response"].is_string(), "{answer}");
 
     // The namespace goes with its Roles and RoleBindings; what is left of the operator's rights is enough to finish.
     let delete = ["delete", "namespace", "team-a", "--timeout=90s"];
@@ -263,12 +264,7 @@ async fn the_base_refuses_to_start_and_the_development_overlay_serves_an_agent()
     let (controller, _) = pod.start("controller-0", deployment).await?;
     let deployment = object(&overlay, "Deployment", "agentcore-operator-gateway");
     let (gateway, _) = pod.start("gateway-0", deployment).await?;
-    installation.example("support.yaml")?;
-    installation.example("gateway/caller.yaml")?;
-    installation.ready("agentruntime/support")?;
-    let address = gateway.address("gateway listens").await?;
-    let answer = installation.call(&format!("http://{address}"))?;
-    assert!(answer["response"].is_string(), "{answer}");
+    installation.serves(&gateway, "http").await?;
     gateway.stop().await?;
     controller.stop().await?;
     installation.cluster.stop().await

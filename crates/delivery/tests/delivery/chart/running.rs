@@ -13,23 +13,10 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use testcluster::Cluster;
 
-use super::super::support::{Kubectl, NAMESPACE};
+use super::super::support::{Kubectl, NAMESPACE, program};
 
 /// Longer than anything takes on a busy machine; reaching it is a failure.
 pub const DEADLINE: Duration = Duration::from_secs(90);
-
-/// A program of this repository, built beside the tests.
-pub fn program(name: &str) -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let folder = own.ancestors().nth(2).context("a target folder")?;
-    let program = folder.join(name);
-    ensure!(
-        program.exists(),
-        "{} is not built: cargo build --bins --workspace",
-        program.display()
-    );
-    Ok(program)
-}
 
 /// Waits until `probe` succeeds; its last failure is the error.
 pub async fn until<T>(what: &str, probe: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
