@@ -6,6 +6,8 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::store::drop_unread;
+
 /// Adds the finalizer; gives the object as it is then.
 pub async fn add<K>(api: &Api<K>, object: &K) -> kube::Result<K>
 where
@@ -56,10 +58,8 @@ where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
 {
     let operations = serde_json::from_value(operations).map_err(kube::Error::SerdeError)?;
-    api.patch(
-        &object.name_any(),
-        &PatchParams::default(),
-        &Patch::<()>::Json(operations),
-    )
-    .await
+    let (how, patch) = (PatchParams::default(), Patch::<()>::Json(operations));
+    let mut patched = api.patch(&object.name_any(), &how, &patch).await?;
+    drop_unread(&mut patched);
+    Ok(patched)
 }

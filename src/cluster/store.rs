@@ -55,7 +55,7 @@ where
         self.filled.subscribe()
     }
 
-    /// Reads and watches for ever. What nobody reads (managed fields, kubectl's copy of the manifest) is dropped at once.
+    /// Reads and watches for ever, without what nobody reads.
     /// `gone` is told of each object that went away: the readers' streams do not tell.
     pub fn drive(self, api: Api<K>, gone: impl Fn(&K) + Send) -> impl Stream<Item = ()> + Send {
         let Self {
@@ -65,10 +65,7 @@ where
         } = self;
         watcher(api, watcher::Config::default().page_size(PAGE))
             .default_backoff()
-            .modify(|object| {
-                object.managed_fields_mut().clear();
-                object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
-            })
+            .modify(drop_unread)
             .reflect_shared(writer)
             .map(move |event| match event {
                 Ok(watcher::Event::InitDone) => {
@@ -81,6 +78,14 @@ where
                 }
             })
     }
+}
+
+/// Drops what nobody reads and what may be larger than the object: managed fields, and kubectl's copy of the manifest.
+pub fn drop_unread(object: &mut impl Resource) {
+    object.managed_fields_mut().clear();
+    object
+        .annotations_mut()
+        .remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 
 impl<K> Default for Watch<K>

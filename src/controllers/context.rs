@@ -15,6 +15,7 @@ use super::memory::Memories;
 use super::pass::full_jitter;
 use super::regions::Regions;
 use super::stale_sessions::Reports;
+use super::turns::Turns;
 use crate::args::ControllerArgs;
 use crate::aws::Aws;
 use crate::cluster::client;
@@ -41,6 +42,8 @@ pub struct Context {
     pub endpoints: Memories<AgentEndpointStatus>,
     /// Memory of AgentSessions.
     pub sessions: Memories<AgentSessionStatus>,
+    /// How many passes work at a time.
+    pub turns: Turns,
     /// What gateways report of sessions.
     pub reports: Reports,
     reporter: Reporter,
@@ -94,6 +97,7 @@ impl Context {
             runtimes: Memories::default(),
             endpoints: Memories::default(),
             sessions: Memories::default(),
+            turns: Turns::default(),
             reports: Reports::new(
                 args.lease_namespace
                     .clone()

@@ -32,7 +32,7 @@ pub struct Remembered<S> {
     /// The newest resource version that holds nothing but what the last pass looked at and wrote.
     confirmed: u64,
     /// The last status that we wrote, and the resource version that it made: the cache may be behind it.
-    pub written: Option<(u64, S)>,
+    written: Option<(u64, Box<S>)>,
 }
 
 /// The object as a pass left it: until something else happens, another pass would find the same.
@@ -87,6 +87,7 @@ impl<S: Clone> Memories<S> {
     pub fn resting<K: Resource>(&self, object: &K, now: Timestamp) -> Option<Action> {
         let version = resource_version(object);
         self.with(object, |memory| {
+            memory.caught_up(version);
             let Rested {
                 resource_version,
                 until,
@@ -141,15 +142,13 @@ impl<S: Clone> Memories<S> {
         })
     }
 
-    /// The status that holds: the cache's, or the one that we wrote since.
-    pub fn newest_status<K: Resource>(&self, object: &K, cached: Option<S>) -> Option<S> {
+    /// The status that we wrote after this version of the object.
+    pub fn newer_status<K: Resource>(&self, object: &K) -> Option<S> {
         let version = resource_version(object);
-        self.with(object, |memory| match &memory.written {
-            Some((written, status)) if *written > version => Some(status.clone()),
-            _ => {
-                memory.written = None;
-                cached
-            }
+        self.with(object, |memory| {
+            memory.caught_up(version);
+            let written = memory.written.as_ref();
+            written.map(|(_, status)| S::clone(status))
         })
     }
 
@@ -160,7 +159,7 @@ impl<S: Clone> Memories<S> {
         let confirms = asks_for(looked_at) == asks_for(written);
         self.with(written, |memory| {
             memory.confirmed = if confirms { version } else { 0 };
-            memory.written = Some((version, status));
+            memory.written = Some((version, Box::new(status)));
         });
     }
 
@@ -187,6 +186,11 @@ impl<S> Remembered<S> {
             confirmed: 0,
             written: None,
         }
+    }
+
+    /// The cache has this version of the object.
+    fn caught_up(&mut self, version: u64) {
+        self.written.take_if(|(written, _)| *written <= version);
     }
 }
 

@@ -12,6 +12,7 @@ mod session;
 mod shard;
 mod stale_sessions;
 mod sweep;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,16 +1,19 @@
 //! One pass over one object: ask the planner, read or act, ask again, until it says rest.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_plan::step::{Decision, Event, Rest, Step};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use tracing::Instrument;
 
 use super::memory::Memories;
 use super::shard::Shard;
+use super::turns::Turn;
 
 /// More questions than this in one pass mean that the planner does not come to an end.
 const MOST_STEPS: usize = 16;
@@ -78,20 +81,25 @@ pub trait Pass: Send {
     }
     /// Remembers what the next pass has to know; says when it is.
     fn remember(&self, rest: Rest) -> Action;
+    /// Whether it waits for AWS, and not for the API server.
+    fn calls_aws(action: &Self::Action) -> bool;
     /// Does it and remembers the outcome; only Kubernetes failures end the pass.
     fn act(&mut self, action: Self::Action) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// One pass over one object, unless it is to be left alone for now. `gather`: what it begins with.
+/// One pass over one object, unless it is to be left alone for now. `ready`: what may take long before anything can be done, such as the first
+/// list of AWS. `gather`: what the pass begins with.
 pub async fn reconcile<K, P, F>(
-    object: &K,
+    object: Arc<K>,
     shard: &Shard,
+    store: &Store<K>,
     memories: &Memories<P::Status>,
     controller: &'static str,
-    gather: impl FnOnce() -> F,
+    ready: impl Future<Output = ()>,
+    gather: impl FnOnce(Arc<K>) -> F,
 ) -> Result<Action, Error>
 where
-    K: Resource<DynamicType = ()>,
+    K: Resource<DynamicType = ()> + Clone + 'static,
     P: Pass<Status: Clone>,
     F: Future<Output = P>,
 {
@@ -103,14 +111,18 @@ where
         account = shard.context.policy.account,
     );
     shard.filled().await;
-    if let Some(later) = memories.resting(object, Timestamp::now()) {
+    if let Some(later) = memories.resting(&*object, Timestamp::now()) {
         return Ok(later);
     }
-    // Boxed, and gathered inside, for thousands of passes may wait for the first list at a time.
+    let metrics = shard.context.metrics.pass(controller);
+    ready.await;
+    let turn = shard.context.turns.begin().await;
+    // It may have changed while it waited.
+    let object = store.get(&ObjectRef::from_obj(&*object)).unwrap_or(object);
+    // Boxed, and gathered inside: thousands may wait above at a time.
     Box::pin(async {
-        let metrics = shard.context.metrics.pass(controller);
-        let mut pass = gather().await;
-        let rest = drive(&mut pass).await;
+        let mut pass = gather(object).await;
+        let rest = drive(&mut pass, turn).await;
         pass.tidy().await;
         metrics.ended(rest.as_ref().err().map(Error::reason));
         Ok(pass.remember(rest?))
@@ -119,9 +131,9 @@ where
     .await
 }
 
-/// Runs one pass to its rest. Reads and writes are boxed: thousands of passes wait at a time, and each would otherwise hold the room of the
+/// Runs one pass to its rest. Reads and writes are boxed: hundreds of passes wait at a time, and each would otherwise hold the room of the
 /// largest AWS call.
-async fn drive<P: Pass>(pass: &mut P) -> Result<Rest, Error> {
+async fn drive<P: Pass>(pass: &mut P, mut turn: Turn<'_>) -> Result<Rest, Error> {
     for _ in 0..MOST_STEPS {
         let Decision {
             status,
@@ -129,11 +141,20 @@ async fn drive<P: Pass>(pass: &mut P) -> Result<Rest, Error> {
             events,
         } = pass.plan(Timestamp::now());
         match step {
-            Step::Read(read) => Box::pin(pass.read(read)).await,
+            Step::Read(read) => {
+                drop(status);
+                turn.aside(Box::pin(pass.read(read))).await;
+            }
             Step::Act(action) => {
                 Box::pin(pass.report(status)).await?;
                 Box::pin(pass.publish(events)).await;
-                Box::pin(pass.act(action)).await?;
+                let waits = P::calls_aws(&action);
+                let acted = Box::pin(pass.act(action));
+                if waits {
+                    turn.aside(acted).await?;
+                } else {
+                    acted.await?;
+                }
             }
             Step::Rest(rest) => {
                 Box::pin(pass.report(status)).await?;

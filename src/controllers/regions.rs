@@ -51,7 +51,8 @@ impl Regions {
             .entry(name.to_owned())
             .or_default()
             .clone();
-        cell.get_or_init(|| async {
+        // Boxed: whoever only waits for it stays small.
+        let begin = async {
             let control = self.aws.control(name);
             let inventory = Inventory::new(control.clone(), self.wakes.clone());
             // The first list is made here, so that the poller does not make a second one.
@@ -63,9 +64,8 @@ impl Regions {
             }
             tokio::spawn(inventory.clone().run(self.stop.clone()));
             Arc::new(Region { control, inventory })
-        })
-        .await
-        .clone()
+        };
+        cell.get_or_init(|| Box::pin(begin)).await.clone()
     }
 
     /// The data plane of a region, which needs no inventory.

@@ -53,7 +53,7 @@ impl Metrics {
             queue: IntGaugeVec::new(
                 Opts::new(
                     "queue_depth",
-                    "Objects in a pass, those that wait for AWS or a rate limit included.",
+                    "Objects in a pass, those that wait for their turn, AWS or a rate limit included.",
                 ),
                 &["controller"],
             )?,
@@ -69,7 +69,7 @@ impl Metrics {
             )?,
             reconcile_seconds: histogram(
                 "reconcile_duration_seconds",
-                "Time of a pass, waiting for AWS included.",
+                "Time of a pass, waiting for its turn and AWS included.",
                 &["controller"],
                 CALL_BUCKETS,
             )?,

@@ -508,6 +508,8 @@ impl Rig {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("RUST_LOG", filter)
+            // As in the chart.
+            .env("_RJEM_MALLOC_CONF", "dirty_decay_ms:0")
             .env("KUBECONFIG", kubeconfig)
             .env("AWS_ENDPOINT_URL", self.sim.url())
             .env("AWS_REGION", "us-east-1")

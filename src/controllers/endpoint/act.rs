@@ -1,5 +1,7 @@
 //! One Action, one call.
 
+use std::sync::Arc;
+
 use agentcore_plan::endpoint::{Action, Outcome};
 use jiff::Timestamp;
 
@@ -15,15 +17,16 @@ impl EndpointPass<'_> {
         let lane = self.lane;
         let outcome = match action {
             Action::AddFinalizer => {
-                let status = self.object.status.take();
-                self.object = finalizer::add(&self.shard.api(&self.object), &self.object).await?;
-                self.object.status = status;
+                let api = self.shard.api(&*self.object);
+                let mut added = finalizer::add(&api, &*self.object).await?;
+                added.status.clone_from(&self.object.status);
+                self.object = Arc::new(added);
                 return Ok(());
             }
             Action::RemoveFinalizer => {
-                finalizer::remove(&self.shard.api(&self.object), &self.object).await?;
+                finalizer::remove(&self.shard.api(&*self.object), &*self.object).await?;
                 // Seen without it, the object is forgotten.
-                self.object.metadata.finalizers = None;
+                Arc::make_mut(&mut self.object).metadata.finalizers = None;
                 return Ok(());
             }
             Action::Create {
@@ -80,7 +83,7 @@ impl EndpointPass<'_> {
         self.shard
             .context
             .endpoints
-            .with(&self.object, |memory| memory.mutated_at = Timestamp::now());
+            .with(&*self.object, |memory| memory.mutated_at = Timestamp::now());
         self.outcome = Some(outcome.unwrap_or_else(Outcome::Failed));
         Ok(())
     }

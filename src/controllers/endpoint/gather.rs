@@ -19,7 +19,7 @@ use crate::controllers::shard::Shard;
 pub struct EndpointPass<'a> {
     pub(super) shard: &'a Shard,
     pub(super) region: Arc<Region>,
-    pub(super) object: AgentEndpoint,
+    pub(super) object: Arc<AgentEndpoint>,
     pub(super) outcome: Option<Outcome>,
     pub(super) lane: Lane,
     runtime: Option<Arc<AgentRuntime>>,
@@ -31,36 +31,17 @@ pub struct EndpointPass<'a> {
 
 impl<'a> EndpointPass<'a> {
     /// Gathers what costs no call.
-    pub async fn gather(object: &AgentEndpoint, shard: &'a Shard) -> Self {
+    pub async fn gather(mut object: Arc<AgentEndpoint>, shard: &'a Shard) -> Self {
         let context = &shard.context;
-        let namespace = object.namespace().unwrap_or_default();
-        let runtime = shard
-            .runtimes
-            .get(&ObjectRef::new(&object.spec.runtime_ref.name).within(&namespace));
-        let mut object = object.clone();
-        object.status = context
-            .endpoints
-            .newest_status(&object, object.status.clone());
-        let known = object
-            .status
-            .as_ref()
-            .and_then(|status| status.region.clone());
-        let wished = runtime
-            .as_ref()
-            .map(|runtime| region_of(runtime, &context.policy));
-        let region = context
-            .regions
-            .get(
-                known
-                    .or(wished)
-                    .as_deref()
-                    .unwrap_or(&context.policy.region),
-            )
-            .await;
-        let due = context.endpoints.take_due(&object, Timestamp::now());
+        if let Some(status) = context.endpoints.newer_status(&*object) {
+            Arc::make_mut(&mut object).status = Some(status);
+        }
+        let region = region(&object, shard).await;
+        let due = context.endpoints.take_due(&*object, Timestamp::now());
         Self {
             name_taken_by: name_taken_by(&object, shard),
-            faults: context.endpoints.with(&object, |memory| memory.faults),
+            runtime: runtime(&object, shard),
+            faults: context.endpoints.with(&*object, |memory| memory.faults),
             lane: if due.sweep.is_some() {
                 Lane::Sweep
             } else {
@@ -70,7 +51,6 @@ impl<'a> EndpointPass<'a> {
             region,
             object,
             outcome: None,
-            runtime,
             due,
             facts: Facts::default(),
         }
@@ -111,6 +91,24 @@ impl<'a> EndpointPass<'a> {
             }
         }
     }
+}
+
+/// AWS where the endpoint is, or where its runtime will be.
+pub async fn region(object: &AgentEndpoint, shard: &Shard) -> Arc<Region> {
+    let context = &shard.context;
+    let known = object.status.as_ref();
+    let known = known.and_then(|status| status.region.clone());
+    let wished = || Some(region_of(&*runtime(object, shard)?, &context.policy));
+    let name = known.or_else(wished);
+    let name = name.as_deref().unwrap_or(&context.policy.region);
+    context.regions.get(name).await
+}
+
+/// The runtime that it refers to.
+fn runtime(object: &AgentEndpoint, shard: &Shard) -> Option<Arc<AgentRuntime>> {
+    let namespace = object.namespace().unwrap_or_default();
+    let name = &object.spec.runtime_ref.name;
+    shard.runtimes.get(&ObjectRef::new(name).within(&namespace))
 }
 
 /// Name of an endpoint in AgentCore.

@@ -26,12 +26,15 @@ const CONTROLLED: &str = "AgentEndpoint";
 
 /// One pass over one AgentEndpoint.
 pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<Requeue, Error> {
-    let gather = || EndpointPass::gather(&object, &shard);
+    let ready = async { drop(gather::region(&object, &shard).await) };
+    let gather = |object| EndpointPass::gather(object, &shard);
     pass::reconcile(
-        &*object,
+        object.clone(),
         &shard,
+        &shard.endpoints,
         &shard.context.endpoints,
         CONTROLLER,
+        ready,
         gather,
     )
     .await
@@ -51,7 +54,7 @@ impl Pass for EndpointPass<'_> {
     fn plan(&self, now: Timestamp) -> Decision {
         let (view, context) = (self.view(), &self.shard.context);
         let mut decision = plan::plan(&view, now);
-        let sessions = context.reports.of(CONTROLLED, &self.object);
+        let sessions = context.reports.of(CONTROLLED, &*self.object);
         note_endpoint(&mut decision, &self.object, view.runtime, &sessions, now);
         decision
     }
@@ -68,6 +71,10 @@ impl Pass for EndpointPass<'_> {
         self.write_events(events).await;
     }
 
+    fn calls_aws(action: &Action) -> bool {
+        !matches!(action, Action::AddFinalizer | Action::RemoveFinalizer)
+    }
+
     async fn act(&mut self, action: Action) -> Result<(), Error> {
         self.perform(action).await
     }
@@ -77,7 +84,7 @@ impl Pass for EndpointPass<'_> {
     fn remember(&self, rest: Rest) -> Requeue {
         let memories = &self.shard.context.endpoints;
         if rest == Rest::Forget {
-            memories.forget(&self.object);
+            memories.forget(&*self.object);
             return Requeue::await_change();
         }
         let now = Timestamp::now();
@@ -88,7 +95,7 @@ impl Pass for EndpointPass<'_> {
             .control
             .quarter(Operation::GetAgentRuntimeEndpoint)
             .saturating_mul(together);
-        memories.with(&self.object, |memory| {
+        memories.with(&*self.object, |memory| {
             memory.poll_at = match rest {
                 // A wake in between does not put the next look off.
                 Rest::Transition { since } => Some(
@@ -99,6 +106,6 @@ impl Pass for EndpointPass<'_> {
                 _ => None,
             };
         });
-        memories.rests(&self.object, rest, now)
+        memories.rests(&*self.object, rest, now)
     }
 }

@@ -1,5 +1,7 @@
 //! One Action, one call.
 
+use std::sync::Arc;
+
 use agentcore_plan::runtime::{Action, Outcome};
 use jiff::Timestamp;
 
@@ -16,15 +18,16 @@ impl RuntimePass<'_> {
         let lane = self.lane;
         let outcome = match action {
             Action::AddFinalizer => {
-                let status = self.object.status.take();
-                self.object = finalizer::add(&self.shard.api(&self.object), &self.object).await?;
-                self.object.status = status;
+                let api = self.shard.api(&*self.object);
+                let mut added = finalizer::add(&api, &*self.object).await?;
+                added.status.clone_from(&self.object.status);
+                self.object = Arc::new(added);
                 return Ok(());
             }
             Action::RemoveFinalizer => {
-                finalizer::remove(&self.shard.api(&self.object), &self.object).await?;
+                finalizer::remove(&self.shard.api(&*self.object), &*self.object).await?;
                 // Seen without it, the object is forgotten.
-                self.object.metadata.finalizers = None;
+                Arc::make_mut(&mut self.object).metadata.finalizers = None;
                 return Ok(());
             }
             Action::Create {
@@ -87,7 +90,7 @@ impl RuntimePass<'_> {
         self.shard
             .context
             .runtimes
-            .with(&self.object, |memory| memory.mutated_at = Timestamp::now());
+            .with(&*self.object, |memory| memory.mutated_at = Timestamp::now());
         self.outcome = Some(self.scrubbed(outcome).unwrap_or_else(Outcome::Failed));
         Ok(())
     }

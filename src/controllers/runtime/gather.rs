@@ -26,7 +26,7 @@ use crate::controllers::shard::Shard;
 pub struct RuntimePass<'a> {
     pub(super) shard: &'a Shard,
     pub(super) region: Arc<Region>,
-    pub(super) object: AgentRuntime,
+    pub(super) object: Arc<AgentRuntime>,
     pub(super) outcome: Option<Outcome>,
     pub(super) lane: Lane,
     referrers: Vec<String>,
@@ -43,15 +43,14 @@ pub struct RuntimePass<'a> {
 
 impl<'a> RuntimePass<'a> {
     /// Gathers what costs no call.
-    pub async fn gather(object: &AgentRuntime, shard: &'a Shard) -> Self {
+    pub async fn gather(mut object: Arc<AgentRuntime>, shard: &'a Shard) -> Self {
         let context = &shard.context;
-        let mut object = object.clone();
-        object.status = context
-            .runtimes
-            .newest_status(&object, object.status.clone());
+        if let Some(status) = context.runtimes.newer_status(&*object) {
+            Arc::make_mut(&mut object).status = Some(status);
+        }
         let region = context.regions.get(&region(&object, &context.policy)).await;
-        let due = context.runtimes.take_due(&object, Timestamp::now());
-        let faults = context.runtimes.with(&object, |memory| memory.faults);
+        let due = context.runtimes.take_due(&*object, Timestamp::now());
+        let faults = context.runtimes.with(&*object, |memory| memory.faults);
         let endpoints = referring(&object, shard);
         let mut pass = Self {
             referrers: endpoints
@@ -172,7 +171,7 @@ impl<'a> RuntimePass<'a> {
         let context = &self.shard.context;
         let not_before = context
             .runtimes
-            .with(&self.object, |memory| memory.mutated_at);
+            .with(&*self.object, |memory| memory.mutated_at);
         match self
             .object
             .status

@@ -27,12 +27,17 @@ const CONTROLLED: &str = "AgentRuntime";
 /// One pass over one AgentRuntime.
 pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<Requeue, Error> {
     shard.revisions.filled().await;
-    let gather = || RuntimePass::gather(&object, &shard);
+    let regions = &shard.context.regions;
+    let region = plan::region(&object, &shard.context.policy);
+    let ready = async { drop(regions.get(&region).await) };
+    let gather = |object| RuntimePass::gather(object, &shard);
     pass::reconcile(
-        &*object,
+        object.clone(),
         &shard,
+        &shard.runtimes,
         &shard.context.runtimes,
         CONTROLLER,
+        ready,
         gather,
     )
     .await
@@ -51,7 +56,7 @@ impl Pass for RuntimePass<'_> {
 
     fn plan(&self, now: Timestamp) -> Decision {
         let mut decision = plan::plan(&self.view(), now);
-        let sessions = self.shard.context.reports.of(CONTROLLED, &self.object);
+        let sessions = self.shard.context.reports.of(CONTROLLED, &*self.object);
         note_runtime(&mut decision, &self.object, &sessions, now);
         decision
     }
@@ -68,6 +73,10 @@ impl Pass for RuntimePass<'_> {
 
     async fn publish(&self, events: Vec<Event>) {
         self.write_events(events).await;
+    }
+
+    fn calls_aws(action: &Action) -> bool {
+        !matches!(action, Action::AddFinalizer | Action::RemoveFinalizer)
     }
 
     async fn act(&mut self, action: Action) -> Result<(), Error> {
@@ -93,7 +102,7 @@ impl Pass for RuntimePass<'_> {
         match rest {
             Rest::Forget => {
                 inventory.settle(&key);
-                memories.forget(&self.object);
+                memories.forget(&*self.object);
                 return Requeue::await_change();
             }
             Rest::Transition { since } => {
@@ -106,6 +115,6 @@ impl Pass for RuntimePass<'_> {
             }
             Rest::Settled | Rest::After(_) | Rest::Backoff(_) => inventory.settle(&key),
         }
-        memories.rests(&self.object, rest, Timestamp::now())
+        memories.rests(&*self.object, rest, Timestamp::now())
     }
 }

@@ -1,5 +1,7 @@
 //! Status of an AgentRuntime, by server-side apply.
 
+use std::sync::Arc;
+
 use agentcore_api::AgentRuntimeStatus;
 
 use super::gather::RuntimePass;
@@ -13,12 +15,12 @@ const FIELD_MANAGER: &str = "agentcore-operator/agentruntime";
 impl RuntimePass<'_> {
     /// Writes the status if it differs from the one that is there.
     pub async fn write_status(&mut self, status: AgentRuntimeStatus) -> Result<(), Error> {
-        if self.object.status.as_ref() == Some(&status) || released(&self.object) {
+        if self.object.status.as_ref() == Some(&status) || released(&*self.object) {
             return Ok(());
         }
         let written = status::apply(
-            &self.shard.api(&self.object),
-            &self.object,
+            &self.shard.api(&*self.object),
+            &*self.object,
             FIELD_MANAGER,
             &status,
         )
@@ -26,12 +28,9 @@ impl RuntimePass<'_> {
         self.shard
             .context
             .runtimes
-            .wrote(&self.object, &written, status.clone());
-        let before = self
-            .object
-            .status
-            .replace(status.clone())
-            .unwrap_or_default();
+            .wrote(&*self.object, &written, status.clone());
+        let object = Arc::make_mut(&mut self.object);
+        let before = object.status.replace(status.clone()).unwrap_or_default();
         self.shard.context.metrics.status_written(
             "AgentRuntime",
             &before.conditions,

@@ -1,5 +1,7 @@
 //! One Action, one call.
 
+use std::sync::Arc;
+
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::session::{Action, Address, CallResult, Outcome};
 
@@ -13,14 +15,15 @@ impl SessionPass<'_> {
     pub async fn perform(&mut self, action: Action) -> Result<(), Error> {
         match action {
             Action::AddFinalizer => {
-                let status = self.object.status.take();
-                self.object = finalizer::add(&self.shard.api(&self.object), &self.object).await?;
-                self.object.status = status;
+                let api = self.shard.api(&*self.object);
+                let mut added = finalizer::add(&api, &*self.object).await?;
+                added.status.clone_from(&self.object.status);
+                self.object = Arc::new(added);
             }
             Action::RemoveFinalizer => {
-                finalizer::remove(&self.shard.api(&self.object), &self.object).await?;
+                finalizer::remove(&self.shard.api(&*self.object), &*self.object).await?;
                 // Seen without it, the object is forgotten.
-                self.object.metadata.finalizers = None;
+                Arc::make_mut(&mut self.object).metadata.finalizers = None;
             }
             Action::Invoke {
                 at,

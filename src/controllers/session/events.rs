@@ -9,7 +9,7 @@ impl SessionPass<'_> {
     pub async fn write_events(&self, events: Vec<Event>) {
         self.shard
             .context
-            .publish(&self.object, "Reconcile", events)
+            .publish(&*self.object, "Reconcile", events)
             .await;
     }
 }

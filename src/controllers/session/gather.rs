@@ -13,7 +13,7 @@ use crate::controllers::shard::Shard;
 /// One pass over one AgentSession.
 pub struct SessionPass<'a> {
     pub(super) shard: &'a Shard,
-    pub(super) object: AgentSession,
+    pub(super) object: Arc<AgentSession>,
     pub(super) outcome: Option<Outcome>,
     endpoint: Option<Arc<AgentEndpoint>>,
     runtime: Option<Arc<AgentRuntime>>,
@@ -21,7 +21,7 @@ pub struct SessionPass<'a> {
 
 impl<'a> SessionPass<'a> {
     /// Gathers what costs no call.
-    pub fn gather(object: &AgentSession, shard: &'a Shard) -> Self {
+    pub fn gather(mut object: Arc<AgentSession>, shard: &'a Shard) -> Self {
         let sessions = &shard.context.sessions;
         let namespace = object.namespace().unwrap_or_default();
         let reference = object.spec.endpoint_ref.as_ref();
@@ -39,9 +39,10 @@ impl<'a> SessionPass<'a> {
                 .runtimes
                 .get(&ObjectRef::new(&one.name).within(&namespace))
         });
-        let mut object = object.clone();
-        object.status = sessions.newest_status(&object, object.status.clone());
-        sessions.take_due(&object, Timestamp::now());
+        if let Some(status) = sessions.newer_status(&*object) {
+            Arc::make_mut(&mut object).status = Some(status);
+        }
+        sessions.take_due(&*object, Timestamp::now());
         Self {
             shard,
             object,

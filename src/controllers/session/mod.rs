@@ -24,12 +24,14 @@ const CONTROLLER: &str = "agentsession";
 
 /// One pass over one AgentSession.
 pub async fn reconcile(object: Arc<AgentSession>, shard: Arc<Shard>) -> Result<Requeue, Error> {
-    let gather = || async { SessionPass::gather(&object, &shard) };
+    let gather = |object| std::future::ready(SessionPass::gather(object, &shard));
     pass::reconcile(
-        &*object,
+        object.clone(),
         &shard,
+        &shard.sessions.store,
         &shard.context.sessions,
         CONTROLLER,
+        std::future::ready(()),
         gather,
     )
     .await
@@ -62,6 +64,10 @@ impl Pass for SessionPass<'_> {
         self.write_events(events).await;
     }
 
+    fn calls_aws(action: &Action) -> bool {
+        !matches!(action, Action::AddFinalizer | Action::RemoveFinalizer)
+    }
+
     async fn act(&mut self, action: Action) -> Result<(), Error> {
         self.perform(action).await
     }
@@ -70,9 +76,9 @@ impl Pass for SessionPass<'_> {
     fn remember(&self, rest: Rest) -> Requeue {
         let memories = &self.shard.context.sessions;
         if rest == Rest::Forget {
-            memories.forget(&self.object);
+            memories.forget(&*self.object);
             return Requeue::await_change();
         }
-        memories.rests(&self.object, rest, Timestamp::now())
+        memories.rests(&*self.object, rest, Timestamp::now())
     }
 }

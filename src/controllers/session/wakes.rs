@@ -23,7 +23,7 @@ use crate::controllers::shard::Shard;
 
 /// The AgentSessions of one watched namespace.
 pub struct Declared {
-    store: Store<AgentSession>,
+    pub(super) store: Store<AgentSession>,
     wake: UnboundedSender<ObjectRef<AgentSession>>,
     filled: watch::Receiver<bool>,
 }
