@@ -88,20 +88,20 @@ pub trait Pass: Send {
 }
 
 /// One pass over one object, unless it is to be left alone for now. `ready`: what may take long before anything can be done, such as the first
-/// list of AWS. `gather`: what the pass begins with.
-pub async fn reconcile<K, P, F>(
+/// list of AWS. `gather`: what the pass begins with; it has the turn for what it may have to wait for.
+pub async fn reconcile<'t, K, P, F>(
     object: Arc<K>,
-    shard: &Shard,
+    shard: &'t Shard,
     store: &Store<K>,
     memories: &Memories<P::Status>,
     controller: &'static str,
     ready: impl Future<Output = ()>,
-    gather: impl FnOnce(Arc<K>) -> F,
+    gather: impl FnOnce(Arc<K>, Turn<'t>) -> F,
 ) -> Result<Action, Error>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
     P: Pass<Status: Clone>,
-    F: Future<Output = P>,
+    F: Future<Output = (P, Turn<'t>)>,
 {
     let span = tracing::info_span!(
         "reconcile",
@@ -117,11 +117,14 @@ where
     let metrics = shard.context.metrics.pass(controller);
     ready.await;
     let turn = shard.context.turns.begin().await;
-    // It may have changed while it waited.
-    let object = store.get(&ObjectRef::from_obj(&*object)).unwrap_or(object);
+    // It may have changed while it waited, or be gone.
+    let Some(object) = store.get(&ObjectRef::from_obj(&*object)) else {
+        metrics.ended(None);
+        return Ok(Action::await_change());
+    };
     // Boxed, and gathered inside: thousands may wait above at a time.
     Box::pin(async {
-        let mut pass = gather(object).await;
+        let (mut pass, turn) = gather(object, turn).await;
         let rest = drive(&mut pass, turn).await;
         pass.tidy().await;
         metrics.ended(rest.as_ref().err().map(Error::reason));
@@ -192,9 +195,12 @@ pub fn after_error<K: Resource, S: Clone>(
     error: &Error,
     memories: &Memories<S>,
 ) -> Action {
-    let faults = memories.with(object, |memory| {
+    let mut faults = 1;
+    // By name: the pass may have been over a newer object than this one.
+    let namespace = object.namespace().unwrap_or_default();
+    memories.mark(&namespace, &object.name_any(), |memory| {
         memory.faults = memory.faults.saturating_add(1);
-        memory.faults
+        faults = memory.faults;
     });
     if error.is_race() && faults <= MOST_RACES {
         tracing::debug!(name = %object.name_any(), %error, "the object changed meanwhile");

@@ -14,6 +14,7 @@ use kube::runtime::reflector::ObjectRef;
 use crate::aws::Lane;
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
+use crate::controllers::turns::Turn;
 
 /// One pass over one AgentEndpoint.
 pub struct EndpointPass<'a> {
@@ -30,15 +31,19 @@ pub struct EndpointPass<'a> {
 }
 
 impl<'a> EndpointPass<'a> {
-    /// Gathers what costs no call.
-    pub async fn gather(mut object: Arc<AgentEndpoint>, shard: &'a Shard) -> Self {
+    /// Gathers what costs no call. A region's first list is waited for aside.
+    pub async fn gather(
+        mut object: Arc<AgentEndpoint>,
+        shard: &'a Shard,
+        mut turn: Turn<'a>,
+    ) -> (Self, Turn<'a>) {
         let context = &shard.context;
         if let Some(status) = context.endpoints.newer_status(&*object) {
             Arc::make_mut(&mut object).status = Some(status);
         }
-        let region = region(&object, shard).await;
+        let region = turn.aside(region(&object, shard)).await;
         let due = context.endpoints.take_due(&*object, Timestamp::now());
-        Self {
+        let pass = Self {
             name_taken_by: name_taken_by(&object, shard),
             runtime: runtime(&object, shard),
             faults: context.endpoints.with(&*object, |memory| memory.faults),
@@ -53,7 +58,8 @@ impl<'a> EndpointPass<'a> {
             outcome: None,
             due,
             facts: Facts::default(),
-        }
+        };
+        (pass, turn)
     }
 
     /// The planner's input.

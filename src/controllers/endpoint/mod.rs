@@ -27,7 +27,7 @@ const CONTROLLED: &str = "AgentEndpoint";
 /// One pass over one AgentEndpoint.
 pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<Requeue, Error> {
     let ready = async { drop(gather::region(&object, &shard).await) };
-    let gather = |object| EndpointPass::gather(object, &shard);
+    let gather = |object, turn| EndpointPass::gather(object, &shard, turn);
     pass::reconcile(
         object.clone(),
         &shard,

@@ -21,6 +21,7 @@ use crate::controllers::config;
 use crate::controllers::endpoint;
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
+use crate::controllers::turns::Turn;
 
 /// One pass over one AgentRuntime.
 pub struct RuntimePass<'a> {
@@ -42,14 +43,21 @@ pub struct RuntimePass<'a> {
 }
 
 impl<'a> RuntimePass<'a> {
-    /// Gathers what costs no call.
-    pub async fn gather(mut object: Arc<AgentRuntime>, shard: &'a Shard) -> Self {
+    /// Gathers what costs no call of AWS. A region's first list and Secrets that cannot be read are waited for aside.
+    pub async fn gather(
+        mut object: Arc<AgentRuntime>,
+        shard: &'a Shard,
+        mut turn: Turn<'a>,
+    ) -> (Self, Turn<'a>) {
         let context = &shard.context;
         if let Some(status) = context.runtimes.newer_status(&*object) {
             Arc::make_mut(&mut object).status = Some(status);
         }
-        let region = context.regions.get(&region(&object, &context.policy)).await;
+        let region = region(&object, &context.policy);
+        let region = turn.aside(context.regions.get(&region)).await;
         let due = context.runtimes.take_due(&*object, Timestamp::now());
+        // After what is due was taken: what changes from here on is due again.
+        let reading = turn.aside(Box::pin(config::read(context, &object))).await;
         let faults = context.runtimes.with(&*object, |memory| memory.faults);
         let endpoints = referring(&object, shard);
         let mut pass = Self {
@@ -62,7 +70,7 @@ impl<'a> RuntimePass<'a> {
                 .map(|endpoint| endpoint::aws_name(endpoint))
                 .collect(),
             older_in_namespace: older_in_namespace(&object, shard),
-            config: config::read(context, &object).await,
+            config: reading,
             used_versions: used_versions(&object, &endpoints, shard),
             history_due: false,
             lane: if due.sweep.is_some() {
@@ -79,7 +87,7 @@ impl<'a> RuntimePass<'a> {
             facts: Facts::default(),
         };
         pass.facts.listed = pass.listed();
-        pass
+        (pass, turn)
     }
 
     /// The planner's input.

@@ -30,7 +30,7 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
     let regions = &shard.context.regions;
     let region = plan::region(&object, &shard.context.policy);
     let ready = async { drop(regions.get(&region).await) };
-    let gather = |object| RuntimePass::gather(object, &shard);
+    let gather = |object, turn| RuntimePass::gather(object, &shard, turn);
     pass::reconcile(
         object.clone(),
         &shard,

@@ -24,7 +24,7 @@ const CONTROLLER: &str = "agentsession";
 
 /// One pass over one AgentSession.
 pub async fn reconcile(object: Arc<AgentSession>, shard: Arc<Shard>) -> Result<Requeue, Error> {
-    let gather = |object| std::future::ready(SessionPass::gather(object, &shard));
+    let gather = |object, turn| std::future::ready((SessionPass::gather(object, &shard), turn));
     pass::reconcile(
         object.clone(),
         &shard,
