@@ -448,3 +448,19 @@ fn what_is_gone_and_only_denied_holds_up_no_deletion() {
 fn the_model_tells_faults_apart() {
     assert_eq!(fault(Class::Denied, "x").reason, reasons::ACCESS_DENIED);
 }
+
+#[test]
+fn a_runtime_that_is_gone_and_denied_is_made_again_also_after_a_stale_pass() {
+    let switches = Switches {
+        deleted_is_denied: true,
+        ..Switches::default()
+    };
+    let happenings = [
+        pass(false),
+        Happening::Vanish,
+        Happening::RuntimePass(4, true, false),
+        Happening::RuntimePass(4, true, true),
+        Happening::Follow(0),
+    ];
+    check(switches, &happenings);
+}

@@ -15,15 +15,16 @@ use agentcore_api::{AgentRuntime, AgentRuntimeStatus};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::live::in_transition;
+use super::live::{Listing, in_transition, listing};
 use super::pass::Pass;
 use super::wish::{Refusal, Wish};
 use super::{Decision, Listed, Read};
 use crate::aws::Runtime;
 use crate::conditions::{State, Verdict, find};
 use crate::desk::whole_second;
+use crate::fault::{Class, Fault};
 use crate::image::{self, Trouble};
-use crate::step::{Answer, Rest, Step};
+use crate::step::{Rest, Step};
 
 pub(super) use follow::take_back;
 
@@ -104,7 +105,7 @@ enum There<'a> {
     /// No.
     Nothing,
     /// Nobody can say.
-    Fault(&'a crate::fault::Fault),
+    Fault(&'a Fault),
     /// This.
     Found(&'a Runtime),
 }
@@ -125,17 +126,16 @@ fn there<'a>(pass: &Pass<'a>) -> There<'a> {
         .or(listed)
         .or_else(|| adopted.map(|adopt| adopt.runtime_id.clone()));
     match (id, &view.facts.runtime) {
-        (None, _) => There::Nothing,
+        (None, _) | (Some(_), Some(Ok(None))) => There::Nothing,
         (Some(id), None) => There::Ask(id),
-        (Some(_), Some(answer)) => answered(answer),
-    }
-}
-
-fn answered(answer: &Answer<Runtime>) -> There<'_> {
-    match answer {
-        Err(fault) => There::Fault(fault),
-        Ok(None) => There::Nothing,
-        Ok(Some(there)) => There::Found(there),
+        // AWS may say AccessDenied of what is gone: a complete list that lacks it decides.
+        (Some(_), Some(Err(fault)))
+            if fault.class == Class::Denied && matches!(listing(pass), Listing::Gone) =>
+        {
+            There::Nothing
+        }
+        (Some(_), Some(Err(fault))) => There::Fault(fault),
+        (Some(_), Some(Ok(Some(there)))) => There::Found(there),
     }
 }
 
