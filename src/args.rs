@@ -54,6 +54,17 @@ pub struct ControllerArgs {
     /// Name of this cluster in ownership tags; the UID of the kube-system namespace serves when absent.
     #[arg(long, env = "AGENTCORE_CLUSTER_ID", value_parser = tag_value)]
     pub cluster_id: Option<String>,
+    /// UID that the kube-system namespace had before this cluster was rebuilt: what carries it in its tags is this cluster's; may be repeated.
+    #[arg(
+        long = "former-cluster-uid",
+        env = "AGENTCORE_FORMER_CLUSTER_UID",
+        value_delimiter = ',',
+        value_name = "UID"
+    )]
+    pub former_cluster_uids: Vec<String>,
+    /// Gives namespaces that no AgentGrant names nothing at all.
+    #[arg(long, env = "AGENTCORE_NO_DEFAULT_GRANT")]
+    pub no_default_grant: bool,
     /// AWS region of objects that name none; AWS's own variables and profile serve when absent.
     #[arg(long, env = "AGENTCORE_REGION")]
     pub region: Option<String>,

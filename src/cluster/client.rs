@@ -34,7 +34,9 @@ pub async fn cluster_uid(client: &Client) -> anyhow::Result<String> {
     let namespace = Api::<Namespace>::all(client.clone())
         .get("kube-system")
         .await
-        .context("cannot read the kube-system namespace; give --cluster-id")?;
+        .context(
+            "cannot read the kube-system namespace; the operator needs the right to `get` it",
+        )?;
     namespace
         .metadata
         .uid

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_api::{AgentEndpointStatus, AgentRuntimeStatus, AgentSessionStatus};
+use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::step::Event;
 use anyhow::Context as _;
@@ -30,6 +31,8 @@ pub struct Context {
     pub namespaces: Vec<String>,
     /// The operator's settings.
     pub policy: Policy,
+    /// What namespaces may use.
+    pub granted: Granted,
     /// AWS by region.
     pub regions: Regions,
     /// Secrets and ConfigMaps that specs refer to.
@@ -57,13 +60,11 @@ impl Context {
         aws: Aws,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Arc<Self>> {
-        let cluster_id = if let Some(id) = &args.cluster_id {
-            id.clone()
-        } else {
-            let uid = client::cluster_uid(&kube).await?;
-            tracing::warn!(cluster_id = %uid, "no --cluster-id: the UID of kube-system serves; a rebuilt cluster will not know its runtimes");
-            uid
-        };
+        let cluster_uid = client::cluster_uid(&kube).await?;
+        let cluster_id = args.cluster_id.clone().unwrap_or_else(|| {
+            tracing::warn!(cluster_id = %cluster_uid, "no --cluster-id: the UID of kube-system serves; a rebuilt cluster will not know its runtimes");
+            cluster_uid.clone()
+        });
         let identity = who_are_we(&aws).await;
         let region = aws.region().to_owned();
         // What would fail here is found out at the start, not with the first AgentSession.
@@ -72,6 +73,8 @@ impl Context {
         tracing::info!(account = %identity.account, arn = %identity.arn, %region, %cluster_id, "connected");
         let policy = Policy {
             cluster_id,
+            cluster_uid,
+            former_cluster_uids: args.former_cluster_uids.clone(),
             account: identity.account,
             partition: identity.partition,
             region,
@@ -92,6 +95,7 @@ impl Context {
             kube,
             namespaces: args.watch_namespaces.clone(),
             policy,
+            granted: Granted::everything(),
             regions: Regions::new(aws),
             metrics,
             runtimes: Memories::default(),

@@ -19,6 +19,7 @@ pub mod quotas;
 pub mod routes;
 pub mod server;
 pub mod sessions;
+pub mod shares;
 pub mod trace;
 pub mod turn;
 pub mod watch;

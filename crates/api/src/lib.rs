@@ -7,6 +7,7 @@ pub mod common;
 pub mod conditions;
 mod crds;
 pub mod endpoint;
+pub mod grant;
 pub mod limits;
 pub mod names;
 pub mod reasons;
@@ -20,6 +21,7 @@ pub mod values;
 pub use common::{DeletionPolicy, LocalReference};
 pub use crds::crds;
 pub use endpoint::{AgentEndpoint, AgentEndpointSpec, AgentEndpointStatus};
+pub use grant::{AgentGrant, AgentGrantSpec};
 pub use runtime::{AgentRuntime, AgentRuntimeSpec, AgentRuntimeStatus};
 pub use session::{AgentSession, AgentSessionSpec, AgentSessionStatus};
 

@@ -28,6 +28,8 @@ pub mod tags {
     pub const PREFIX: &str = "agentcore.dev/";
     /// Cluster id.
     pub const CLUSTER: &str = "agentcore.dev/cluster";
+    /// UID of the cluster's kube-system namespace: tells two clusters of the same id apart.
+    pub const CLUSTER_UID: &str = "agentcore.dev/cluster-uid";
     /// Namespace of the object.
     pub const NAMESPACE: &str = "agentcore.dev/namespace";
     /// Name of the object.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use agentcore_api::AgentRuntime;
 use agentcore_plan::config::{ConfigInput, EnvValue, Found, HashKey, Source, SourceKind, sources};
+use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::runtime::{Facts, Refusal, View, Wish, render};
 use agentcore_plan::step::Due;
@@ -36,6 +37,7 @@ pub fn wish(runtime: &AgentRuntime, surroundings: &Surroundings<'_>) -> Result<W
     render(&View {
         object: runtime,
         policy: &policy,
+        granted: &Granted::everything(),
         older_in_namespace: 0,
         referrers: &[],
         owned_endpoint_names: &[],

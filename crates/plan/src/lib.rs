@@ -13,6 +13,7 @@ pub mod failure;
 pub mod fault;
 mod fields;
 pub mod glob;
+pub mod grant;
 pub mod hash;
 pub mod image;
 pub mod normal;

@@ -7,6 +7,10 @@ use crate::aws::Tags;
 pub struct Policy {
     /// `--cluster-id`, or the UID of kube-system.
     pub cluster_id: String,
+    /// UID of kube-system: tells two clusters of the same id apart.
+    pub cluster_uid: String,
+    /// `--former-cluster-uid`: UIDs that this cluster had before it was rebuilt; what carries them is its own.
+    pub former_cluster_uids: Vec<String>,
     /// Account that the credentials belong to (GetCallerIdentity).
     pub account: String,
     /// Partition of that account, such as `aws`.

@@ -223,6 +223,7 @@ fn wish(object: &AgentRuntime, config: &ConfigInput) -> Wish {
     let view = View {
         object,
         policy: &policy,
+        granted: &agentcore_plan::grant::Granted::everything(),
         older_in_namespace: 0,
         referrers: &[],
         owned_endpoint_names: &[],

@@ -22,6 +22,7 @@ fn foreign(world: &mut World) {
     let view = agentcore_plan::runtime::View {
         object: &object,
         policy: &world.policy,
+        granted: &agentcore_plan::grant::Granted::everything(),
         older_in_namespace: 0,
         referrers: &[],
         owned_endpoint_names: &[],
@@ -155,6 +156,7 @@ fn assert_live(world: &World, stored: &Stored<agentcore_api::AgentRuntime>, reas
     let view = agentcore_plan::runtime::View {
         object: &stored.now,
         policy: &world.policy,
+        granted: &agentcore_plan::grant::Granted::everything(),
         older_in_namespace: 0,
         referrers: &[],
         owned_endpoint_names: &[],

@@ -95,6 +95,7 @@ impl<'a> RuntimePass<'a> {
         View {
             object: &self.object,
             policy: &self.shard.context.policy,
+            granted: &self.shard.context.granted,
             older_in_namespace: self.older_in_namespace,
             referrers: &self.referrers,
             owned_endpoint_names: &self.owned_endpoint_names,

@@ -10,6 +10,7 @@ use crate::aws::{
 };
 use crate::config::ConfigInput;
 use crate::fault::Fault;
+use crate::grant::Granted;
 use crate::image;
 use crate::policy::Policy;
 use crate::step::{Answer, Due};
@@ -21,6 +22,8 @@ pub struct View<'a> {
     pub object: &'a AgentRuntime,
     /// The operator's settings.
     pub policy: &'a Policy,
+    /// What the namespace may use.
+    pub granted: &'a Granted,
     /// How many AgentRuntimes of the namespace are older than this one and not being deleted.
     pub older_in_namespace: usize,
     /// Names of AgentEndpoints that refer to this runtime, those being deleted included.

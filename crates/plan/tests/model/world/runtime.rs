@@ -35,6 +35,7 @@ impl World {
             let view = rt::View {
                 object: &object,
                 policy: &self.policy,
+                granted: &agentcore_plan::grant::Granted::everything(),
                 older_in_namespace: 0,
                 referrers: &referrers,
                 owned_endpoint_names: &owned,
@@ -104,6 +105,7 @@ impl World {
         let view = rt::View {
             object,
             policy: &self.policy,
+            granted: &agentcore_plan::grant::Granted::everything(),
             older_in_namespace: 0,
             referrers: &[],
             owned_endpoint_names: &[],
