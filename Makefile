@@ -36,6 +36,7 @@ bench: ## Measure the gateway and the operator against a local AgentCore
 	cargo bench --locked -p agentcore-operator --bench operator
 	cargo bench --locked -p agentcore-operator --bench images
 	cargo bench --locked -p agentcore-operator --bench sessions
+	cargo bench --locked -p agentcore-operator --bench tenants
 
 .PHONY: image
 image: ## Build the operator's image for this machine (IMAGE=, PLATFORM=)

@@ -11,6 +11,7 @@ mod apiserver {
     mod configuration;
     mod deletion;
     mod endpoints;
+    mod fairness;
     mod faults;
     mod history;
     mod images;

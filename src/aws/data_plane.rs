@@ -3,7 +3,6 @@
 //! The calls go through the client that the gateway uses, with the credentials, rates and observer of the control plane. Each is made
 //! once: the caller requeues.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_api::reasons;
@@ -23,6 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use super::control::Caller;
 use super::operation::Operation;
 use super::{Lane, classify};
+use crate::fair::Tenant;
 
 /// Most bytes of an answer that are read, so that its connection can be used again; of a longer one the rest is given up.
 const ANSWER_MAX: usize = 1_000_000;
@@ -34,7 +34,7 @@ const AGENTS_FAULT: &str = "RuntimeClientError";
 /// AgentCore's data plane in one region. Cheap to clone: clones share connections and rates.
 #[derive(Clone, Debug)]
 pub struct DataPlane {
-    caller: Arc<Caller>,
+    caller: Caller,
     client: Client,
 }
 
@@ -47,8 +47,14 @@ pub(super) fn settings() -> Settings {
 }
 
 impl DataPlane {
-    pub(super) fn new(caller: Arc<Caller>, client: Client) -> Self {
+    pub(super) fn new(caller: Caller, client: Client) -> Self {
         Self { caller, client }
+    }
+
+    /// The same region, called on behalf of a namespace.
+    #[must_use]
+    pub fn of(&self, tenant: Tenant) -> Self {
+        Self::new(self.caller.of(tenant), self.client.clone())
     }
 
     /// InvokeAgentRuntime in a session, with a JSON text; `within` is until the whole answer. What the agent says is dropped.

@@ -6,7 +6,8 @@ use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
 use tower::limit::ConcurrencyLimitLayer;
 
-/// Requests under way at a time; a watch counts until it has begun. Each takes a connection of its own, which stays for a while: 40 KB
+/// Requests under way at a time, first come, first served; a watch counts until it has begun. The passes of one namespace have fewer (`controllers::turns`),
+/// and so do its Secrets and ConfigMaps: none fills this. Each takes a connection of its own, which stays for a while: 40 KB
 /// here with TLS, and more at the API server.
 const AT_ONCE: usize = 32;
 

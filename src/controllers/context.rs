@@ -21,6 +21,7 @@ use crate::args::ControllerArgs;
 use crate::aws::Aws;
 use crate::cluster::client;
 use crate::cluster::config::Configs;
+use crate::fair::Tenant;
 use crate::metrics::Metrics;
 
 /// Shared by all controllers of the process.
@@ -108,6 +109,11 @@ impl Context {
                     .unwrap_or_else(client::own_namespace),
             ),
         }))
+    }
+
+    /// A namespace as it takes part in what all share: with the share that it was granted.
+    pub fn tenant(&self, namespace: &str) -> Tenant {
+        Tenant::new(namespace, self.granted.share)
     }
 
     /// Publishes events about an object. A namespace that is going away takes none: that blocks nothing.

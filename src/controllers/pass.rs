@@ -116,7 +116,9 @@ where
     }
     let metrics = shard.context.metrics.pass(controller);
     ready.await;
-    let turn = shard.context.turns.begin().await;
+    let namespace = object.namespace().unwrap_or_default();
+    let tenant = shard.context.tenant(&namespace);
+    let turn = shard.context.turns.begin(tenant).await;
     // It may have changed while it waited, or be gone.
     let Some(object) = store.get(&ObjectRef::from_obj(&*object)) else {
         metrics.ended(None);
@@ -124,9 +126,10 @@ where
     };
     // Boxed, and gathered inside: thousands may wait above at a time.
     Box::pin(async {
-        let (mut pass, turn) = gather(object, turn).await;
-        let rest = drive(&mut pass, turn).await;
+        let (mut pass, mut turn) = gather(object, turn).await;
+        let rest = drive(&mut pass, &mut turn).await;
         pass.tidy().await;
+        drop(turn);
         metrics.ended(rest.as_ref().err().map(Error::reason));
         Ok(pass.remember(rest?))
     })
@@ -136,7 +139,7 @@ where
 
 /// Runs one pass to its rest. Reads and writes are boxed: hundreds of passes wait at a time, and each would otherwise hold the room of the
 /// largest AWS call.
-async fn drive<P: Pass>(pass: &mut P, mut turn: Turn<'_>) -> Result<Rest, Error> {
+async fn drive<P: Pass>(pass: &mut P, turn: &mut Turn<'_>) -> Result<Rest, Error> {
     for _ in 0..MOST_STEPS {
         let Decision {
             status,

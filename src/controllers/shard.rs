@@ -17,7 +17,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::{config, endpoint, runtime, session, sweep};
+use super::{config, endpoint, regions, runtime, session, sweep};
 use crate::aws::Wake;
 use crate::cluster::revisions::Revisions;
 use crate::cluster::store::Watch;
@@ -169,6 +169,7 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
                 }
             },
             sweep::run(&shards),
+            regions::keep(&shards),
             async {
                 if let Some(changes) = context.configs.changes() {
                     config::dispatch(&shards, changes).await;

@@ -15,7 +15,7 @@ use prometheus::{
     TextEncoder,
 };
 
-use crate::aws::{Call, CallObserver, Scan};
+use crate::aws::{Call, CallObserver, Lane, Operation, Scan};
 
 /// From a cache hit to a call that takes its whole time-out.
 const CALL_BUCKETS: &[f64] = &[
@@ -39,6 +39,7 @@ pub struct Metrics {
     aws_seconds: HistogramVec,
     aws_throttles: IntCounterVec,
     aws_wait_seconds: HistogramVec,
+    aws_waiting: IntGaugeVec,
     objects: Mutex<Vec<(Store<AgentRuntime>, Store<AgentEndpoint>)>>,
     sessions: Mutex<Vec<Store<AgentSession>>>,
     scans: scans::Scans,
@@ -95,6 +96,13 @@ impl Metrics {
                 &["operation"],
                 WAIT_BUCKETS,
             )?,
+            aws_waiting: IntGaugeVec::new(
+                Opts::new(
+                    "aws_limiter_waiting",
+                    "Calls that wait for the operator's own rate limit.",
+                ),
+                &["operation", "lane"],
+            )?,
             objects: Mutex::default(),
             sessions: Mutex::default(),
             scans: scans::Scans::new()?,
@@ -111,12 +119,14 @@ impl Metrics {
             aws_seconds,
             aws_throttles,
             aws_wait_seconds,
+            aws_waiting,
             objects: _,
             sessions: _,
             scans: _,
         } = &metrics;
         registry.register(Box::new(leader.clone()))?;
         registry.register(Box::new(queue.clone()))?;
+        registry.register(Box::new(aws_waiting.clone()))?;
         for counter in [transitions, reconciles, aws_requests, aws_throttles] {
             registry.register(Box::new(counter.clone()))?;
         }
@@ -245,6 +255,12 @@ impl CallObserver for Metrics {
         if class == Some(Class::Throttled) {
             self.aws_throttles.with_label_values(&[operation]).inc();
         }
+    }
+
+    fn waits(&self, operation: Operation, lane: Lane, change: i64) {
+        self.aws_waiting
+            .with_label_values(&[operation.as_str(), lane.as_str()])
+            .add(change);
     }
 
     fn scanned(&self, scan: &Scan<'_>) {

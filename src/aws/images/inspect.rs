@@ -70,13 +70,22 @@ impl Registry {
         repository: &Repository,
         digest: &str,
     ) -> Result<Inspected, Trouble> {
-        if let Some(known) = self.state.lock().images.get(digest) {
-            return Ok(known.clone());
-        }
-        let _turn = self.turn.lock().await;
-        if let Some(known) = self.state.lock().images.get(digest) {
-            return Ok(known.clone());
-        }
+        let known = || Some(Ok(self.state.lock().images.get(digest)?.clone()));
+        let look = async {
+            let found = self.look_into(caller, blobs, repository, digest).await;
+            self.doors.tell();
+            found
+        };
+        self.doors.look(caller.tenant(), known, look).await
+    }
+
+    async fn look_into(
+        &self,
+        caller: &Caller,
+        blobs: &Blobs,
+        repository: &Repository,
+        digest: &str,
+    ) -> Result<Inspected, Trouble> {
         let found = Inspection {
             registry: self,
             caller,

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use key::KeyKeeper;
@@ -23,6 +23,8 @@ use metadata::{Known, MetadataWatch};
 const FRESH: Duration = Duration::from_secs(20);
 /// Values that nobody asked for during this time are dropped from memory.
 const KEPT: Duration = Duration::from_hours(1);
+/// Values of one namespace that are read at a time: no pass has its turn meanwhile, and there is room for other namespaces' requests.
+const AT_ONCE: usize = 4;
 
 /// A Secret or ConfigMap is not as it was.
 #[derive(Debug)]
@@ -52,10 +54,20 @@ pub struct Configs {
 }
 
 /// What is known of one namespace. The watches end with it.
-#[derive(Default)]
 struct Namespace {
+    gets: Semaphore,
     watches: Mutex<HashMap<SourceKind, Arc<MetadataWatch>>>,
     read: Mutex<HashMap<Source, Read>>,
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self {
+            gets: Semaphore::new(AT_ONCE),
+            watches: Mutex::default(),
+            read: Mutex::default(),
+        }
+    }
 }
 
 /// What was read, and when.
@@ -153,7 +165,11 @@ impl Configs {
             read.used = Instant::now();
             return (read.found.clone(), watched);
         }
-        let (resource_version, found) = self.get(namespace, source).await;
+        let (resource_version, found) = {
+            // Nobody closes it.
+            let _one = place.gets.acquire().await;
+            self.get(namespace, source).await
+        };
         let now = Instant::now();
         let read = Read {
             resource_version,

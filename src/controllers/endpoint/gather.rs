@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use crate::aws::Lane;
+use crate::aws::{Control, Lane};
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
 use crate::controllers::turns::Turn;
@@ -19,7 +19,8 @@ use crate::controllers::turns::Turn;
 /// One pass over one AgentEndpoint.
 pub struct EndpointPass<'a> {
     pub(super) shard: &'a Shard,
-    pub(super) region: Arc<Region>,
+    /// The calls of its region, in the queues of the object's namespace.
+    pub(super) control: Control,
     pub(super) object: Arc<AgentEndpoint>,
     pub(super) outcome: Option<Outcome>,
     pub(super) lane: Lane,
@@ -28,6 +29,8 @@ pub struct EndpointPass<'a> {
     faults: u32,
     due: Due,
     facts: Facts,
+    /// It is not let go of meanwhile.
+    _region: Arc<Region>,
 }
 
 impl<'a> EndpointPass<'a> {
@@ -52,8 +55,9 @@ impl<'a> EndpointPass<'a> {
             } else {
                 Lane::Urgent
             },
+            control: region.control(context.tenant(&object.namespace().unwrap_or_default())),
             shard,
-            region,
+            _region: region,
             object,
             outcome: None,
             due,
@@ -78,7 +82,7 @@ impl<'a> EndpointPass<'a> {
 
     /// Does a read and keeps the answer.
     pub async fn fetch(&mut self, read: Read) {
-        let (control, lane, facts) = (&self.region.control, self.lane, &mut self.facts);
+        let (control, lane, facts) = (&self.control, self.lane, &mut self.facts);
         match read {
             Read::Endpoint { runtime_id, name } => {
                 facts.endpoint = Some(control.get_endpoint(lane, &runtime_id, &name).await);

@@ -15,18 +15,22 @@ use agentcore_plan::step::Due;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::aws::Lane;
+use crate::aws::{Control, Lane};
 use crate::cluster::config::Reading;
 use crate::controllers::config;
 use crate::controllers::endpoint;
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
 use crate::controllers::turns::Turn;
+use crate::fair::Tenant;
 
 /// One pass over one AgentRuntime.
 pub struct RuntimePass<'a> {
     pub(super) shard: &'a Shard,
     pub(super) region: Arc<Region>,
+    /// The region's calls, in the queues of the object's namespace.
+    pub(super) control: Control,
+    tenant: Tenant,
     pub(super) object: Arc<AgentRuntime>,
     pub(super) outcome: Option<Outcome>,
     pub(super) lane: Lane,
@@ -60,6 +64,7 @@ impl<'a> RuntimePass<'a> {
         let reading = turn.aside(Box::pin(config::read(context, &object))).await;
         let faults = context.runtimes.with(&*object, |memory| memory.faults);
         let endpoints = referring(&object, shard);
+        let tenant = context.tenant(&object.namespace().unwrap_or_default());
         let mut pass = Self {
             referrers: endpoints
                 .iter()
@@ -79,6 +84,8 @@ impl<'a> RuntimePass<'a> {
                 Lane::Urgent
             },
             shard,
+            control: region.control(tenant.clone()),
+            tenant,
             region,
             object,
             outcome: None,
@@ -117,9 +124,10 @@ impl<'a> RuntimePass<'a> {
         }
         if let Read::Source(read) = read {
             let regions = &self.shard.context.regions;
-            return regions.source(read, &mut self.facts.source).await;
+            let facts = &mut self.facts.source;
+            return regions.source(&self.tenant, read, facts).await;
         }
-        let (control, facts) = (&self.region.control, &mut self.facts);
+        let (control, facts) = (&self.control, &mut self.facts);
         match read {
             Read::List | Read::Source(_) => {}
             Read::Runtime { id } => {
