@@ -40,7 +40,7 @@ split() {
   '
 }
 
-mkdir -p "$out"/config/{crd,base,gateway,components/network-policy,components/prometheus,overlays/dev}
+mkdir -p "$out"/config/{crd,base,gateway,components/network-policy,components/prometheus,components/protect-status,overlays/dev}
 cp "$out"/crds/*.yaml "$out/config/crd/"
 
 rendered --set gateway.replicas=2 --set gateway.tls.existingSecret=agentcore-gateway-tls \
@@ -48,6 +48,7 @@ rendered --set gateway.replicas=2 --set gateway.tls.existingSecret=agentcore-gat
   --set networkPolicy.enabled=true --set serviceMonitor.enabled=true --set serviceMonitor.renderMode=alwaysRender |
   split "$out/config" '/networkpolicy.yaml$ components/network-policy/policies.yaml
 /servicemonitor.yaml$ components/prometheus/servicemonitors.yaml
+/admission.yaml$ components/protect-status/policies.yaml
 /templates/gateway/ gateway/gateway.yaml
 /templates/ base/controller.yaml'
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 use axum::http::Uri;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use crate::check::CheckArgs;
+
 /// Kubernetes operator for Amazon Bedrock AgentCore.
 #[derive(Debug, Parser)]
 #[command(name = "agentcore-operator", version, about)]
@@ -29,23 +31,6 @@ pub enum Command {
     Crd,
     /// Sees whether an installation works: the API serves all kinds, and each program says that it is ready.
     Check(CheckArgs),
-}
-
-/// Flags of `agentcore-operator check`. KUBECONFIG or the in-cluster account says where.
-#[derive(Debug, Clone, clap::Args)]
-pub struct CheckArgs {
-    /// Address that answers 200 once a program is ready, such as http://agentcore-operator-metrics:9090/readyz; may be repeated.
-    #[arg(
-        long = "ready-url",
-        env = "AGENTCORE_READY_URL",
-        value_delimiter = ',',
-        value_name = "URL",
-        value_parser = plain_http
-    )]
-    pub ready_urls: Vec<Uri>,
-    /// How long all of it may take to become true.
-    #[arg(long, env = "AGENTCORE_TIMEOUT", value_name = "TIME", default_value = "1m", value_parser = duration)]
-    pub timeout: Duration,
 }
 
 /// Flags of `agentcore-operator controller`. KUBECONFIG or the in-cluster account, and AWS's own variables, say where.
@@ -89,8 +74,8 @@ pub struct ControllerArgs {
     /// Name of this replica in the Lease; host name and a random part when absent.
     #[arg(long, env = "AGENTCORE_LEASE_IDENTITY", value_name = "ID")]
     pub lease_identity: Option<String>,
-    /// Pattern of execution roles that may be handed out (`*` and `?`; `{namespace}` is replaced); may be repeated; only roles
-    /// under the path `/agentcore/{namespace}/` when absent.
+    /// Pattern of execution roles (`*` and `?`; `{namespace}` is replaced) that namespaces which no AgentGrant names may use beside those
+    /// under the path `/agentcore/{namespace}/`; may be repeated.
     #[arg(
         long = "allow-execution-role",
         env = "AGENTCORE_ALLOW_EXECUTION_ROLE",
@@ -109,7 +94,7 @@ pub struct ControllerArgs {
         value_name = "K"
     )]
     pub required_tag_keys: Vec<String>,
-    /// How many AgentRuntimes a namespace may hold; no limit when absent.
+    /// How many AgentRuntimes a namespace that no AgentGrant names may hold; no limit when absent.
     #[arg(long, env = "AGENTCORE_MAX_RUNTIMES_PER_NAMESPACE", value_name = "N")]
     pub max_runtimes_per_namespace: Option<usize>,
     /// Calls per second of an AWS API such as `CreateAgentRuntime`, where the account's quota is not 5; may be repeated.
@@ -269,7 +254,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// An address of an admin port, which never has TLS.
-fn plain_http(text: &str) -> Result<Uri, String> {
+pub(crate) fn plain_http(text: &str) -> Result<Uri, String> {
     text.parse()
         .ok()
         .filter(|uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some())
@@ -277,7 +262,7 @@ fn plain_http(text: &str) -> Result<Uri, String> {
 }
 
 /// `90s`, `15m`, `1h30m`; not nothing.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match agentcore_api::values::parse_duration(text) {
         Ok(0) => Err("must be more than 0s".to_owned()),
         Ok(seconds) => Ok(Duration::from_secs(seconds.into())),

@@ -12,6 +12,7 @@ mod apiserver {
     mod deletion;
     mod endpoints;
     mod faults;
+    mod grants;
     mod history;
     mod images;
     mod kills;

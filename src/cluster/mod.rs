@@ -4,6 +4,7 @@ pub mod client;
 pub mod config;
 pub mod crds;
 pub mod finalizer;
+pub mod grants;
 pub mod revisions;
 pub mod status;
 pub mod store;

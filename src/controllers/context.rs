@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_api::{AgentEndpointStatus, AgentRuntimeStatus, AgentSessionStatus};
-use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::step::Event;
 use anyhow::Context as _;
@@ -15,12 +14,14 @@ use kube::{Resource, ResourceExt};
 use super::memory::Memories;
 use super::pass::full_jitter;
 use super::regions::Regions;
+use super::retained::Retained;
 use super::stale_sessions::Reports;
 use super::turns::Turns;
 use crate::args::ControllerArgs;
 use crate::aws::Aws;
 use crate::cluster::client;
 use crate::cluster::config::Configs;
+use crate::cluster::grants::Grants;
 use crate::metrics::Metrics;
 
 /// Shared by all controllers of the process.
@@ -32,7 +33,7 @@ pub struct Context {
     /// The operator's settings.
     pub policy: Policy,
     /// What namespaces may use.
-    pub granted: Granted,
+    pub grants: Grants,
     /// AWS by region.
     pub regions: Regions,
     /// Secrets and ConfigMaps that specs refer to.
@@ -47,6 +48,8 @@ pub struct Context {
     pub sessions: Memories<AgentSessionStatus>,
     /// How many passes work at a time.
     pub turns: Turns,
+    /// Runtimes that outlived their objects.
+    pub retained: Retained,
     /// What gateways report of sessions.
     pub reports: Reports,
     reporter: Reporter,
@@ -82,6 +85,7 @@ impl Context {
             required_tag_keys: args.required_tag_keys.clone(),
             execution_role_patterns: args.allow_execution_roles.clone(),
             max_runtimes_per_namespace: args.max_runtimes_per_namespace,
+            no_default_grant: args.no_default_grant,
         };
         let reporter = Reporter {
             controller: "agentcore-operator".into(),
@@ -91,11 +95,12 @@ impl Context {
         let own_namespace = own_namespace.unwrap_or_else(client::own_namespace);
         Ok(Arc::new(Self {
             configs: Configs::new(kube.clone(), &own_namespace),
+            retained: Retained::new(kube.clone(), &own_namespace),
             reporter,
             kube,
             namespaces: args.watch_namespaces.clone(),
+            grants: Grants::new(policy.clone()),
             policy,
-            granted: Granted::everything(),
             regions: Regions::new(aws),
             metrics,
             runtimes: Memories::default(),

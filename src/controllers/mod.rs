@@ -3,10 +3,12 @@
 mod config;
 mod context;
 mod endpoint;
+mod grants;
 mod history;
 mod memory;
 mod pass;
 mod regions;
+mod retained;
 mod runtime;
 mod session;
 mod shard;

@@ -68,6 +68,11 @@ impl Regions {
         cell.get_or_init(|| Box::pin(begin)).await.clone()
     }
 
+    /// The region, if anybody has needed it yet.
+    pub fn running(&self, name: &str) -> Option<Arc<Region>> {
+        self.cells.lock().get(name)?.get().cloned()
+    }
+
     /// The data plane of a region, which needs no inventory.
     pub fn data_plane(&self, name: &str) -> Result<DataPlane, agentcore_invoke::SetupError> {
         self.aws.data_plane(name)

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::{config, endpoint, runtime, session, sweep};
+use super::{config, endpoint, grants, runtime, session, sweep};
 use crate::aws::Wake;
 use crate::cluster::revisions::Revisions;
 use crate::cluster::store::Watch;
@@ -175,6 +175,13 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
                 }
             },
             context.reports.run(&shards),
+            context.grants.run(&context.kube),
+            context.retained.run(&shards),
+            async {
+                if let Some(changes) = context.grants.changes() {
+                    grants::dispatch(&shards, changes).await;
+                }
+            },
         );
     };
     tokio::select! {

@@ -217,6 +217,7 @@ async fn without_the_right_it_is_forbidden_until_a_role_is_bound() {
     rig.secret("support", json!({"api-key": FIRST})).await;
     let kubeconfig = rig.least_rights().await;
     let operator = rig.operator_as(&kubeconfig, "info,agentcore_operator=debug", &[]);
+    rig.grant(json!({"runtimeNames": ["plain"]})).await;
     rig.apply_runtime("plain", rig.spec_with(json!({"runtimeName": "plain"})))
         .await;
     rig.apply_runtime(

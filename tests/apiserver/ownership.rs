@@ -8,6 +8,7 @@ use super::rig::{CLUSTER_ID, Rig, condition, id, reason};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runtime_of_the_same_name_that_is_not_ours_is_never_touched() {
     let rig = Rig::start("own-taken").await;
+    rig.grant(json!({"runtimeNames": ["support_agent"]})).await;
     let foreign = rig
         .create_by_hand("support_agent", &[("agentcore.dev/cluster", "another")])
         .await;
@@ -121,6 +122,8 @@ async fn a_runtime_deleted_in_aws_is_made_again() {
 async fn adoption_waits_for_consent_and_then_applies() {
     let rig = Rig::start("own-adopt").await;
     let adopted = rig.create_by_hand("legacy", &[]).await;
+    rig.grant(json!({"adoption": [{"runtimeIds": [adopted]}]}))
+        .await;
     let mutations = rig.mutations().await;
     let _operator = rig.operator(&[]);
     let spec = |apply: bool| {
@@ -163,6 +166,8 @@ async fn another_owners_runtime_is_not_adopted() {
         ("agentcore.dev/name", "y"),
     ];
     let adopted = rig.create_by_hand("legacy", &tags).await;
+    rig.grant(json!({"adoption": [{"runtimeIds": [adopted], "fromOwners": ["another/x/y"]}]}))
+        .await;
     let _operator = rig.operator(&[]);
     rig.apply_runtime(
         "support",

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use agentcore_api::{AgentEndpoint, AgentRuntime};
+use agentcore_api::{AgentEndpoint, AgentGrant, AgentRuntime};
 use agentcore_sim::{Config, Sim};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -462,6 +462,30 @@ impl Rig {
             .into_iter()
             .filter_map(|event| event.reason)
             .collect()
+    }
+
+    /// Gives the rig's namespace what the built-in grant gives, and these fields of an AgentGrant: more, or something else.
+    pub async fn grant(&self, fields: Value) {
+        let mut spec = json!({
+            "namespaces": {"names": [self.namespace]},
+            "executionRoles": [format!("arn:aws:iam::{ACCOUNT}:role/agentcore/{{namespace}}/*")],
+            "repositories": [format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/*")],
+            "resourcePolicies": "SameAccount",
+        });
+        merge(&mut spec, fields);
+        let object = json!({"apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentGrant", "metadata": {"name": self.namespace}, "spec": spec});
+        self.grants()
+            .patch(
+                &self.namespace,
+                &PatchParams::apply("test").force(),
+                &Patch::Apply(&object),
+            )
+            .await
+            .expect("AgentGrant accepted");
+    }
+
+    pub fn grants(&self) -> Api<AgentGrant> {
+        Api::all(self.client.clone())
     }
 
     // ---- operators

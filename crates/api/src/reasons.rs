@@ -42,6 +42,10 @@ reasons! {
     ROLE_INVALID = "RoleInvalid";
     /// The operator is not allowed to hand out this execution role.
     ROLE_NOT_ALLOWED = "RoleNotAllowed";
+    /// No AgentGrant gives the namespace what the spec names.
+    NOT_GRANTED = "NotGranted";
+    /// AgentGrants or namespaces have not been listed yet, so nothing is changed.
+    GRANTS_UNKNOWN = "GrantsUnknown";
     /// A subnet lies in an availability zone that AgentCore does not support.
     UNSUPPORTED_AVAILABILITY_ZONE = "UnsupportedAvailabilityZone";
     /// A runtime or endpoint of this name exists and is not ours.

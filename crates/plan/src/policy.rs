@@ -21,8 +21,10 @@ pub struct Policy {
     pub default_tags: Tags,
     /// `--required-tag-key`.
     pub required_tag_keys: Vec<String>,
-    /// `--allow-execution-role`; empty: only roles under the path `/agentcore/{namespace}/`.
+    /// `--allow-execution-role`: roles of the built-in grant beside those under the path `/agentcore/{namespace}/`.
     pub execution_role_patterns: Vec<String>,
-    /// `--max-runtimes-per-namespace`.
+    /// `--max-runtimes-per-namespace`, of the built-in grant.
     pub max_runtimes_per_namespace: Option<usize>,
+    /// `--no-default-grant`: namespaces that no AgentGrant names have nothing.
+    pub no_default_grant: bool,
 }

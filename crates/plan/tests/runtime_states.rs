@@ -352,15 +352,26 @@ fn a_recreated_object_takes_its_runtime_over() {
 #[test]
 fn refusals_come_before_any_call() {
     type Change = fn(&mut World);
-    let cases: [(&str, Change); 6] = [
+    let cases: [(&str, Change); 7] = [
         (reasons::ROLE_NOT_ALLOWED, |world| {
             world.edit(|spec| {
                 spec.execution_role.arn = "arn:aws:iam::111122223333:role/admin".into();
+                spec.runtime_name = None;
             });
+            world.grant_the_built_in();
         }),
         (reasons::ROLE_NOT_ALLOWED, |world| {
             world.policy.execution_role_patterns =
                 vec!["arn:aws:iam::*:role/other-{namespace}-*".into()];
+            world.edit(|spec| {
+                spec.execution_role.arn = "arn:aws:iam::111122223333:role/other-team-b-x".into();
+                spec.runtime_name = None;
+            });
+            world.grant_the_built_in();
+        }),
+        (reasons::NOT_GRANTED, |world| {
+            // The name that the objects of these tests choose.
+            world.grant_the_built_in();
         }),
         (reasons::REQUIRED_TAG_MISSING, |world| {
             world.policy.required_tag_keys = vec!["CostCenter".into()];
@@ -373,6 +384,8 @@ fn refusals_come_before_any_call() {
         }),
         (reasons::NAMESPACE_LIMIT_REACHED, |world| {
             world.policy.max_runtimes_per_namespace = Some(0);
+            world.edit(|spec| spec.runtime_name = None);
+            world.grant_the_built_in();
         }),
     ];
     for (wanted, change) in cases {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use agentcore_api::values::default_endpoint_name;
 use agentcore_api::{AgentEndpoint, AgentRuntime};
 use agentcore_plan::endpoint::{Facts, Outcome, Read, View};
+use agentcore_plan::grant::Granted;
 use agentcore_plan::runtime::region as region_of;
 use agentcore_plan::step::Due;
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use crate::aws::Lane;
+use crate::controllers::grants::older;
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
 use crate::controllers::turns::Turn;
@@ -25,6 +27,8 @@ pub struct EndpointPass<'a> {
     pub(super) lane: Lane,
     runtime: Option<Arc<AgentRuntime>>,
     name_taken_by: Option<String>,
+    granted: Arc<Granted>,
+    older_in_namespace: usize,
     faults: u32,
     due: Due,
     facts: Facts,
@@ -43,7 +47,11 @@ impl<'a> EndpointPass<'a> {
         }
         let region = turn.aside(region(&object, shard)).await;
         let due = context.endpoints.take_due(&*object, Timestamp::now());
+        // After what is due was taken: what is granted from here on is due again.
+        let granted = context.grants.of(&object.namespace().unwrap_or_default());
         let pass = Self {
+            older_in_namespace: older_in_namespace(&object, &granted, shard),
+            granted,
             name_taken_by: name_taken_by(&object, shard),
             runtime: runtime(&object, shard),
             faults: context.endpoints.with(&*object, |memory| memory.faults),
@@ -67,6 +75,8 @@ impl<'a> EndpointPass<'a> {
         View {
             object: &self.object,
             policy: &self.shard.context.policy,
+            granted: &self.granted,
+            older_in_namespace: self.older_in_namespace,
             runtime: self.runtime.as_deref(),
             name_taken_by: self.name_taken_by.as_deref(),
             faults: self.faults,
@@ -143,4 +153,12 @@ fn name_taken_by(object: &AgentEndpoint, shard: &Shard) -> Option<String> {
         .iter()
         .find(takes)
         .map(|other| other.name_any())
+}
+
+/// How many AgentEndpoints of the namespace are older; only counted when there is a limit.
+fn older_in_namespace(object: &AgentEndpoint, granted: &Granted, shard: &Shard) -> usize {
+    if granted.limits.endpoints.is_none() {
+        return 0;
+    }
+    older(object, &shard.endpoints.state())
 }

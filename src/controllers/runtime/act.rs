@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use agentcore_plan::runtime::{Action, Outcome};
+use agentcore_plan::runtime::{Action, Outcome, left_behind};
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::gather::RuntimePass;
 use crate::aws::Lane;
@@ -25,6 +26,12 @@ impl RuntimePass<'_> {
                 return Ok(());
             }
             Action::RemoveFinalizer => {
+                // Before the object goes: after it nobody would know whose the runtime was.
+                if let Some((id, arn)) = left_behind(&self.view()) {
+                    let namespace = self.object.namespace().unwrap_or_default();
+                    let retained = &self.shard.context.retained;
+                    retained.keep(&namespace, &id, &arn).await?;
+                }
                 finalizer::remove(&self.shard.api(&*self.object), &*self.object).await?;
                 // Seen without it, the object is forgotten.
                 Arc::make_mut(&mut self.object).metadata.finalizers = None;

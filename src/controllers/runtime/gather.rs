@@ -9,6 +9,7 @@ use agentcore_api::{AgentEndpoint, AgentRuntime};
 use agentcore_plan::aws::ListedVersion;
 use agentcore_plan::config::{EnvValue, scrub};
 use agentcore_plan::fault::{Class, Fault};
+use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View, region};
 use agentcore_plan::step::Due;
@@ -19,6 +20,7 @@ use crate::aws::Lane;
 use crate::cluster::config::Reading;
 use crate::controllers::config;
 use crate::controllers::endpoint;
+use crate::controllers::grants::older;
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
 use crate::controllers::turns::Turn;
@@ -33,6 +35,7 @@ pub struct RuntimePass<'a> {
     referrers: Vec<String>,
     owned_endpoint_names: Vec<String>,
     older_in_namespace: usize,
+    granted: Arc<Granted>,
     pub(super) config: Reading,
     used_versions: BTreeSet<String>,
     /// A revision could not be written.
@@ -58,6 +61,13 @@ impl<'a> RuntimePass<'a> {
         let due = context.runtimes.take_due(&*object, Timestamp::now());
         // After what is due was taken: what changes from here on is due again.
         let reading = turn.aside(Box::pin(config::read(context, &object))).await;
+        let granted = context.grants.of(&object.namespace().unwrap_or_default());
+        let counted = older_in_namespace(&object, &granted, shard).await;
+        let (older, granted) = match counted {
+            Some(older) => (older, granted),
+            // Nobody can say what the limit still allows: nothing is made meanwhile.
+            None => (0, Arc::new(Granted::unknown())),
+        };
         let faults = context.runtimes.with(&*object, |memory| memory.faults);
         let endpoints = referring(&object, shard);
         let mut pass = Self {
@@ -69,7 +79,8 @@ impl<'a> RuntimePass<'a> {
                 .iter()
                 .map(|endpoint| endpoint::aws_name(endpoint))
                 .collect(),
-            older_in_namespace: older_in_namespace(&object, shard),
+            older_in_namespace: older,
+            granted,
             config: reading,
             used_versions: used_versions(&object, &endpoints, shard),
             history_due: false,
@@ -95,7 +106,7 @@ impl<'a> RuntimePass<'a> {
         View {
             object: &self.object,
             policy: &self.shard.context.policy,
-            granted: &self.shard.context.granted,
+            granted: &self.granted,
             older_in_namespace: self.older_in_namespace,
             referrers: &self.referrers,
             owned_endpoint_names: &self.owned_endpoint_names,
@@ -293,23 +304,18 @@ fn used_versions(
     used
 }
 
-/// How many AgentRuntimes of the namespace are older; only counted when there is a limit.
-fn older_in_namespace(object: &AgentRuntime, shard: &Shard) -> usize {
-    if shard.context.policy.max_runtimes_per_namespace.is_none() {
-        return 0;
+/// How many AgentRuntimes of the namespace are older, and how many runtimes outlived their objects; only counted when there is a limit
+/// that may hold this object back. `None`: nobody knows yet.
+async fn older_in_namespace(
+    object: &AgentRuntime,
+    granted: &Granted,
+    shard: &Shard,
+) -> Option<usize> {
+    let exists = object.status.as_ref().is_some_and(|it| it.id.is_some());
+    if granted.limits.runtimes.is_none() || exists || object.metadata.deletion_timestamp.is_some() {
+        return Some(0);
     }
-    let age = |object: &AgentRuntime| (object.creation_timestamp(), object.name_any());
-    let mine = age(object);
-    let counts = |other: &Arc<AgentRuntime>| {
-        other.namespace() == object.namespace()
-            && other.uid() != object.uid()
-            && other.metadata.deletion_timestamp.is_none()
-            && age(other) < mine
-    };
-    shard
-        .runtimes
-        .state()
-        .iter()
-        .filter(|other| counts(other))
-        .count()
+    let namespace = object.namespace().unwrap_or_default();
+    let retained = shard.context.retained.count(&namespace, shard).await?;
+    Some(older(object, &shard.runtimes.state()) + retained)
 }

@@ -103,6 +103,11 @@ impl Declared {
             .collect()
     }
 
+    /// Asks for a pass over each of a namespace.
+    pub fn wake_all(&self, context: &Context, namespace: &str) {
+        self.send(self.mark(context, namespace, |_| true));
+    }
+
     /// An AgentEndpoint went away: asks for a pass over each that runs behind it.
     pub fn wake_of_endpoint(&self, context: &Context, namespace: &str, name: &str) {
         self.send(self.of_endpoint(context, namespace, name));

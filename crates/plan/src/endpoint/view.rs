@@ -4,6 +4,7 @@ use agentcore_api::{AgentEndpoint, AgentEndpointStatus, AgentRuntime};
 
 use crate::aws::{Endpoint, EndpointAccepted, Tags};
 use crate::fault::Fault;
+use crate::grant::Granted;
 use crate::policy::Policy;
 use crate::step::{Answer, Due};
 
@@ -14,6 +15,10 @@ pub struct View<'a> {
     pub object: &'a AgentEndpoint,
     /// The operator's settings.
     pub policy: &'a Policy,
+    /// What the namespace may use.
+    pub granted: &'a Granted,
+    /// How many AgentEndpoints of the namespace are older than this one and not being deleted.
+    pub older_in_namespace: usize,
     /// The AgentRuntime that it refers to, with the last status that the controller wrote.
     pub runtime: Option<&'a AgentRuntime>,
     /// Name of an older AgentEndpoint that has the same name in AgentCore on the same runtime.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::pass::Pass;
 use super::wish::{Refusal, Wish, render};
-use super::{Action, Decision, View, adopt, create, delete, live, outcome, source, suspend};
+use super::{Action, Decision, View, adopt, create, delete, gate, live, outcome, source, suspend};
 use crate::conditions::Verdict;
 use crate::desk::{SLOW, elsewhere};
 use crate::step::Rest;
@@ -29,6 +29,11 @@ pub fn plan(view: &View<'_>, now: Timestamp) -> Decision {
 
 /// The step when nothing was done in this pass yet.
 pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
+    gate::pass(view, now, decide_granted)
+}
+
+/// The step, whatever the namespace has been granted.
+fn decide_granted(view: &View<'_>, now: Timestamp) -> Decision {
     let mut pass = Pass::new(view, now);
     let deleting = view.object.metadata.deletion_timestamp.is_some();
     if pass.desk.status.id.is_some()

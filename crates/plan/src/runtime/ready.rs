@@ -156,7 +156,7 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
 }
 
 /// Updates what is on record as compared.
-fn settle_part(pass: &mut Pass<'_>, change: impl FnOnce(&mut WishHash)) {
+pub(super) fn settle_part(pass: &mut Pass<'_>, change: impl FnOnce(&mut WishHash)) {
     let mut hash = pass.desk.observed();
     change(&mut hash);
     if let Some(observed) = &mut pass.desk.status.observed {

@@ -24,7 +24,8 @@ pub struct View<'a> {
     pub policy: &'a Policy,
     /// What the namespace may use.
     pub granted: &'a Granted,
-    /// How many AgentRuntimes of the namespace are older than this one and not being deleted.
+    /// How many AgentRuntimes of the namespace are older than this one and not being deleted, and how many runtimes of the namespace live
+    /// on after a deletion with Retain.
     pub older_in_namespace: usize,
     /// Names of AgentEndpoints that refer to this runtime, those being deleted included.
     pub referrers: &'a [String],

@@ -12,7 +12,7 @@ use super::rendered::config;
 use super::{View, source};
 use crate::aws::{RuntimeConfig, Tags};
 use crate::config::{EnvValue, Environment, Origin, environment};
-use crate::glob;
+use crate::grant::reach;
 use crate::hash::WishHash;
 use crate::image::Trouble;
 use crate::policy::Policy;
@@ -126,7 +126,7 @@ impl Refusal {
 pub fn render(view: &View<'_>) -> Result<Wish, Refusal> {
     let (object, policy) = (view.object, view.policy);
     let spec = &object.spec;
-    check_role(&spec.execution_role.arn, namespace(object), policy)?;
+    check_role(&spec.execution_role.arn)?;
     let tags = wished_tags(spec.tags.as_ref(), policy, &owner(object, policy))?;
     check_limit(view)?;
     check_policy_document(spec.resource_policy.as_deref())?;
@@ -201,39 +201,12 @@ pub(crate) fn owner(object: &AgentRuntime, policy: &Policy) -> Owner {
     }
 }
 
-fn check_role(arn: &str, namespace: &str, policy: &Policy) -> Result<(), Refusal> {
-    let role = RoleArn::parse(arn).map_err(|error| {
-        Refusal::new(
-            reasons::INVALID_SPEC,
-            format!("spec.executionRole.arn: {error}"),
-        )
-    })?;
-    if policy.execution_role_patterns.is_empty() {
-        let path = format!("/agentcore/{namespace}/");
-        let own =
-            role.account.as_deref() == Some(policy.account.as_str()) || policy.account.is_empty();
-        return if own && role.path.starts_with(&path) {
-            Ok(())
-        } else {
-            Err(Refusal::new(
-                reasons::ROLE_NOT_ALLOWED,
-                format!(
-                    "only execution roles of account {} under the path {path} are allowed in this namespace; {arn} is not one",
-                    policy.account
-                ),
-            ))
-        };
-    }
-    let allowed = |pattern: &String| glob::matches(&pattern.replace("{namespace}", namespace), arn);
-    if policy.execution_role_patterns.iter().any(allowed) {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        reasons::ROLE_NOT_ALLOWED,
-        format!(
-            "{arn} matches none of the execution roles that the operator allows in namespace {namespace}"
-        ),
-    ))
+fn check_role(arn: &str) -> Result<(), Refusal> {
+    let parsed = RoleArn::parse(arn).map(drop);
+    parsed.map_err(|error| {
+        let text = format!("spec.executionRole.arn: {error}");
+        Refusal::new(reasons::INVALID_SPEC, text)
+    })
 }
 
 /// Default tags, the object's tags over them, and the ownership tags over both.
@@ -282,31 +255,28 @@ fn check_limit(view: &View<'_>) -> Result<(), Refusal> {
         .status
         .as_ref()
         .is_some_and(|status| status.id.is_some());
-    match view.policy.max_runtimes_per_namespace {
-        Some(most) if !exists && view.older_in_namespace >= most => Err(Refusal::new(
-            reasons::NAMESPACE_LIMIT_REACHED,
-            format!(
-                "the namespace holds {} older AgentRuntimes, and {most} are allowed",
-                view.older_in_namespace
-            ),
-        )),
-        _ => Ok(()),
+    if exists {
+        return Ok(());
     }
+    let most = view.granted.limits.runtimes;
+    over_limit(most, view.older_in_namespace, "AgentRuntimes").map_or(Ok(()), Err)
+}
+
+/// Why a namespace takes no more objects of a kind; `None`: it does.
+pub(crate) fn over_limit(most: Option<u32>, older: usize, kind: &str) -> Option<Refusal> {
+    let most = most.filter(|most| usize::try_from(*most).is_ok_and(|most| older >= most))?;
+    Some(Refusal::new(
+        reasons::NAMESPACE_LIMIT_REACHED,
+        format!("the namespace holds {older} older {kind}, and {most} are allowed"),
+    ))
 }
 
 fn check_policy_document(text: Option<&str>) -> Result<(), Refusal> {
-    let Some(text) = text else { return Ok(()) };
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(serde_json::Value::Object(_)) => Ok(()),
-        Ok(_) => Err(Refusal::new(
-            reasons::INVALID_SPEC,
-            "spec.resourcePolicy must be a JSON object",
-        )),
-        Err(error) => Err(Refusal::new(
-            reasons::INVALID_SPEC,
-            format!("spec.resourcePolicy is not JSON: {error}"),
-        )),
-    }
+    let Some(Err(error)) = text.map(|text| reach(text, "")) else {
+        return Ok(());
+    };
+    let text = format!("spec.resourcePolicy: {error}");
+    Err(Refusal::new(reasons::INVALID_SPEC, text))
 }
 
 /// One text for documents that mean the same; what is not JSON stands for itself.

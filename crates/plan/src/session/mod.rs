@@ -1,6 +1,7 @@
 //! AgentSession: a session that is begun, kept alive and replaced, and what each of its calls means.
 
 mod delete;
+mod limit;
 mod outcome;
 mod pass;
 mod plan;

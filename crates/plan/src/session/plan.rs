@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::pass::{Pass, account, is_due};
 use super::target::{Target, target};
-use super::{Action, Address, Decision, View, delete, outcome};
+use super::{Action, Address, Decision, View, delete, limit, outcome};
 use crate::conditions::{State, Verdict};
 use crate::desk::{SLOW, elsewhere, parsed, whole_second};
-use crate::step::Rest;
+use crate::step::{Rest, Step};
 
 /// Failures in a row after which a session is given up and another one is begun.
 pub(super) const ATTEMPTS: u32 = 5;
@@ -77,6 +77,12 @@ fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     if let (Some(verdict), None) = (&slow, &pass.status.session_id) {
         pass.retire_next();
         return waiting(pass, verdict.clone());
+    }
+    if let Some(verdict) = limit::too_many(&pass) {
+        // No deletion of another object wakes this one.
+        let mut decision = waiting(pass, verdict);
+        decision.step = Step::Rest(Rest::After(limit::PAUSE));
+        return decision;
     }
     if !pass.has_finalizer() {
         if pass.status.conditions.is_empty() {

@@ -6,6 +6,7 @@ use agentcore_api::names::FINALIZER;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, AgentSessionStatus};
 use agentcore_plan::conditions::{is_ready, ready_reason};
 use agentcore_plan::fault::{Class, Fault};
+use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::session::{Action, Address, CallResult, Outcome, View, plan};
 use agentcore_plan::step::{Event, Rest, Step};
@@ -255,6 +256,8 @@ impl World {
             let view = View {
                 object: &object,
                 policy: &self.policy,
+                granted: &Granted::everything(),
+                older_in_namespace: 0,
                 endpoint: self.endpoint.as_ref(),
                 runtime: self.runtime.as_ref(),
                 outcome: outcome.clone(),

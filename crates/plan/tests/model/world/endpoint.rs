@@ -19,11 +19,14 @@ impl World {
         let mut object = stored.seen(disturb.stale);
         let mut facts = ep::Facts::default();
         let mut outcome = None;
+        let granted = self.granted();
         for _ in 0..40 {
             let runtime = self.runtime.as_ref().map(|stored| stored.now.clone());
             let view = ep::View {
                 object: &object,
                 policy: &self.policy,
+                granted: &granted,
+                older_in_namespace: 0,
                 runtime: runtime.as_ref(),
                 name_taken_by: None,
                 faults: stored.faults,

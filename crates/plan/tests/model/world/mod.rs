@@ -15,6 +15,7 @@ use agentcore_api::runtime::{
 use agentcore_api::{AgentEndpoint, AgentRuntime, LocalReference};
 use agentcore_plan::aws::ListedRuntime;
 use agentcore_plan::fault::Fault;
+use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::runtime as rt;
 use agentcore_plan::step::{Event, Rest};
@@ -84,6 +85,8 @@ impl<K: Clone> Stored<K> {
 pub struct World {
     pub aws: Aws,
     pub policy: Policy,
+    /// What the namespace may use; absent: everything.
+    pub granted: Option<Granted>,
     pub runtime: Option<Stored<AgentRuntime>>,
     pub endpoint: Option<Stored<AgentEndpoint>>,
     pub inventory: Option<(Timestamp, Vec<ListedRuntime>)>,
@@ -186,6 +189,7 @@ impl World {
                 region: "us-east-1".into(),
                 ..Policy::default()
             },
+            granted: None,
             runtime: None,
             endpoint: None,
             inventory: None,
@@ -199,6 +203,17 @@ impl World {
             revisions: BTreeMap::new(),
             registry: registry::Registry::default(),
         }
+    }
+
+    /// What the namespace may use now.
+    pub fn granted(&self) -> Granted {
+        self.granted.clone().unwrap_or_else(Granted::everything)
+    }
+
+    /// From now on the namespace has what the built-in grant gives.
+    pub fn grant_the_built_in(&mut self) {
+        let labels = BTreeMap::new();
+        self.granted = Some(Granted::of("team-a", &labels, [], &self.policy));
     }
 
     pub fn with_runtime(change: impl FnOnce(&mut AgentRuntime)) -> Self {

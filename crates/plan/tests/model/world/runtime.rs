@@ -24,6 +24,7 @@ impl World {
         };
         let mut outcome = None;
         let (config, used) = (self.config(), self.used_versions());
+        let granted = self.granted();
         let mut acted = false;
         for _ in 0..40 {
             let (referrers, owned) = match &self.endpoint {
@@ -35,7 +36,7 @@ impl World {
             let view = rt::View {
                 object: &object,
                 policy: &self.policy,
-                granted: &agentcore_plan::grant::Granted::everything(),
+                granted: &granted,
                 older_in_namespace: 0,
                 referrers: &referrers,
                 owned_endpoint_names: &owned,
@@ -102,10 +103,11 @@ impl World {
 
     /// The history that can be written with what this pass knows.
     fn history(&mut self, object: &AgentRuntime, config: &ConfigInput, facts: &rt::Facts) {
+        let granted = self.granted();
         let view = rt::View {
             object,
             policy: &self.policy,
-            granted: &agentcore_plan::grant::Granted::everything(),
+            granted: &granted,
             older_in_namespace: 0,
             referrers: &[],
             owned_endpoint_names: &[],
