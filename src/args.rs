@@ -127,6 +127,17 @@ pub struct GatewayArgs {
     /// Address of the agents' paths.
     #[arg(long, env = "AGENTCORE_LISTEN", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Name of this cluster in ownership tags, as the controller has it; the UID of the kube-system namespace serves when absent.
+    #[arg(long, env = "AGENTCORE_CLUSTER_ID", value_parser = tag_value)]
+    pub cluster_id: Option<String>,
+    /// UID that the kube-system namespace had before this cluster was rebuilt, as the controller has it; may be repeated.
+    #[arg(
+        long = "former-cluster-uid",
+        env = "AGENTCORE_FORMER_CLUSTER_UID",
+        value_delimiter = ',',
+        value_name = "UID"
+    )]
+    pub former_cluster_uids: Vec<String>,
     /// PEM file of the server's certificate and its chain; read again when it changes.
     #[arg(
         long,

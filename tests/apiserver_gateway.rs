@@ -4,6 +4,10 @@
 #[allow(dead_code)] // the operator's tests use more of it
 mod rig;
 
+#[path = "apiserver/by_hand.rs"]
+#[allow(dead_code)] // the operator's tests use more of it
+mod by_hand;
+
 mod gateway {
     mod calls;
     mod declared;
@@ -15,6 +19,7 @@ mod gateway {
     mod http2;
     mod identity;
     mod input;
+    mod ownership;
     mod redis_server;
     mod renewals;
     mod sessions;

@@ -355,7 +355,7 @@ fn concerns(object: &AgentRuntime, wake: &Wake, shard: &Shard) -> bool {
         .and_then(|status| status.id.as_deref())
     {
         Some(id) => id == wake.runtime_id,
-        None => runtime::aws_name(object, &shard.context.policy) == wake.name,
+        None => runtime::aws_names(object, &shard.context.policy).contains(&wake.name),
     }
 }
 

@@ -13,7 +13,7 @@ use agentcore_api::names::drain_request;
 use agentcore_api::report::edition;
 use agentcore_api::runtime::ServerProtocol;
 use agentcore_api::sessions::Sessions;
-use agentcore_api::values::seconds_or;
+use agentcore_api::values::{ClusterNames, seconds_or};
 use agentcore_api::{AgentEndpoint, AgentRuntime, reasons};
 use agentcore_invoke::{ArnError, SessionId, Target};
 use axum::http::HeaderName;
@@ -96,12 +96,18 @@ struct Shard {
     filled: [watch::Receiver<bool>; 2],
     made_runtimes: Arc<Made<AgentRuntime>>,
     made_endpoints: Arc<Made<AgentEndpoint>>,
+    names: Arc<ClusterNames>,
 }
 
 impl Agents {
     /// The agents of these namespaces (none named: of all), and the future that keeps them up to date. It ends only when a watch
-    /// does, which a watch never does by itself.
-    pub fn watch(client: &Client, namespaces: &[String]) -> (Self, BoxFuture<'static, ()>) {
+    /// does, which a watch never does by itself. `cluster`: what names of runtimes are derived from; what has another name is not called.
+    pub fn watch(
+        client: &Client,
+        namespaces: &[String],
+        cluster: ClusterNames,
+    ) -> (Self, BoxFuture<'static, ()>) {
+        let cluster = Arc::new(cluster);
         let mut names: Vec<_> = namespaces.iter().filter(|name| !name.is_empty()).collect();
         let all = String::new();
         if names.is_empty() {
@@ -115,7 +121,7 @@ impl Agents {
                 let (runtimes, endpoints) = (Watch::new(), Watch::new());
                 let (declared, running) = session::Declared::watch(client, name, &changed);
                 drives.push(running);
-                let shard = Shard::new(&runtimes, &endpoints, declared);
+                let shard = Shard::new(&runtimes, &endpoints, declared, cluster.clone());
                 drives.push(drive(
                     runtimes,
                     client,
@@ -186,8 +192,10 @@ impl Shard {
         runtimes: &Watch<AgentRuntime>,
         endpoints: &Watch<AgentEndpoint>,
         declared: session::Declared,
+        names: Arc<ClusterNames>,
     ) -> Self {
         Self {
+            names,
             runtimes: runtimes.store.clone(),
             endpoints: endpoints.store.clone(),
             declared,
@@ -200,8 +208,9 @@ impl Shard {
     fn runtime(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
         let reference = ObjectRef::new(name).within(namespace);
         let object = self.runtimes.get(&reference).ok_or(Unresolved::NotFound)?;
-        self.made_runtimes
-            .agent(reference, &object, &object, || of_runtime(&object))
+        self.made_runtimes.agent(reference, &object, &object, || {
+            of_runtime(&object, &self.names)
+        })
     }
 
     fn endpoint(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
@@ -216,7 +225,7 @@ impl Shard {
                 message: format!("AgentRuntime {runtime_name} is not there"),
             })?;
         self.made_endpoints.agent(reference, &object, &runtime, || {
-            of_endpoint(&object, &runtime)
+            of_endpoint(&object, &runtime, &self.names)
         })
     }
 }
@@ -272,15 +281,16 @@ impl<K: Resource<DynamicType = ()>> Made<K> {
     }
 }
 
-fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
+fn of_runtime(object: &AgentRuntime, names: &ClusterNames) -> Result<Agent, NotReady> {
     let status = object.status.clone().unwrap_or_default();
     let drained = drain_request(object, status.last_handled_drain.as_deref());
     let place = status.arn.map(|arn| (arn, None));
     let version = status.default_endpoint.and_then(|there| there.live_version);
+    let owned = Owned::new(object, names);
     make(
         Kind::AgentRuntime,
         object,
-        object,
+        &owned,
         place,
         version,
         &status.conditions,
@@ -289,16 +299,21 @@ fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
     .map(|agent| agent.drained(drained))
 }
 
-fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, NotReady> {
+fn of_endpoint(
+    object: &AgentEndpoint,
+    runtime: &AgentRuntime,
+    names: &ClusterNames,
+) -> Result<Agent, NotReady> {
     let status = object.status.clone().unwrap_or_default();
     // Both are written when the endpoint is made; the ARN of the endpoint says that it was.
     let place = status.arn.and(status.runtime_arn).zip(status.name);
     let place = place.map(|(arn, name)| (arn, Some(name)));
     let drained = drain_request(object, status.last_handled_drain.as_deref());
+    let owned = Owned::new(runtime, names);
     make(
         Kind::AgentEndpoint,
         object,
-        runtime,
+        &owned,
         place,
         status.live_version,
         &status.conditions,
@@ -307,17 +322,59 @@ fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, 
     .map(|agent| agent.drained(drained))
 }
 
+/// A runtime's object, and what tells whether a runtime can be its own.
+struct Owned<'a> {
+    runtime: &'a AgentRuntime,
+    names: &'a ClusterNames,
+}
+
+impl<'a> Owned<'a> {
+    fn new(runtime: &'a AgentRuntime, names: &'a ClusterNames) -> Self {
+        Self { runtime, names }
+    }
+
+    /// The controller has not found the runtime to be another's, and the one of this ARN can be the object's by its name. The gateway sees no
+    /// tags, and a status may have been written by somebody else than the controller.
+    fn check(&self, arn: Option<&str>) -> Result<(), NotReady> {
+        let status = self.runtime.status.as_ref();
+        let told = status.map(|status| readiness(&status.conditions));
+        if let Some(Err(not_ready)) = told
+            && not_ready.reason == reasons::NOT_OWNED
+        {
+            return Err(not_ready);
+        }
+        let id = arn
+            .and_then(|arn| arn.rsplit_once(":runtime/"))
+            .map(|(_, id)| id);
+        if arn.is_none() || id.is_some_and(|id| self.names.can_own(self.runtime, id)) {
+            return Ok(());
+        }
+        Err(NotReady {
+            reason: reasons::NOT_OWNED.to_owned(),
+            message: "the runtime in status has a name that is not this object's".to_owned(),
+        })
+    }
+}
+
 /// An agent, if anything serves behind the object: it has a place, and there a version that is live.
 fn make<K: Resource>(
     kind: Kind,
     object: &K,
-    runtime: &AgentRuntime,
+    owned: &Owned<'_>,
     place: Option<(String, Option<String>)>,
     version: Option<String>,
     conditions: &[Condition],
     sessions: Option<&Sessions>,
 ) -> Result<Agent, NotReady> {
+    let runtime = owned.runtime;
     let ready = readiness(conditions);
+    // Another's is not called, whatever status says of where it is.
+    if let Err(not_ready) = &ready
+        && not_ready.reason == reasons::NOT_OWNED
+    {
+        return Err(not_ready.clone());
+    }
+    owned.check(place.as_ref().map(|(arn, _)| arn.as_str()))?;
     let (Some((arn, qualifier)), true) = (place, version.is_some() || ready.is_ok()) else {
         return Err(ready.err().unwrap_or_else(not_seen));
     };

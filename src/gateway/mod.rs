@@ -28,6 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentcore_api::values::ClusterNames;
 use agentcore_invoke::{Client, Settings};
 use anyhow::Context as _;
 use hyper::service::service_fn;
@@ -98,7 +99,8 @@ async fn serve(
     let server = Server::bind(args.listen, transport).await?;
     tracing::info!(address = %server.local_addr(), "gateway listens");
     let kube = client::connect().await?;
-    let (agents, watching) = Agents::watch(&kube, &args.watch_namespaces);
+    let names = names(args, &kube).await?;
+    let (agents, watching) = Agents::watch(&kube, &args.watch_namespaces, names);
     let agents = Arc::new(agents);
     let client = Client::from_environment(Settings::default())
         .await
@@ -182,6 +184,16 @@ async fn serve(
             Ok(())
         } => ended,
     }
+}
+
+/// What names of runtimes are derived from. The same flags as the controller's have to say the same.
+async fn names(args: &GatewayArgs, kube: &kube::Client) -> anyhow::Result<ClusterNames> {
+    let uid = client::cluster_uid(kube).await?;
+    Ok(ClusterNames {
+        id: args.cluster_id.clone().unwrap_or_else(|| uid.clone()),
+        uid,
+        former_uids: args.former_cluster_uids.clone(),
+    })
 }
 
 /// Has the metrics look at sessions, connections and agents with each scrape.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agentcore_api::reasons;
 use agentcore_invoke::{Error, Failed, Phase, ServiceError};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
@@ -161,6 +162,9 @@ impl Problem {
     pub fn unresolved(route: &Route<'_>, unresolved: Unresolved) -> Self {
         match unresolved {
             Unresolved::NotFound => Self::not_found(format!("{route} is not there")),
+            Unresolved::NotReady { reason, message } if reason == reasons::NOT_OWNED => {
+                Self::unavailable("NotOwned", format!("{route} is not called: {message}"))
+            }
             Unresolved::NotReady { reason, message } => Self::unavailable(
                 "AgentNotReady",
                 format!("{route} cannot be called yet: {reason}: {message}"),

@@ -50,8 +50,10 @@ reasons! {
     ADOPTION_REFUSED = "AdoptionRefused";
     /// The adopted runtime differs from the spec, and `adopt.apply` is not true.
     ADOPTION_PENDING = "AdoptionPending";
-    /// The AWS resource carries no ownership tags of ours any more, so it is neither changed nor deleted.
+    /// The AWS resource does not carry this object's ownership tags, so it is neither changed nor deleted, and the gateway does not call it.
     NOT_OWNED = "NotOwned";
+    /// No AgentGrant gives the namespace what the spec asks for.
+    NOT_GRANTED = "NotGranted";
     /// A tag key that the operator requires is missing.
     REQUIRED_TAG_MISSING = "RequiredTagMissing";
     /// Tags of spec, operator and ownership are more than 50 together.

@@ -1,5 +1,7 @@
 //! What the operator was told on its command line: the rules every object is held against.
 
+use agentcore_api::values::ClusterNames;
+
 use crate::aws::Tags;
 
 /// The operator's own settings, as far as planning needs them.
@@ -25,4 +27,15 @@ pub struct Policy {
     pub execution_role_patterns: Vec<String>,
     /// `--max-runtimes-per-namespace`.
     pub max_runtimes_per_namespace: Option<usize>,
+}
+
+impl Policy {
+    /// What names of runtimes are derived from.
+    pub fn names(&self) -> ClusterNames {
+        ClusterNames {
+            id: self.cluster_id.clone(),
+            uid: self.cluster_uid.clone(),
+            former_uids: self.former_cluster_uids.clone(),
+        }
+    }
 }

@@ -42,7 +42,7 @@ fn a_create_costs_one_create_one_get_and_one_get_of_default() {
 }
 
 #[test]
-fn an_edit_costs_a_get_an_update_a_get_and_a_get_of_default() {
+fn an_edit_costs_a_get_the_tags_an_update_a_get_and_a_get_of_default() {
     let mut world = ready();
     world.edit(|spec| spec.description = Some("two".into()));
     settle(&mut world);
@@ -52,6 +52,7 @@ fn an_edit_costs_a_get_an_update_a_get_and_a_get_of_default() {
         [
             ("GetAgentRuntime", 2),
             ("GetAgentRuntimeEndpoint", 1),
+            ("ListTagsForResource", 1),
             ("UpdateAgentRuntime", 1)
         ]
     );

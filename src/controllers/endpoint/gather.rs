@@ -83,7 +83,10 @@ impl<'a> EndpointPass<'a> {
             Read::Endpoint { runtime_id, name } => {
                 facts.endpoint = Some(control.get_endpoint(lane, &runtime_id, &name).await);
             }
-            Read::Tags { arn } => facts.tags = Some(control.tags(lane, &arn).await),
+            Read::Tags { arn } => {
+                let answer = control.tags(lane, &arn).await;
+                facts.tags.insert(arn, answer);
+            }
             Read::Endpoints { runtime_id } => {
                 facts.endpoints = Some(control.list_endpoints(lane, &runtime_id).await);
             }

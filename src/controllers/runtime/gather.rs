@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use agentcore_api::reasons::{NAMESPACE_LIMIT_REACHED, SERVICE_UNAVAILABLE};
-use agentcore_api::values::default_runtime_name;
 use agentcore_api::{AgentEndpoint, AgentRuntime};
 use agentcore_plan::aws::ListedVersion;
 use agentcore_plan::config::{EnvValue, scrub};
 use agentcore_plan::fault::{Class, Fault};
-use agentcore_plan::policy::Policy;
-use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View, region};
-use agentcore_plan::step::Due;
+use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View, names, region};
+use agentcore_plan::step::{Answer, Due};
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::{Api, Client, ResourceExt};
 
 use crate::aws::Lane;
 use crate::cluster::config::Reading;
@@ -86,7 +84,7 @@ impl<'a> RuntimePass<'a> {
             due,
             facts: Facts::default(),
         };
-        pass.facts.listed = pass.listed();
+        pass.look_up();
         (pass, turn)
     }
 
@@ -112,7 +110,7 @@ impl<'a> RuntimePass<'a> {
     pub async fn fetch(&mut self, read: Read) {
         if read == Read::List {
             self.facts.list_fault = self.region.inventory.fresh().await.err();
-            self.facts.listed = self.listed();
+            self.look_up();
             return;
         }
         if let Read::Source(read) = read {
@@ -133,7 +131,19 @@ impl<'a> RuntimePass<'a> {
                 }
                 facts.runtime = Some(answer);
             }
-            Read::Tags { arn } => facts.tags = Some(control.tags(self.lane, &arn).await),
+            Read::Tags { arn } => {
+                // A reading goes in the lane of what it is for: old versions can wait.
+                let lane = if facts.versions.is_some() {
+                    Lane::Sweep
+                } else {
+                    self.lane
+                };
+                let answer = control.tags(lane, &arn).await;
+                facts.tags.insert(arn, answer);
+            }
+            Read::Owner { namespace, name } => {
+                facts.owner = Some(lives(&self.shard.context.kube, &namespace, &name).await);
+            }
             Read::DefaultEndpoint { id } => {
                 facts.default_endpoint =
                     Some(control.get_endpoint(self.lane, &id, "DEFAULT").await);
@@ -175,24 +185,53 @@ impl<'a> RuntimePass<'a> {
         answer.as_ref().ok()?.as_deref()
     }
 
-    /// The inventory's entry, from a list that was begun after our last mutation.
-    fn listed(&self) -> Listed {
+    /// The inventory's entries, from a list that was begun after our last mutation.
+    fn look_up(&mut self) {
         let context = &self.shard.context;
         let not_before = context
             .runtimes
             .with(&*self.object, |memory| memory.mutated_at);
-        match self
-            .object
-            .status
-            .as_ref()
-            .and_then(|status| status.id.as_deref())
-        {
-            Some(id) => self.region.inventory.lookup_id(id, not_before),
-            None => self
-                .region
-                .inventory
-                .lookup_name(&aws_name(&self.object, &context.policy), not_before),
+        let inventory = &self.region.inventory;
+        let status = self.object.status.as_ref();
+        if let Some(id) = status.and_then(|status| status.id.as_deref()) {
+            self.facts.listed = inventory.lookup_id(id, not_before);
+            return;
         }
+        let mut names = names(&self.object, &context.policy).into_iter();
+        if let Some(name) = names.next() {
+            self.facts.listed = inventory.lookup_name(&name, not_before);
+        }
+        let former = names.filter_map(|name| match inventory.lookup_name(&name, not_before) {
+            Listed::Present { entry, .. } => Some(entry),
+            Listed::Absent { .. } | Listed::Unknown => None,
+        });
+        self.facts.listed_under_former_names = former.collect();
+    }
+}
+
+/// Whether an AgentRuntime lives. The API server is asked, as its namespace may not be watched; where it does not tell, that is a fault.
+async fn lives(client: &Client, namespace: &str, name: &str) -> Answer<()> {
+    let api = Api::<AgentRuntime>::namespaced(client.clone(), namespace);
+    match api.get_metadata_opt(name).await {
+        Ok(found) => Ok(found.map(|_| ())),
+        Err(error) => Err(Fault {
+            class: Class::Transient,
+            reason: SERVICE_UNAVAILABLE,
+            code: "OwnerUnknown".to_owned(),
+            message: format!(
+                "whether the present owner {namespace}/{name} lives cannot be asked: {}",
+                cause(&error)
+            ),
+            request_id: None,
+        }),
+    }
+}
+
+/// Why the API server did not tell, without its text.
+fn cause(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("the API server answered {}", status.code),
+        _ => "the API server did not answer".to_owned(),
     }
 }
 
@@ -214,17 +253,6 @@ pub fn over_the_limit(shard: &Shard, namespace: &str) -> Vec<String> {
     };
     let objects = shard.runtimes.state().into_iter().filter(waits);
     objects.map(|object| object.name_any()).collect()
-}
-
-/// Name of a runtime in AgentCore.
-pub fn aws_name(object: &AgentRuntime, policy: &Policy) -> String {
-    object.spec.runtime_name.clone().unwrap_or_else(|| {
-        default_runtime_name(
-            &policy.cluster_id,
-            &object.namespace().unwrap_or_default(),
-            &object.name_any(),
-        )
-    })
 }
 
 /// The AgentEndpoints that refer to the object, those being deleted included.

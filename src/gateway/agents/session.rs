@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use agentcore_api::{AgentRuntime, AgentSession, reasons};
+use agentcore_api::{AgentSession, reasons};
 use agentcore_invoke::SessionIdError;
 use futures::future::BoxFuture;
 use kube::Client;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::{Notify, watch};
 
-use super::{Agent, Kind, Made, NotReady, Shard, Unresolved, drive, make, not_seen, readiness};
+use super::{
+    Agent, Kind, Made, NotReady, Owned, Shard, Unresolved, drive, make, not_seen, readiness,
+};
 use crate::cluster::store::Watch;
 
 /// The AgentSessions of one watch.
@@ -39,6 +41,12 @@ impl Declared {
 }
 
 impl Shard {
+    /// Whether the declared sessions have been listed once.
+    #[cfg(test)]
+    pub(super) fn declared_are_listed(&self) -> bool {
+        *self.declared.filled.borrow()
+    }
+
     /// The agent behind a declared session.
     pub(super) fn session(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
         let Declared {
@@ -65,6 +73,12 @@ impl Shard {
             self.endpoints.get(&reference).ok_or_else(missing)
         });
         let endpoint = endpoint.transpose()?;
+        let of_endpoint = endpoint.as_ref().and_then(|one| one.status.as_ref());
+        if let Some(Err(not_ready)) = of_endpoint.map(|status| readiness(&status.conditions))
+            && not_ready.reason == reasons::NOT_OWNED
+        {
+            return Err(not_ready.into());
+        }
         let runtime_name = match &endpoint {
             Some(endpoint) => endpoint.spec.runtime_ref.name.as_str(),
             None => object
@@ -78,12 +92,12 @@ impl Shard {
             .get(&ObjectRef::new(runtime_name).within(namespace))
             .ok_or_else(|| missing(reasons::RUNTIME_NOT_FOUND, "AgentRuntime", runtime_name))?;
         made.agent(reference, &object, &runtime, || {
-            of_session(&object, &runtime)
+            of_session(&object, &Owned::new(&runtime, &self.names))
         })
     }
 }
 
-fn of_session(object: &AgentSession, runtime: &AgentRuntime) -> Result<Agent, NotReady> {
+fn of_session(object: &AgentSession, owned: &Owned<'_>) -> Result<Agent, NotReady> {
     let status = object.status.clone().unwrap_or_default();
     let conditions = &status.conditions;
     let Some(id) = status.session_id else {
@@ -97,7 +111,7 @@ fn of_session(object: &AgentSession, runtime: &AgentRuntime) -> Result<Agent, No
     let agent = make(
         Kind::AgentSession,
         object,
-        runtime,
+        owned,
         place,
         status.version,
         conditions,

@@ -57,11 +57,13 @@ fn an_overlay_has_what_the_chart_renders(kubectl: &Kubectl<'_>) -> anyhow::Resul
         let account = object(&prod, "ServiceAccount", account);
         assert!(account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].is_string());
     }
-    let controller = object(&prod, "Deployment", "agentcore-operator");
-    assert_eq!(
-        variable(controller, "AGENTCORE_CLUSTER_ID"),
-        Some("prod-us-east-1")
-    );
+    // Names of runtimes are made by the one and judged by the other.
+    for name in ["agentcore-operator", "agentcore-operator-gateway"] {
+        assert_eq!(
+            variable(object(&prod, "Deployment", name), "AGENTCORE_CLUSTER_ID"),
+            Some("prod-us-east-1")
+        );
+    }
     let namespace = object(&prod, "Namespace", NAMESPACE);
     assert_eq!(
         namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],

@@ -1,11 +1,13 @@
 //! The planner of an AgentEndpoint: which state it is in, and who decides there.
 
+use std::ops::ControlFlow;
+
 use agentcore_api::reasons;
 use jiff::Timestamp;
 
 use super::pass::Pass;
 use super::wish::{Wish, render};
-use super::{Action, Decision, Read, View, create, delete, live, outcome};
+use super::{Action, Decision, Read, View, claim, create, delete, live, outcome};
 use crate::conditions::{State, Verdict};
 use crate::desk::{SLOW, SOON, elsewhere};
 use crate::step::{Rest, Sweep};
@@ -41,6 +43,10 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     if deleting {
         return delete::plan(pass);
     }
+    let pass = match claim::first(pass) {
+        ControlFlow::Continue(ours) => ours,
+        ControlFlow::Break(decision) => return decision,
+    };
     if view.object.spec.suspend == Some(true) {
         return suspended(pass);
     }
@@ -64,8 +70,11 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
 
 /// Nothing is asked or changed where the credentials are of another account.
 fn out_of_reach(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
-    pass.desk.event_once(true, verdict.reason, &verdict.message);
-    pass.desk.verdict(verdict);
+    // What is somebody else's stays told: nobody calls it meanwhile.
+    if !pass.desk.reason_is(reasons::NOT_OWNED) {
+        pass.desk.event_once(true, verdict.reason, &verdict.message);
+        pass.desk.verdict(verdict);
+    }
     pass.desk.rest(Rest::After(SLOW))
 }
 
@@ -106,7 +115,7 @@ fn add_finalizer(mut pass: Pass<'_>) -> Decision {
             "about to be made in AgentCore",
         ));
     }
-    pass.desk.act(Action::AddFinalizer)
+    pass.act(Action::AddFinalizer)
 }
 
 /// Nothing is changed, the status is still read.

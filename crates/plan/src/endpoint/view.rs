@@ -4,8 +4,10 @@ use agentcore_api::{AgentEndpoint, AgentEndpointStatus, AgentRuntime};
 
 use crate::aws::{Endpoint, EndpointAccepted, Tags};
 use crate::fault::Fault;
+use crate::guard::{Effect, Mutation};
 use crate::policy::Policy;
 use crate::step::{Answer, Due};
+use crate::tags::TagsRead;
 
 /// Everything that is known in this pass.
 #[derive(Clone, Debug)]
@@ -33,8 +35,8 @@ pub struct View<'a> {
 pub struct Facts {
     /// Get of the endpoint.
     pub endpoint: Option<Answer<Endpoint>>,
-    /// Tags of the endpoint.
-    pub tags: Option<Answer<Tags>>,
+    /// Tags of the endpoint and of its runtime, by ARN.
+    pub tags: TagsRead,
     /// All endpoints of the runtime: the complete list that decides where Get was denied.
     pub endpoints: Option<Answer<Vec<Endpoint>>>,
     /// Whether the runtime itself is there: the answer that decides where both were denied.
@@ -53,7 +55,7 @@ pub enum Read {
     },
     /// ListTagsForResource.
     Tags {
-        /// ARN of the endpoint.
+        /// ARN of the endpoint, or of its runtime.
         arn: String,
     },
     /// ListAgentRuntimeEndpoints, all pages.
@@ -126,6 +128,18 @@ pub enum Action {
         /// Keys to remove.
         keys: Vec<String>,
     },
+}
+
+impl Mutation for Action {
+    fn effect(&self) -> Effect<'_> {
+        match self {
+            Self::AddFinalizer | Self::RemoveFinalizer => Effect::InKubernetes,
+            Self::Create { runtime_id, .. }
+            | Self::Update { runtime_id, .. }
+            | Self::Delete { runtime_id, .. } => Effect::OfRuntime(runtime_id),
+            Self::Tag { arn, .. } | Self::Untag { arn, .. } => Effect::OfArn(arn),
+        }
+    }
 }
 
 /// What became of the action.

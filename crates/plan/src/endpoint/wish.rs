@@ -118,8 +118,25 @@ pub(super) fn owner(object: &AgentEndpoint, policy: &Policy) -> Owner {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     Owner {
         cluster: policy.cluster_id.clone(),
+        cluster_uid: policy.cluster_uid.clone(),
         namespace: text(&object.metadata.namespace),
         name: text(&object.metadata.name),
         uid: text(&object.metadata.uid),
+    }
+}
+
+/// The AgentRuntime that the object refers to, as an owner; without its UID once it is gone.
+pub(super) fn runtime_owner(
+    object: &AgentEndpoint,
+    runtime: Option<&AgentRuntime>,
+    policy: &Policy,
+) -> Owner {
+    let owner = owner(object, policy);
+    Owner {
+        name: object.spec.runtime_ref.name.clone(),
+        uid: runtime
+            .and_then(|one| one.metadata.uid.clone())
+            .unwrap_or_default(),
+        ..owner
     }
 }

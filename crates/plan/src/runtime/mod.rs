@@ -27,4 +27,4 @@ pub use plan::plan;
 pub use prune::wanted as prune_wanted;
 pub use view::*;
 pub(crate) use wish::wished_tags;
-pub use wish::{Refusal, Wish, region, render};
+pub use wish::{Refusal, Wish, names, region, render};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::pass::Pass;
 use super::wish::{Refusal, Wish, render};
-use super::{Action, Decision, View, adopt, create, delete, live, outcome, source, suspend};
+use super::{Action, Decision, View, adopt, claim, create, delete, live, outcome, source, suspend};
 use crate::conditions::Verdict;
 use crate::desk::{SLOW, elsewhere};
 use crate::step::Rest;
@@ -44,6 +44,10 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     if deleting {
         return delete::plan(pass);
     }
+    pass = match claim::first(pass) {
+        ControlFlow::Continue(ours) => ours,
+        ControlFlow::Break(decision) => return decision,
+    };
     if view.object.spec.suspend == Some(true) {
         return suspend::plan(pass);
     }
@@ -106,8 +110,11 @@ fn warn_of_skipped_names(pass: &mut Pass<'_>, wish: &Wish) {
 
 /// Nothing is asked or changed where the credentials are of another account.
 fn out_of_reach(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
-    pass.desk.event_once(true, verdict.reason, &verdict.message);
-    pass.desk.verdict(verdict);
+    // What is somebody else's stays told: nobody calls it meanwhile.
+    if !pass.desk.reason_is(reasons::NOT_OWNED) {
+        pass.desk.event_once(true, verdict.reason, &verdict.message);
+        pass.desk.verdict(verdict);
+    }
     pass.desk.rest(Rest::After(SLOW))
 }
 
@@ -129,5 +136,5 @@ fn add_finalizer(mut pass: Pass<'_>) -> Decision {
         let text = "about to be made in AgentCore";
         pass.desk.verdict(Verdict::working(reasons::CREATING, text));
     }
-    pass.desk.act(Action::AddFinalizer)
+    pass.act(Action::AddFinalizer)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use agentcore_api::AgentRuntime;
 use agentcore_api::reasons;
 use agentcore_api::runtime::Artifact;
-use agentcore_api::values::{RoleArn, default_runtime_name};
+use agentcore_api::values::{RoleArn, is_reserved};
 
 use super::diff::{ARTIFACT, differing};
 use super::rendered::config;
@@ -129,6 +129,7 @@ pub fn render(view: &View<'_>) -> Result<Wish, Refusal> {
     check_role(&spec.execution_role.arn, namespace(object), policy)?;
     let tags = wished_tags(spec.tags.as_ref(), policy, &owner(object, policy))?;
     check_limit(view)?;
+    check_name(spec.runtime_name.as_deref())?;
     check_policy_document(spec.resource_policy.as_deref())?;
     let region = region(object, policy);
     if region.is_empty() {
@@ -170,14 +171,27 @@ pub(crate) fn namespace(object: &AgentRuntime) -> &str {
     object.metadata.namespace.as_deref().unwrap_or_default()
 }
 
+/// Names that the runtime may have in AgentCore: first the one that it has, or is to be made with, then those under which it may be found as well.
+pub fn names(object: &AgentRuntime, policy: &Policy) -> Vec<String> {
+    if let Some(own) = &object.spec.runtime_name {
+        return vec![own.clone()];
+    }
+    let own = object.metadata.name.as_deref().unwrap_or_default();
+    let mut names = policy.names().all(namespace(object), own);
+    // A name that was used stays: what was sent under it may be there.
+    let known = object
+        .status
+        .as_ref()
+        .and_then(|status| status.name.as_ref());
+    if let Some(at) = known.and_then(|known| names.iter().position(|one| one == known)) {
+        names[..=at].rotate_right(1);
+    }
+    names
+}
+
 /// Name of the runtime in AgentCore.
 pub(crate) fn name(object: &AgentRuntime, policy: &Policy) -> String {
-    let own = object.metadata.name.as_deref().unwrap_or_default();
-    object
-        .spec
-        .runtime_name
-        .clone()
-        .unwrap_or_else(|| default_runtime_name(&policy.cluster_id, namespace(object), own))
+    names(object, policy).swap_remove(0)
 }
 
 /// Region of the runtime: where it was made or sent, else as the spec says, else the operator's own; empty when nobody says one.
@@ -195,6 +209,7 @@ pub(crate) fn owner(object: &AgentRuntime, policy: &Policy) -> Owner {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     Owner {
         cluster: policy.cluster_id.clone(),
+        cluster_uid: policy.cluster_uid.clone(),
         namespace: text(&object.metadata.namespace),
         name: text(&object.metadata.name),
         uid: text(&object.metadata.uid),
@@ -291,6 +306,17 @@ fn check_limit(view: &View<'_>) -> Result<(), Refusal> {
             ),
         )),
         _ => Ok(()),
+    }
+}
+
+/// Nobody takes the name that another object's runtime is to have.
+fn check_name(own: Option<&str>) -> Result<(), Refusal> {
+    match own.filter(|own| is_reserved(own)) {
+        Some(own) => Err(Refusal::new(
+            reasons::INVALID_SPEC,
+            format!("spec.runtimeName {own} has the form of derived names, which are reserved"),
+        )),
+        None => Ok(()),
     }
 }
 

@@ -357,6 +357,7 @@ fn keep_or(pass: &mut Pass<'_>, phase: SessionPhase, reason: &'static str, text:
         reasons::ENDPOINT_NOT_READY,
         reasons::KEEP_ALIVE_TOO_SLOW,
         reasons::JWT_AUTHORIZER,
+        reasons::NOT_OWNED,
     ];
     let named = !pass.is_ready()
         && !pass.status.conditions.is_empty()

@@ -13,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
-const RUNTIME: &str = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/support";
+const RUNTIME: &str = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/";
+const CLUSTER_UID: &str = "cluster-uid-1";
 
 /// A microVM.
 #[derive(Clone, Debug)]
@@ -104,6 +105,7 @@ impl World {
             answered: BTreeSet::new(),
             policy: Policy {
                 account: "111122223333".into(),
+                cluster_uid: CLUSTER_UID.into(),
                 ..Policy::default()
             },
         };
@@ -123,7 +125,8 @@ impl World {
     }
 
     fn arn(&self) -> String {
-        format!("{RUNTIME}-{:010}", self.anew)
+        let name = self.policy.names().new_name("team-a", "support");
+        format!("{RUNTIME}{name}-{:010}", self.anew)
     }
 
     /// The runtime was lost and made again: all sessions went with it.

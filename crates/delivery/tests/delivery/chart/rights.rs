@@ -243,6 +243,9 @@ async fn the_gateway_may_report_and_compete_for_its_lease_and_nothing_more() -> 
         ("patch", other, NAMESPACE, false),
         ("patch", "agentruntimes.agentcore.dev", "team-a", false),
         ("list", "agentruntimes.agentcore.dev", "team-a", true),
+        // Names of runtimes are made with its UID.
+        ("get", "namespaces/kube-system", NAMESPACE, true),
+        ("get", "namespaces/team-a", NAMESPACE, false),
         (
             "create",
             "tokenreviews.authentication.k8s.io",
