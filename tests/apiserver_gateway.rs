@@ -15,6 +15,7 @@ mod gateway {
     mod http2;
     mod identity;
     mod input;
+    mod poison;
     mod redis_server;
     mod renewals;
     mod sessions;

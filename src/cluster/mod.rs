@@ -4,7 +4,12 @@ pub mod client;
 pub mod config;
 pub mod crds;
 pub mod finalizer;
+pub mod kept;
+pub mod listing;
+pub mod readable;
 pub mod revisions;
+pub mod room;
+mod salvage;
 pub mod status;
 pub mod store;
 

@@ -17,6 +17,7 @@ use super::pass::full_jitter;
 use super::regions::Regions;
 use super::stale_sessions::Reports;
 use super::turns::Turns;
+use super::weights::Weights;
 use crate::args::ControllerArgs;
 use crate::aws::Aws;
 use crate::cluster::client;
@@ -47,6 +48,8 @@ pub struct Context {
     pub sessions: Memories<AgentSessionStatus>,
     /// How many passes work at a time.
     pub turns: Turns,
+    /// How much of large objects passes hold at a time.
+    pub weights: Weights,
     /// What gateways report of sessions.
     pub reports: Reports,
     reporter: Reporter,
@@ -102,6 +105,7 @@ impl Context {
             endpoints: Memories::default(),
             sessions: Memories::default(),
             turns: Turns::default(),
+            weights: Weights::default(),
             reports: Reports::new(
                 args.lease_namespace
                     .clone()

@@ -4,6 +4,7 @@ mod config;
 mod context;
 mod endpoint;
 mod history;
+mod left_alone;
 mod memory;
 mod pass;
 mod regions;
@@ -13,6 +14,7 @@ mod shard;
 mod stale_sessions;
 mod sweep;
 mod turns;
+mod weights;
 
 use std::sync::Arc;
 use std::time::Duration;

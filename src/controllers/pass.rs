@@ -7,13 +7,15 @@ use std::time::Duration;
 use agentcore_plan::step::{Decision, Event, Rest, Step};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use tracing::Instrument;
 
 use super::memory::Memories;
 use super::shard::Shard;
 use super::turns::Turn;
+use crate::cluster::kept::Kept;
+use crate::cluster::store::Cache;
 
 /// More questions than this in one pass mean that the planner does not come to an end.
 const MOST_STEPS: usize = 16;
@@ -92,14 +94,14 @@ pub trait Pass: Send {
 pub async fn reconcile<'t, K, P, F>(
     object: Arc<K>,
     shard: &'t Shard,
-    store: &Store<K>,
+    store: &Cache<K>,
     memories: &Memories<P::Status>,
     controller: &'static str,
     ready: impl Future<Output = ()>,
     gather: impl FnOnce(Arc<K>, Turn<'t>) -> F,
 ) -> Result<Action, Error>
 where
-    K: Resource<DynamicType = ()> + Clone + 'static,
+    K: Kept,
     P: Pass<Status: Clone>,
     F: Future<Output = (P, Turn<'t>)>,
 {
@@ -116,9 +118,15 @@ where
     }
     let metrics = shard.context.metrics.pass(controller);
     ready.await;
+    let _weight = shard.context.weights.begin(store, &*object).await;
     let turn = shard.context.turns.begin().await;
     // It may have changed while it waited, or be gone.
     let Some(object) = store.get(&ObjectRef::from_obj(&*object)) else {
+        metrics.ended(None);
+        return Ok(Action::await_change());
+    };
+    let read = store.whole(&shard.context.kube, object);
+    let Some(object) = Box::pin(read).await? else {
         metrics.ended(None);
         return Ok(Action::await_change());
     };

@@ -19,14 +19,16 @@ use agentcore_invoke::{ArnError, SessionId, Target};
 use axum::http::HeaderName;
 use futures::future::{BoxFuture, select_all};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource, ResourceExt};
 use parking_lot::RwLock;
 use tokio::sync::{Notify, watch};
 
 pub use super::identity::Kind;
 use super::sessions::policy::Policy;
-use crate::cluster::store::Watch;
+use crate::cluster::kept::Kept;
+use crate::cluster::room::Room;
+use crate::cluster::store::{Cache, Watch};
 use drive::drive;
 pub use readiness::{NotReady, Unresolved};
 use readiness::{not_seen, readiness};
@@ -90,8 +92,8 @@ pub struct Agents {
 
 /// One watch of each kind.
 struct Shard {
-    runtimes: Store<AgentRuntime>,
-    endpoints: Store<AgentEndpoint>,
+    runtimes: Cache<AgentRuntime>,
+    endpoints: Cache<AgentEndpoint>,
     declared: session::Declared,
     filled: [watch::Receiver<bool>; 2],
     made_runtimes: Arc<Made<AgentRuntime>>,
@@ -108,12 +110,13 @@ impl Agents {
             names.push(&all);
         }
         let changed = Arc::<Notify>::default();
+        let room = Room::usual();
         let mut drives = Vec::new();
         let mut shards = BTreeMap::new();
         for name in names {
             shards.entry(name.clone()).or_insert_with(|| {
-                let (runtimes, endpoints) = (Watch::new(), Watch::new());
-                let (declared, running) = session::Declared::watch(client, name, &changed);
+                let (runtimes, endpoints) = (Watch::new(&room), Watch::new(&room));
+                let (declared, running) = session::Declared::watch(client, &room, name, &changed);
                 drives.push(running);
                 let shard = Shard::new(&runtimes, &endpoints, declared);
                 drives.push(drive(
@@ -181,6 +184,21 @@ impl Agents {
     }
 }
 
+/// The object of a name, if there is one and it is kept.
+fn found<K: Kept>(cache: &Cache<K>, reference: &ObjectRef<K>) -> Result<Option<Arc<K>>, NotReady> {
+    if let Some(object) = cache.get(reference) {
+        return Ok(Some(object));
+    }
+    let namespace = reference.namespace.as_deref().unwrap_or_default();
+    match cache.held().out(namespace, &reference.name) {
+        None => Ok(None),
+        Some(why) => Err(NotReady {
+            reason: why.reason().to_owned(),
+            message: why.to_string(),
+        }),
+    }
+}
+
 impl Shard {
     fn new(
         runtimes: &Watch<AgentRuntime>,
@@ -199,22 +217,23 @@ impl Shard {
 
     fn runtime(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
         let reference = ObjectRef::new(name).within(namespace);
-        let object = self.runtimes.get(&reference).ok_or(Unresolved::NotFound)?;
+        let object = found(&self.runtimes, &reference)?.ok_or(Unresolved::NotFound)?;
         self.made_runtimes
             .agent(reference, &object, &object, || of_runtime(&object))
     }
 
     fn endpoint(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
         let reference = ObjectRef::new(name).within(namespace);
-        let object = self.endpoints.get(&reference).ok_or(Unresolved::NotFound)?;
+        let object = found(&self.endpoints, &reference)?.ok_or(Unresolved::NotFound)?;
         let runtime_name = &object.spec.runtime_ref.name;
-        let runtime = self
-            .runtimes
-            .get(&ObjectRef::new(runtime_name).within(namespace))
-            .ok_or_else(|| NotReady {
-                reason: reasons::RUNTIME_NOT_FOUND.to_owned(),
-                message: format!("AgentRuntime {runtime_name} is not there"),
-            })?;
+        let runtime = found(
+            &self.runtimes,
+            &ObjectRef::new(runtime_name).within(namespace),
+        )?
+        .ok_or_else(|| NotReady {
+            reason: reasons::RUNTIME_NOT_FOUND.to_owned(),
+            message: format!("AgentRuntime {runtime_name} is not there"),
+        })?;
         self.made_endpoints.agent(reference, &object, &runtime, || {
             of_endpoint(&object, &runtime)
         })

@@ -56,7 +56,7 @@ fn live() -> Value {
     json!({ "arn": ARN, "defaultEndpoint": { "liveVersion": "3", "status": "READY" }, "conditions": ready("True", "Ready") })
 }
 
-/// An API server that lists these objects, and then says nothing more; and the agents that come of it.
+/// An API server that does not stream lists: it lists these objects, and then says nothing more; and the agents that come of it.
 async fn agents(runtimes: Vec<AgentRuntime>, endpoints: Vec<AgentEndpoint>) -> Agents {
     let lists = Arc::new([
         ("agentruntimes", json!(runtimes)),
@@ -70,6 +70,14 @@ async fn agents(runtimes: Vec<AgentRuntime>, endpoints: Vec<AgentEndpoint>) -> A
                 request.uri().path(),
                 request.uri().query().unwrap_or_default(),
             );
+            if query.contains("sendInitialEvents=true") {
+                let status = json!({ "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure",
+                                     "reason": "Invalid", "code": 422, "message": "forbidden" });
+                let body = Body::from(status.to_string().into_bytes());
+                let mut refused = Response::new(body);
+                *refused.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+                return Ok(refused);
+            }
             if query.contains("watch=true") {
                 std::future::pending::<()>().await;
             }

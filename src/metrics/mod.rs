@@ -5,10 +5,10 @@ mod scans;
 
 use std::time::Instant;
 
+use crate::cluster::store::Cache;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, conditions};
 use agentcore_plan::fault::Class;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::runtime::reflector::Store;
 use parking_lot::Mutex;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -39,8 +39,8 @@ pub struct Metrics {
     aws_seconds: HistogramVec,
     aws_throttles: IntCounterVec,
     aws_wait_seconds: HistogramVec,
-    objects: Mutex<Vec<(Store<AgentRuntime>, Store<AgentEndpoint>)>>,
-    sessions: Mutex<Vec<Store<AgentSession>>>,
+    objects: Mutex<Vec<(Cache<AgentRuntime>, Cache<AgentEndpoint>)>>,
+    sessions: Mutex<Vec<Cache<AgentSession>>>,
     scans: scans::Scans,
 }
 
@@ -158,12 +158,12 @@ impl Metrics {
     }
 
     /// Objects whose state is exported from now on, read from these caches at each scrape.
-    pub fn observe_objects(&self, runtimes: Store<AgentRuntime>, endpoints: Store<AgentEndpoint>) {
+    pub fn observe_objects(&self, runtimes: Cache<AgentRuntime>, endpoints: Cache<AgentEndpoint>) {
         self.objects.lock().push((runtimes, endpoints));
     }
 
     /// AgentSessions whose conditions are exported from now on.
-    pub fn observe_sessions(&self, sessions: Store<AgentSession>) {
+    pub fn observe_sessions(&self, sessions: Cache<AgentSession>) {
         self.sessions.lock().push(sessions);
     }
 

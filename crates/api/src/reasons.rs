@@ -60,6 +60,10 @@ reasons! {
     NAMESPACE_LIMIT_REACHED = "NamespaceLimitReached";
     /// The spec says what the API server cannot check.
     INVALID_SPEC = "InvalidSpec";
+    /// The object does not fit the types of this release, and is left alone until it does.
+    UNREADABLE = "Unreadable";
+    /// The objects of the namespace are larger than the operator keeps in memory for one, and this one is left alone.
+    OVER_THE_LIMIT = "OverTheLimit";
     /// AWS refused the request as invalid.
     INVALID = "Invalid";
     /// AWS did not allow the operator to do it, or its credentials are of another account.

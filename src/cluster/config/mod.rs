@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use agentcore_plan::config::{ConfigInput, Data, EnvValue, Found, Source, SourceKind};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::readable::{Head, Raw};
 use key::KeyKeeper;
 use metadata::{Known, MetadataWatch};
 
@@ -178,14 +178,12 @@ impl Configs {
             let _ = told.send(Changed { namespace, source });
         };
         Arc::new(match kind {
-            SourceKind::Secret => MetadataWatch::start(
-                Api::<PartialObjectMeta<Secret>>::namespaced(kube, namespace),
-                tell,
-            ),
-            SourceKind::ConfigMap => MetadataWatch::start(
-                Api::<PartialObjectMeta<ConfigMap>>::namespaced(kube, namespace),
-                tell,
-            ),
+            SourceKind::Secret => {
+                MetadataWatch::start(Api::<Head<Secret>>::namespaced(kube, namespace), tell)
+            }
+            SourceKind::ConfigMap => {
+                MetadataWatch::start(Api::<Head<ConfigMap>>::namespaced(kube, namespace), tell)
+            }
         })
     }
 
@@ -193,18 +191,25 @@ impl Configs {
         let name = source.name.as_str();
         let answer = match source.kind {
             SourceKind::Secret => {
-                let api = Api::<Secret>::namespaced(self.kube.clone(), namespace);
+                let api = Api::<Raw<Secret>>::namespaced(self.kube.clone(), namespace);
                 let answer = api.get(name).await;
-                answer.map(|secret| (secret.resource_version(), secret_data(secret)))
+                answer.map(|raw| {
+                    raw.decode()
+                        .map(|it| (it.resource_version(), secret_data(it)))
+                })
             }
             SourceKind::ConfigMap => {
-                let api = Api::<ConfigMap>::namespaced(self.kube.clone(), namespace);
+                let api = Api::<Raw<ConfigMap>>::namespaced(self.kube.clone(), namespace);
                 let answer = api.get(name).await;
-                answer.map(|map| (map.resource_version(), map_data(map)))
+                answer.map(|raw| raw.decode().map(|it| (it.resource_version(), map_data(it))))
             }
         };
         match answer {
-            Ok((version, data)) => (version, Found::Data(Arc::new(data))),
+            Ok(Ok((version, data))) => (version, Found::Data(Arc::new(data))),
+            Ok(Err(why)) => {
+                tracing::warn!(%source, namespace, %why, "cannot be read; it is tried again");
+                (None, Found::Unavailable)
+            }
             Err(kube::Error::Api(status)) if status.code == 404 => (None, Found::Missing),
             Err(kube::Error::Api(status)) if status.code == 403 => (None, Found::Forbidden),
             Err(error) => {

@@ -148,11 +148,12 @@ impl<'a> RuntimePass<'a> {
                 facts.endpoints = Some(control.list_endpoints(lane, &id).await);
             }
             Read::Versions { id } => {
-                // Which versions declared sessions run is not known before these are: nothing goes meanwhile.
-                facts.versions = Some(if self.shard.sessions.listed() {
+                // Which versions are in use is not known before all who may use one can be read: nothing goes meanwhile.
+                let namespace = self.object.namespace().unwrap_or_default();
+                facts.versions = Some(if self.shard.users_are_known(&namespace) {
                     control.list_versions(Lane::Sweep, &id).await
                 } else {
-                    Err(unlisted_sessions())
+                    Err(unknown_users())
                 });
             }
             Read::ResourcePolicy { arn } => {
@@ -238,12 +239,12 @@ fn referring(object: &AgentRuntime, shard: &Shard) -> Vec<Arc<AgentEndpoint>> {
     endpoints
 }
 
-fn unlisted_sessions() -> Fault {
+fn unknown_users() -> Fault {
     Fault {
         class: Class::Transient,
         reason: SERVICE_UNAVAILABLE,
         code: "Unlisted".to_owned(),
-        message: "AgentSessions have not been listed yet".to_owned(),
+        message: "not every AgentSession and AgentEndpoint of the namespace can be read".to_owned(),
         request_id: None,
     }
 }

@@ -6,15 +6,18 @@ use agentcore_api::{AgentRuntime, AgentSession, reasons};
 use agentcore_invoke::SessionIdError;
 use futures::future::BoxFuture;
 use kube::Client;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{Notify, watch};
 
-use super::{Agent, Kind, Made, NotReady, Shard, Unresolved, drive, make, not_seen, readiness};
-use crate::cluster::store::Watch;
+use super::{
+    Agent, Kind, Made, NotReady, Shard, Unresolved, drive, found, make, not_seen, readiness,
+};
+use crate::cluster::room::Room;
+use crate::cluster::store::{Cache, Watch};
 
 /// The AgentSessions of one watch.
 pub(super) struct Declared {
-    store: Store<AgentSession>,
+    store: Cache<AgentSession>,
     filled: watch::Receiver<bool>,
     made: Arc<Made<AgentSession>>,
 }
@@ -24,10 +27,11 @@ impl Declared {
     /// without this kind has agents all the same.
     pub(super) fn watch(
         client: &Client,
+        room: &Arc<Room>,
         namespace: &str,
         changed: &Arc<Notify>,
     ) -> (Self, BoxFuture<'static, ()>) {
-        let watch = Watch::new();
+        let watch = Watch::new(room);
         let declared = Self {
             store: watch.store.clone(),
             filled: watch.filled(),
@@ -47,7 +51,7 @@ impl Shard {
             made,
         } = &self.declared;
         let reference = ObjectRef::new(name).within(namespace);
-        let Some(object) = store.get(&reference) else {
+        let Some(object) = found(store, &reference)? else {
             // Before the first list, what is not found may exist all the same.
             return Err(if *filled.borrow() {
                 Unresolved::NotFound
@@ -62,7 +66,7 @@ impl Shard {
         let endpoint = object.spec.endpoint_ref.as_ref().map(|one| {
             let reference = ObjectRef::new(&one.name).within(namespace);
             let missing = || missing(reasons::ENDPOINT_NOT_FOUND, "AgentEndpoint", &one.name);
-            self.endpoints.get(&reference).ok_or_else(missing)
+            found(&self.endpoints, &reference)?.ok_or_else(missing)
         });
         let endpoint = endpoint.transpose()?;
         let runtime_name = match &endpoint {
@@ -73,9 +77,8 @@ impl Shard {
                 .as_ref()
                 .map_or("", |one| one.name.as_str()),
         };
-        let runtime = self
-            .runtimes
-            .get(&ObjectRef::new(runtime_name).within(namespace))
+        let reference_of_runtime = ObjectRef::new(runtime_name).within(namespace);
+        let runtime = found(&self.runtimes, &reference_of_runtime)?
             .ok_or_else(|| missing(reasons::RUNTIME_NOT_FOUND, "AgentRuntime", runtime_name))?;
         made.agent(reference, &object, &runtime, || {
             of_session(&object, &runtime)

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use agentcore_api::names::{FINALIZER, annotations, drain_request};
+use agentcore_api::payload::{Payload, PayloadError};
 use agentcore_api::session::{
     DEFAULT_EVERY_SECONDS, NextSession, PREVIOUS_MAX, PreviousSession, SessionPhase,
 };
 use agentcore_api::values::seconds_or;
 use agentcore_api::{AgentSessionStatus, reasons};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
 use super::target::Target;
 use super::{Action, Address, Decision, View};
@@ -22,6 +22,8 @@ use crate::step::{Event, Rest, Step};
 const ANSWER_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// First and longest pause after a failure of the agent; it doubles with each.
 const PAUSE: (i64, i64) = (5, 300);
+/// What agents are invoked with where the spec says nothing.
+const DEFAULT_PAYLOAD: &str = r#"{"action":"keepalive"}"#;
 
 pub(super) struct Pass<'a> {
     pub view: &'a View<'a>,
@@ -92,13 +94,11 @@ impl<'a> Pass<'a> {
         SignedDuration::from_secs(seconds_or(text, DEFAULT_EVERY_SECONDS).into())
     }
 
-    fn payload(&self) -> String {
+    /// What the agent is invoked with, or why the spec's cannot be sent.
+    pub fn payload(&self) -> Result<&'a str, PayloadError> {
         let keep_alive = self.view.object.spec.keep_alive.as_ref();
         let given = keep_alive.and_then(|one| one.payload.as_ref());
-        given.map_or_else(
-            || json!({"action": "keepalive"}).to_string(),
-            |payload| json!(payload).to_string(),
-        )
+        given.map_or(Ok(DEFAULT_PAYLOAD), Payload::text)
     }
 
     pub fn is_ready(&self) -> bool {
@@ -274,7 +274,8 @@ impl<'a> Pass<'a> {
     /// InvokeAgentRuntime. It takes half of the idle time-out at most, so that another session's keepalive comes in time.
     pub fn invoke(self, at: Address, target: &Target) -> Decision {
         let within = ANSWER_MAX.min(target.idle / 2);
-        let payload = self.payload();
+        // Nothing gets here with a payload that cannot be sent.
+        let payload = self.payload().unwrap_or(DEFAULT_PAYLOAD).to_owned();
         self.act(Action::Invoke {
             at,
             payload,

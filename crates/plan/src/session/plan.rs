@@ -69,6 +69,10 @@ fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     if let Some(at) = pass.stop_due() {
         return pass.act(Action::Stop { at });
     }
+    if let Err(error) = pass.payload() {
+        let text = format!("{error}; make it smaller");
+        return waiting(pass, Verdict::stalled(reasons::INVALID_SPEC, text));
+    }
     let target = match target(view) {
         Ok(target) => target,
         Err(verdict) => return waiting(pass, verdict),
@@ -357,6 +361,7 @@ fn keep_or(pass: &mut Pass<'_>, phase: SessionPhase, reason: &'static str, text:
         reasons::ENDPOINT_NOT_READY,
         reasons::KEEP_ALIVE_TOO_SLOW,
         reasons::JWT_AUTHORIZER,
+        reasons::INVALID_SPEC,
     ];
     let named = !pass.is_ready()
         && !pass.status.conditions.is_empty()
