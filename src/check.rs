@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::args::CheckArgs;
 use crate::cluster::client;
+use crate::errors::told;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
 
 /// Between two looks at what is not there yet.
@@ -49,7 +50,7 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<()> {
 fn report(what: impl Display, outcome: &anyhow::Result<()>) -> bool {
     match outcome {
         Ok(()) => println!("ok: {what}"),
-        Err(error) => println!("failed: {what}: {error:#}"),
+        Err(error) => println!("failed: {what}: {}", told(error.as_ref())),
     }
     outcome.is_ok()
 }

@@ -9,6 +9,7 @@ pub mod aws;
 pub mod check;
 pub mod cluster;
 pub mod controllers;
+pub mod errors;
 pub mod gateway;
 pub mod lease;
 pub mod metrics;

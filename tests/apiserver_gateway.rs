@@ -1,5 +1,8 @@
 //! The gateway as callers see it: its own process, a real API server, the local AgentCore and real agent processes.
 
+#[path = "apiserver/proxy.rs"]
+#[allow(dead_code)] // the operator's tests use more of it
+mod proxy;
 #[path = "apiserver/rig.rs"]
 #[allow(dead_code)] // the operator's tests use more of it
 mod rig;
@@ -12,6 +15,7 @@ mod gateway {
     mod errors;
     mod faults;
     pub mod front;
+    mod frozen;
     mod http2;
     mod identity;
     mod input;

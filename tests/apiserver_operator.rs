@@ -4,6 +4,8 @@
 mod apiserver {
     mod agent;
     mod by_hand;
+    #[allow(dead_code)] // the gateway's tests use it too
+    mod proxy;
     #[allow(dead_code)] // the gateway's tests use more of it
     mod rig;
     mod rights;
@@ -15,6 +17,7 @@ mod apiserver {
     mod history;
     mod images;
     mod kills;
+    mod leader;
     mod leases;
     mod lifecycle;
     mod ownership;

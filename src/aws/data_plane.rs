@@ -73,19 +73,27 @@ impl DataPlane {
         }
         let operation = Operation::InvokeAgentRuntime;
         let mut attempt = self.caller.attempt(operation, lane).await;
+        let call = Invoke {
+            target: &target,
+            headers,
+            payload: Payload::Memory(Bytes::from(payload)),
+            auth: Auth::SigV4,
+            first_byte: within,
+            resend: Resend::Safe,
+        };
+        let result = attempt.make(|| self.exchange(call, within)).await;
+        match &result {
+            CallResult::Failed(fault) => attempt.end(&fault.code, Some(fault.class)),
+            CallResult::AgentFailed(_) => attempt.end(AGENTS_FAULT, None),
+            CallResult::Answered(_) | CallResult::Stopped => attempt.end("OK", None),
+        }
+        result
+    }
+
+    /// A call to the end of its answer.
+    async fn exchange(&self, call: Invoke<'_>, within: Duration) -> CallResult {
         let deadline = Instant::now() + within;
-        let answered = self
-            .client
-            .invoke(Invoke {
-                target: &target,
-                headers,
-                payload: Payload::Memory(Bytes::from(payload)),
-                auth: Auth::SigV4,
-                first_byte: within,
-                resend: Resend::Safe,
-            })
-            .await;
-        let result = match answered {
+        match self.client.invoke(call).await {
             Ok(Answer { status, body, .. }) if status.is_success() => {
                 match timeout_at(deadline, discard(body)).await {
                     Ok(Err(why)) => CallResult::AgentFailed(why),
@@ -95,13 +103,7 @@ impl DataPlane {
             }
             Ok(answer) => CallResult::Answered(answer.status.as_u16()),
             Err(failed) => unanswered(&failed, within),
-        };
-        match &result {
-            CallResult::Failed(fault) => attempt.end(&fault.code, Some(fault.class)),
-            CallResult::AgentFailed(_) => attempt.end(AGENTS_FAULT, None),
-            CallResult::Answered(_) | CallResult::Stopped => attempt.end("OK", None),
         }
-        result
     }
 
     /// StopRuntimeSession.
@@ -112,7 +114,8 @@ impl DataPlane {
         };
         let operation = Operation::StopRuntimeSession;
         let mut attempt = self.caller.attempt(operation, lane).await;
-        let stopped = self.client.stop(&target, &session, Auth::SigV4).await;
+        let stopping = || self.client.stop(&target, &session, Auth::SigV4);
+        let stopped = attempt.make(stopping).await;
         match stopped {
             Ok(()) => {
                 attempt.end("OK", None);

@@ -36,6 +36,8 @@ use parking_lot::Mutex;
 use control::Caller;
 use lanes::Lanes;
 
+use crate::lease::Fence;
+
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for an answer, connection included.
@@ -69,6 +71,7 @@ pub struct Aws {
     region: String,
     rates: Rates,
     observer: Observer,
+    fence: Fence,
     callers: Mutex<HashMap<String, Arc<Caller>>>,
     /// Made with the first data plane.
     invoke: OnceLock<Client>,
@@ -118,10 +121,17 @@ impl Aws {
             region,
             rates,
             observer: Observer(observer),
+            fence: Fence::open(),
             callers: Mutex::default(),
             invoke: OnceLock::new(),
             images: images::Images::default(),
         })
+    }
+
+    /// Changes AWS only as long as this fence is open. To be said before anything is called.
+    #[must_use]
+    pub fn behind(self, fence: Fence) -> Self {
+        Self { fence, ..self }
     }
 
     /// Region of objects that name none.
@@ -180,6 +190,7 @@ impl Aws {
             region: region.to_owned(),
             lanes: Lanes::new(self.rates.clone()),
             observer: self.observer.clone(),
+            fence: self.fence.clone(),
         });
         callers.insert(region.to_owned(), Arc::clone(&caller));
         caller

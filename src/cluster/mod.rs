@@ -3,6 +3,7 @@
 pub mod client;
 pub mod config;
 pub mod crds;
+pub mod deadlines;
 pub mod finalizer;
 pub mod revisions;
 pub mod status;

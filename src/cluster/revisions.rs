@@ -20,6 +20,8 @@ use tokio::sync::watch;
 
 use super::MANAGED_BY;
 
+use crate::errors::told;
+
 /// Annotation: when the version was asked for.
 const ASKED_AT: &str = "agentcore.dev/asked-at";
 /// Objects of one page of the list.
@@ -75,7 +77,7 @@ impl Revisions {
                 Ok(Event::InitDone) => drop(self.filled.send_replace(true)),
                 Err(error) => {
                     self.filled.send_replace(true);
-                    tracing::warn!(%error, "no watch of ControllerRevisions; it is tried again");
+                    tracing::warn!(error = %told(&error), "no watch of ControllerRevisions; it is tried again");
                 }
             }
         }

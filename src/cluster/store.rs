@@ -11,6 +11,8 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use crate::errors::told;
+
 /// How many events a slow reader may lag behind before the watch waits for it.
 const BUFFER: usize = 1024;
 
@@ -74,7 +76,7 @@ where
                 Ok(watcher::Event::Delete(object)) => gone(&object),
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), %error, "watch interrupted; it is tried again");
+                    tracing::warn!(kind = %K::kind(&()), error = %told(&error), "watch interrupted; it is tried again");
                 }
             })
     }

@@ -21,6 +21,7 @@ use crate::args::ControllerArgs;
 use crate::aws::Aws;
 use crate::cluster::client;
 use crate::cluster::config::Configs;
+use crate::errors::told;
 use crate::metrics::Metrics;
 
 /// Shared by all controllers of the process.
@@ -139,7 +140,7 @@ impl Context {
                 secondary: None,
             };
             if let Err(error) = recorder.publish(&event, &reference).await {
-                tracing::warn!(reason, %error, name = %object.name_any(), "event not published");
+                tracing::warn!(reason, error = %told(&error), name = %object.name_any(), "event not published");
             }
         }
     }

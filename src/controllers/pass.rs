@@ -15,6 +15,8 @@ use super::memory::Memories;
 use super::shard::Shard;
 use super::turns::Turn;
 
+use crate::errors::told;
+
 /// More questions than this in one pass mean that the planner does not come to an end.
 const MOST_STEPS: usize = 16;
 
@@ -25,7 +27,7 @@ const MOST_RACES: u32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused or did not answer.
-    #[error("kubernetes call failed: {0}")]
+    #[error("kubernetes call failed")]
     Kubernetes(#[source] Box<kube::Error>),
     /// The planner asked for more than any object needs.
     #[error("planner asked for more than {MOST_STEPS} steps")]
@@ -203,10 +205,10 @@ pub fn after_error<K: Resource, S: Clone>(
         faults = memory.faults;
     });
     if error.is_race() && faults <= MOST_RACES {
-        tracing::debug!(name = %object.name_any(), %error, "the object changed meanwhile");
+        tracing::debug!(name = %object.name_any(), error = %told(error), "the object changed meanwhile");
         return Action::requeue(Duration::from_secs(1));
     }
-    tracing::warn!(namespace = object.namespace(), name = %object.name_any(), %error, "pass failed; it is tried again");
+    tracing::warn!(namespace = object.namespace(), name = %object.name_any(), error = %told(error), "pass failed; it is tried again");
     Action::requeue(full_jitter(
         Duration::from_secs(1 << faults.min(9)).min(Duration::from_mins(5)),
     ))

@@ -18,6 +18,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::shard::Shard;
 
+use crate::errors::told;
+
 /// How often it is looked whether a report grew old or a drain is overdue.
 const TICK: Duration = Duration::from_secs(15);
 /// Key of a report in its ConfigMap.
@@ -141,7 +143,7 @@ impl Reports {
                     }
                     Some(Err(error)) => {
                         if !std::mem::replace(&mut failing, true) {
-                            tracing::warn!(%error, namespace = self.namespace, "session reports cannot be watched; it is tried again");
+                            tracing::warn!(error = %told(&error), namespace = self.namespace, "session reports cannot be watched; it is tried again");
                         }
                         continue;
                     }
@@ -187,7 +189,7 @@ fn read(object: &ConfigMap) -> Option<Report> {
     match serde_json::from_str(text) {
         Ok(report) => Some(report),
         Err(error) => {
-            tracing::warn!(name = %object.name_any(), %error, "not a session report");
+            tracing::warn!(name = %object.name_any(), error = %told(&error), "not a session report");
             None
         }
     }

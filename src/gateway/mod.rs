@@ -35,7 +35,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Readiness};
+use crate::admin::{self, Liveness, Readiness};
 use crate::args::{GatewayArgs, Ledger};
 use crate::cluster::client;
 use crate::signals::stop_on_signal;
@@ -69,6 +69,7 @@ pub async fn run(args: GatewayArgs) -> anyhow::Result<()> {
         args.admin_listen,
         move || exported.encode(),
         readiness.clone(),
+        Arc::new(Liveness::default()),
         admin_stop.clone(),
     )
     .await?;

@@ -260,11 +260,15 @@ impl Rig {
             .unwrap_or_default()
     }
 
+    /// What the simulator knows of calls.
+    pub async fn call_report(&self) -> Value {
+        self.send(self.http.get(format!("{}/_sim/calls", self.sim.url())))
+            .await
+    }
+
     /// How often each operation was called.
     pub async fn all_calls(&self) -> BTreeMap<String, u64> {
-        let calls = self
-            .send(self.http.get(format!("{}/_sim/calls", self.sim.url())))
-            .await;
+        let calls = self.call_report().await;
         serde_json::from_value(calls["byOperation"].clone()).expect("byOperation")
     }
 
@@ -488,8 +492,24 @@ impl Rig {
         )
     }
 
+    /// Starts an operator that signs with a key of its own, one of [`guard::keys`].
+    pub fn operator_with_key(&self, key: &str, flags: &[&str]) -> Operator {
+        let filter = "info,agentcore_operator=debug";
+        self.start_operator(cluster().kubeconfig(), filter, key, flags)
+    }
+
     /// Starts an operator with somebody's rights and a log filter.
     pub fn operator_as(&self, kubeconfig: &Path, filter: &str, flags: &[&str]) -> Operator {
+        self.start_operator(kubeconfig, filter, "controller", flags)
+    }
+
+    fn start_operator(
+        &self,
+        kubeconfig: &Path,
+        filter: &str,
+        key: &str,
+        flags: &[&str],
+    ) -> Operator {
         let number = self.operators.fetch_add(1, Ordering::Relaxed);
         let log = self.dir.path().join(format!("operator-{number}.log"));
         let file = File::create(&log).expect("log file");
@@ -513,8 +533,8 @@ impl Rig {
             .env("KUBECONFIG", kubeconfig)
             .env("AWS_ENDPOINT_URL", self.sim.url())
             .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "controller")
-            .env("AWS_SECRET_ACCESS_KEY", "controller")
+            .env("AWS_ACCESS_KEY_ID", key)
+            .env("AWS_SECRET_ACCESS_KEY", key)
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::null())
             .stdout(Stdio::from(file.try_clone().expect("log file")))
@@ -566,6 +586,22 @@ impl Operator {
                 start.elapsed() < DEADLINE,
                 "the operator does not stop:\n{}",
                 self.text()
+            );
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(mut self, rig: &Rig) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("wait") {
+                return status;
+            }
+            assert!(
+                start.elapsed() < DEADLINE,
+                "the operator does not end:\n{}",
+                rig.last_words()
             );
             tokio::time::sleep(EVERY).await;
         }

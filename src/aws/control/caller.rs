@@ -19,6 +19,7 @@ use crate::aws::lanes::{Lane, Lanes};
 use crate::aws::observe::Call;
 use crate::aws::operation::Operation;
 use crate::aws::{Identity, Observer, classify};
+use crate::lease::Fence;
 
 /// Clients, rates and observer of one region.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(in crate::aws) struct Caller {
     pub region: String,
     pub lanes: Lanes,
     pub observer: Observer,
+    pub fence: Fence,
 }
 
 impl Caller {
@@ -64,7 +66,7 @@ impl Caller {
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let mut attempt = self.attempt(operation, lane).await;
-        let error = match Box::pin(request()).await {
+        let error = match attempt.make(|| Box::pin(request())).await {
             Ok(answer) => {
                 attempt.end("OK", None);
                 // Reads are many and say nothing new; what changes AWS is told.
@@ -141,6 +143,15 @@ pub(in crate::aws) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// Makes the call, and waits for its end. What changes AWS is made only while this replica certainly leads; see [`Fence`].
+    pub(in crate::aws) async fn make<C: Future>(&self, call: impl FnOnce() -> C) -> C::Output {
+        if !self.operation.mutates() {
+            return call().await;
+        }
+        let fence = self.caller.fence.clone();
+        fence.guard(call).await
+    }
+
     /// It ended: with `OK` or AWS's error name, and the class of the fault.
     pub(in crate::aws) fn end(&mut self, code: &str, class: Option<Class>) {
         self.open = false;

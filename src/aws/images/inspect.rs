@@ -12,6 +12,7 @@ use crate::aws::classify;
 use crate::aws::control::Caller;
 use crate::aws::lanes::Lane;
 use crate::aws::operation::Operation;
+use crate::errors::unparsed;
 
 /// What AgentCore runs.
 const OS: &str = "linux";
@@ -171,7 +172,7 @@ impl Inspection<'_> {
         };
         text.map(|text| {
             serde_json::from_str(&text)
-                .map_err(|error| (operation, classify::unreadable(&error.to_string(), None)))
+                .map_err(|error| (operation, classify::unreadable(&unparsed(&error), None)))
         })
         .transpose()
     }

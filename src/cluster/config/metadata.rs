@@ -15,6 +15,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::errors::told;
+
 /// Longest wait for the first list.
 const FIRST_LIST: Duration = Duration::from_secs(10);
 /// Pause before a forbidden watch is tried again; a fifth more or less.
@@ -129,7 +131,7 @@ where
             pause = (pause * 2).min(FAILURE_PAUSES.1);
         }
         if let Some(error) = error {
-            tracing::debug!(%error, forbidden, "metadata watch interrupted; it is tried again");
+            tracing::debug!(error = %told(&error), forbidden, "metadata watch interrupted; it is tried again");
         }
         tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * rand::random::<f64>())).await;
     }

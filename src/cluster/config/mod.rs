@@ -19,6 +19,8 @@ use tokio::time::Instant;
 use key::KeyKeeper;
 use metadata::{Known, MetadataWatch};
 
+use crate::errors::told;
+
 /// How long a read without a watch stays good: passes that follow each other ask once.
 const FRESH: Duration = Duration::from_secs(20);
 /// Values that nobody asked for during this time are dropped from memory.
@@ -208,7 +210,7 @@ impl Configs {
             Err(kube::Error::Api(status)) if status.code == 404 => (None, Found::Missing),
             Err(kube::Error::Api(status)) if status.code == 403 => (None, Found::Forbidden),
             Err(error) => {
-                tracing::warn!(%source, namespace, %error, "cannot be read; it is tried again");
+                tracing::warn!(%source, namespace, error = %told(&error), "cannot be read; it is tried again");
                 (None, Found::Unavailable)
             }
         }

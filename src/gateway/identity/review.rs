@@ -21,6 +21,8 @@ use super::figures::{Figures, Review};
 use super::lanes::{LIMIT, Lanes, Trouble};
 use super::{Access, Denied, Identity, Token};
 
+use crate::errors::told;
+
 /// How long a good answer is believed.
 pub const ALLOWED_FOR: Duration = Duration::from_secs(30);
 /// How long a refusal is believed: short, so that a new RoleBinding works soon.
@@ -336,7 +338,7 @@ impl Gate {
                 "the API server did not say in time who may call; try again",
             ),
             Trouble::Failed(error) => (
-                error.to_string(),
+                told(error),
                 "the API server could not say who may call; try again",
             ),
         };

@@ -17,6 +17,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::drain::Tally;
 
+use crate::errors::told;
+
 /// Between two reports, where something changed or the last one failed.
 const EVERY: Duration = Duration::from_secs(10);
 /// Between two reports where nothing did: a report counts for a minute.
@@ -79,7 +81,7 @@ impl Reporter {
             }
             let error = match timeout(WRITE, self.write(&entries)).await {
                 Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
+                Ok(Err(error)) => Some(told(&error)),
                 Err(_) => Some("the API server does not answer".to_owned()),
             };
             if let Some(error) = &error

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::Drain;
 use crate::args::{GatewayArgs, Ledger};
 use crate::cluster::client::own_namespace;
+use crate::errors::told;
 use crate::gateway::agents::Agents;
 use crate::gateway::chat::pool::Pool;
 use crate::gateway::sessions::Sessions;
@@ -118,7 +119,7 @@ async fn compete(
                 }
             }
             Err(error) => {
-                let error = format!("{error:#}");
+                let error = told(error.as_ref());
                 tracing::warn!(error, "nobody drains here; it is tried again");
             }
         }

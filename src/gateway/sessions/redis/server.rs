@@ -92,7 +92,12 @@ impl Server {
 
 /// What a caller may know of an error: its kind, and no address.
 fn unavailable(error: &redis::RedisError) -> LedgerUnavailable {
-    tracing::debug!(%error, "the session ledger did not answer");
+    // Its text may quote values.
+    tracing::debug!(
+        kind = error.category(),
+        code = error.code(),
+        "the session ledger did not answer"
+    );
     let code = error.code().map(|code| format!(" ({code})"));
     LedgerUnavailable(format!("{}{}", error.category(), code.unwrap_or_default()))
 }
