@@ -51,7 +51,7 @@ use server::{Server, Transport};
 use sessions::figures::Figures;
 use sessions::memory::MemoryLedger;
 use sessions::redis::RedisLedger;
-use sessions::{Sessions, drain};
+use sessions::{Sessions, drain, ledger};
 
 /// After the grace time, streams get this long to say that they are cut.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -104,8 +104,14 @@ async fn serve(
         .await
         .context("cannot make a client of AgentCore")?;
     let sessions = match &args.ledger {
-        Ledger::Memory => Sessions::new(&key, Arc::new(MemoryLedger::default())),
-        Ledger::Redis(url) => Sessions::new(&key, Arc::new(RedisLedger::new(url)?)),
+        Ledger::Memory => {
+            let shares = ledger::shares(ledger::RECORDS);
+            Sessions::new(&key, Arc::new(MemoryLedger::new(shares)))
+        }
+        Ledger::Redis(url) => {
+            let shares = ledger::shares(ledger::RECORDS_SHARED);
+            Sessions::new(&key, Arc::new(RedisLedger::new(url, shares)?))
+        }
     };
     let figures = Figures::new()?;
     metrics.register(figures.collectors())?;

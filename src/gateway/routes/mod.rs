@@ -72,7 +72,7 @@ async fn routed(
         Action::Ws => web_socket::open(gateway, admitted, request, turn).await,
         Action::Chat => chat::chat(gateway, admitted, request, turn).await,
         Action::Ping => ping(&admitted, turn),
-        Action::Sessions => sessions::list(gateway, &admitted, turn).await,
+        Action::Sessions => sessions::list(gateway, &admitted, request.uri().query(), turn).await,
         Action::Session(id) => {
             sessions::stop(gateway, &admitted, request.headers(), id, turn).await
         }

@@ -5,6 +5,7 @@ mod look;
 mod queue;
 pub mod start;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use super::policy::Reason;
 use crate::gateway::agents::Agents;
 use crate::gateway::chat::pool::Pool;
 use look::{Seen, look};
-use queue::{Candidate, Ending, Next, Queue};
+use queue::{Candidate, Ending, Key, Next, Queue};
 
 pub use look::Tally;
 
@@ -112,7 +113,7 @@ impl Drain {
                         }
                     };
                 }
-                () = sleep_until(look_at), if looking.is_none() => looking = Some(self.look()),
+                () = sleep_until(look_at), if looking.is_none() => looking = Some(self.look(queue.held())),
                 () = changed.notified(), if looking.is_none() => look_at = look_at.min(now + LEAST),
                 Ok(()) = self.leads.changed() => look_at = look_at.min(now + LEAST),
                 Some(stopped) = stops.join_next() => {
@@ -128,10 +129,10 @@ impl Drain {
         }
     }
 
-    fn look(&self) -> BoxFuture<'static, Result<Seen, LedgerUnavailable>> {
+    fn look(&self, held: HashSet<Key>) -> BoxFuture<'static, Result<Seen, LedgerUnavailable>> {
         let (sessions, agents) = (self.sessions.clone(), self.agents.clone());
         let leads = *self.leads.borrow();
-        async move { look(&sessions, &agents, leads).await }.boxed()
+        async move { look(&sessions, &agents, leads, &held).await }.boxed()
     }
 
     /// Takes a look's result; gives the pause until the next one.

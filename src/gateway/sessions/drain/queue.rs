@@ -40,7 +40,8 @@ impl Candidate {
         Group::of(&self.owner, None)
     }
 
-    fn key(&self) -> Key {
+    /// Tells it from others.
+    pub fn key(&self) -> Key {
         let Record {
             conversation,
             generation,
@@ -56,7 +57,8 @@ impl Candidate {
     }
 }
 
-type Key = (Owner, SessionId, u32);
+/// A session: whose, of which conversation, of which generation.
+pub type Key = (Owner, SessionId, u32);
 
 /// How a stop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,6 +231,11 @@ impl Queue {
                 self.later.insert(key, later);
             }
         }
+    }
+
+    /// Those whose stop did not come through.
+    pub fn held(&self) -> HashSet<Key> {
+        self.later.keys().cloned().collect()
     }
 
     /// How many sessions of an object AWS refused to stop, the last time.
