@@ -1,5 +1,8 @@
 //! The command line. Each flag has an environment name `AGENTCORE_<FLAG>`; lists are comma-separated there.
 
+mod ledger;
+mod shares;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -8,6 +11,10 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use ledger::ledger;
+pub use ledger::{Ledger, RedisUrl};
+pub use shares::ShareArgs;
 
 /// Kubernetes operator for Amazon Bedrock AgentCore.
 #[derive(Debug, Parser)]
@@ -204,41 +211,15 @@ pub struct GatewayArgs {
         long,
         env = "AGENTCORE_CALLER_STREAMS",
         value_name = "N",
-        default_value_t = 2_000
+        default_value_t = 500
     )]
     pub caller_streams: usize,
+    /// What callers share.
+    #[command(flatten)]
+    pub shares: ShareArgs,
     /// Form of the log lines.
     #[arg(long, env = "AGENTCORE_LOG_FORMAT", default_value = "json")]
     pub log_format: LogFormat,
-}
-
-/// Where sessions are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ledger {
-    /// In the process: one replica.
-    Memory,
-    /// In Valkey or Redis: several replicas.
-    Redis(RedisUrl),
-}
-
-/// Address of a Valkey or Redis; it may hold a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(pub String);
-
-impl std::fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RedisUrl(...)")
-    }
-}
-
-fn ledger(text: &str) -> Result<Ledger, String> {
-    match text {
-        "memory" => Ok(Ledger::Memory),
-        _ if text.starts_with("redis://") || text.starts_with("rediss://") => {
-            Ok(Ledger::Redis(RedisUrl(text.to_owned())))
-        }
-        _ => Err("must be memory, redis://HOST:PORT[/DB] or rediss://HOST:PORT[/DB]".to_owned()),
-    }
 }
 
 /// A rate above zero.

@@ -18,6 +18,7 @@ mod gateway {
     mod redis_server;
     mod renewals;
     mod sessions;
+    mod shares;
     mod tools;
     mod traces;
 }

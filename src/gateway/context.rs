@@ -18,6 +18,7 @@ use crate::gateway::payload::Reader;
 use crate::gateway::problem::Problem;
 use crate::gateway::quotas::{Quotas, StreamGuard, TooMany};
 use crate::gateway::sessions::Sessions;
+use crate::gateway::shares::Holder;
 use crate::gateway::turn::Turn;
 use crate::gateway::watch::{Right, Watchdog};
 
@@ -133,6 +134,14 @@ impl Admitted {
         turn.agent(agent.clone());
         self.agent = agent;
         Ok(())
+    }
+
+    /// Who takes from what callers share.
+    pub fn holder(&self) -> Holder {
+        Holder {
+            caller: self.who.user.as_str().into(),
+            namespace: self.agent.namespace.clone(),
+        }
     }
 
     /// Ends a stream of this caller in time.

@@ -95,7 +95,8 @@ async fn serve(
     };
     check_spool(&args.spool_dir)?;
     let key = session_key(args.session_key_file.as_deref())?;
-    let server = Server::bind(args.listen, transport).await?;
+    let connections = usize::try_from(args.shares.connections.get()).unwrap_or(usize::MAX);
+    let server = Server::bind(args.listen, transport, connections).await?;
     tracing::info!(address = %server.local_addr(), "gateway listens");
     let kube = client::connect().await?;
     let (agents, watching) = Agents::watch(&kube, &args.watch_namespaces);
@@ -111,6 +112,8 @@ async fn serve(
     metrics.register(figures.collectors())?;
     let gate = Arc::new(Gate::new(kube.clone(), args.token_audiences.clone()));
     metrics.register(gate.collectors())?;
+    let reader = Reader::new(args.spool_dir.clone(), args.shares.bodies, args.spool_limit);
+    metrics.register(vec![Box::new(shown(&server, &reader)?)])?;
     let tasks = TaskTracker::new();
     let gateway = Arc::new(Gateway {
         agents,
@@ -127,7 +130,7 @@ async fn serve(
             tasks: tasks.clone(),
         }),
         client,
-        reader: Reader::new(args.spool_dir.clone(), args.spool_limit),
+        reader,
         metrics: metrics.clone(),
         upstream_timeout: args.upstream_timeout,
         recheck: args.recheck_interval,
@@ -182,6 +185,18 @@ async fn serve(
             Ok(())
         } => ended,
     }
+}
+
+/// What metrics show of what callers share.
+fn shown(server: &Server, reader: &Reader) -> anyhow::Result<shares::Figures> {
+    let figures = shares::Figures::new()?;
+    for (label, pool) in reader.pools() {
+        figures.pool(label, pool);
+    }
+    let (all, strangers) = (server.places(), server.places());
+    figures.watch("connections", move || all.reading());
+    figures.watch("strangers", move || strangers.strangers());
+    Ok(figures)
 }
 
 /// Has the metrics look at sessions, connections and agents with each scrape.

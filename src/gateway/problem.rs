@@ -12,6 +12,7 @@ use crate::gateway::agents::Unresolved;
 use crate::gateway::identity::Denied;
 use crate::gateway::path::Route;
 use crate::gateway::sessions::ledger::LedgerUnavailable;
+use crate::gateway::shares::Full;
 
 /// How long a caller is asked to wait when nobody knows better.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -252,6 +253,23 @@ impl From<Denied> for Problem {
             Denied::BadToken(_) => Self::new(StatusCode::UNAUTHORIZED, "InvalidToken", detail),
             Denied::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "Forbidden", detail),
             Denied::Unavailable(_) => Self::unavailable("ReviewUnavailable", detail),
+        }
+    }
+}
+
+impl From<Full> for Problem {
+    /// 429 where the caller, or those that call the same namespace's agents, must let go of something first; 503 where it is nobody's fault in
+    /// particular.
+    fn from(full: Full) -> Self {
+        let detail = full.to_string();
+        let (status, reason) = match full {
+            Full::Caller { .. } => (StatusCode::TOO_MANY_REQUESTS, "CallerShare"),
+            Full::Namespace { .. } => (StatusCode::TOO_MANY_REQUESTS, "NamespaceShare"),
+            Full::All { .. } => (StatusCode::SERVICE_UNAVAILABLE, "ShareUsedUp"),
+        };
+        Self {
+            retry_after: Some(RETRY_AFTER),
+            ..Self::new(status, reason, detail)
         }
     }
 }

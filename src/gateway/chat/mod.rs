@@ -53,8 +53,11 @@ pub async fn chat(
                 return Err(problem);
             }
         };
-        let (body, room) = gateway.reader.small(&parts, body, CHAT_MAX as u64).await?;
+        let (limit, holder) = (CHAT_MAX as u64, admitted.holder());
+        let (body, room) = gateway.reader.small(&parts, body, limit, &holder).await?;
         let chat = Chat::parse(&body)?;
+        // What goes on is a copy, which the room is for from here on.
+        drop(body);
         turn.prompt(chat.prompt_bytes);
         admitted.renew(gateway, &mut turn)?;
         let header = parts.headers.get(headers::SESSION);

@@ -111,7 +111,7 @@ pub async fn invoke(
         let progress = Progress::default();
         let (payload, room) = match &auth {
             Auth::SigV4 => {
-                let whole = gateway.reader.whole(&head, body).await?;
+                let whole = gateway.reader.whole(&head, body, admitted.holder()).await?;
                 turn.prompt(whole.length);
                 admitted.renew(gateway, &mut turn)?;
                 (whole.payload, whole.room)
