@@ -172,7 +172,7 @@ pub struct GatewayArgs {
     /// Where the record of sessions is kept: `memory` for a single replica, redis://HOST:PORT[/DB] or rediss:// (TLS) for several.
     #[arg(long, env = "AGENTCORE_LEDGER", value_name = "WHERE", default_value = "memory", hide_env_values = true, value_parser = ledger)]
     pub ledger: Ledger,
-    /// Stops of stale sessions a second, of each account and region, where AgentCore's quota is not 5.
+    /// Stops of sessions a second, of each account and region, where AgentCore's quota is not 5.
     #[arg(long, env = "AGENTCORE_STOP_RATE", value_name = "N", default_value_t = 5.0, value_parser = per_second)]
     pub stop_rate: f64,
     /// Namespace of its Lease and of its report on sessions; the pod's own namespace, else `default`, when absent.
@@ -193,7 +193,7 @@ pub struct GatewayArgs {
     /// How long what is under way may take to end after SIGTERM.
     #[arg(long, env = "AGENTCORE_DRAIN_GRACE", value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub drain_grace: Duration,
-    /// How often the right to an open stream is checked again.
+    /// How long an open stream may outlive the right to it: the right is checked again in time.
     #[arg(long, env = "AGENTCORE_RECHECK_INTERVAL", value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub recheck_interval: Duration,
     /// Requests per second of one caller; no limit when absent.
@@ -204,7 +204,7 @@ pub struct GatewayArgs {
         long,
         env = "AGENTCORE_CALLER_STREAMS",
         value_name = "N",
-        default_value_t = 2_000
+        default_value_t = 500
     )]
     pub caller_streams: usize,
     /// Form of the log lines.

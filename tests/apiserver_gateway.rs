@@ -18,6 +18,7 @@ mod gateway {
     mod redis_server;
     mod renewals;
     mod sessions;
+    mod shares_of_callers;
     mod tools;
     mod traces;
 }

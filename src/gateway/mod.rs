@@ -20,6 +20,7 @@ pub mod routes;
 pub mod server;
 pub mod sessions;
 pub mod shares;
+pub mod stops;
 pub mod trace;
 pub mod turn;
 pub mod watch;
@@ -40,9 +41,10 @@ use crate::args::{GatewayArgs, Ledger};
 use crate::cluster::client;
 use crate::signals::stop_on_signal;
 use agents::Agents;
+use answer::purse;
 use chat::pool::{self, Keeping, Pool};
 use context::Gateway;
-use identity::Gate;
+use identity::{Asking, Gate};
 use metrics::Metrics;
 use payload::Reader;
 use quotas::Quotas;
@@ -52,6 +54,7 @@ use sessions::figures::Figures;
 use sessions::memory::MemoryLedger;
 use sessions::redis::RedisLedger;
 use sessions::{Sessions, drain};
+use stops::{Rates, Stops};
 
 /// After the grace time, streams get this long to say that they are cut.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -85,14 +88,7 @@ async fn serve(
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let transport = match (&args.tls_cert, &args.tls_key, args.plain_http) {
-        (Some(certificate), Some(key), _) => {
-            Transport::Tls(Box::new(Reloading::from_files(certificate, key).await?))
-        }
-        (_, _, true) => Transport::Plain,
-        // An environment variable of `false` counts as given on the command line.
-        _ => anyhow::bail!("give --tls-cert and --tls-key, or --plain-http"),
-    };
+    let transport = transport(args).await?;
     check_spool(&args.spool_dir)?;
     let key = session_key(args.session_key_file.as_deref())?;
     let server = Server::bind(args.listen, transport).await?;
@@ -109,19 +105,26 @@ async fn serve(
     };
     let figures = Figures::new()?;
     metrics.register(figures.collectors())?;
-    let gate = Arc::new(Gate::new(kube.clone(), args.token_audiences.clone()));
+    let gate = Gate::new(
+        kube.clone(),
+        args.token_audiences.clone(),
+        Asking::default(),
+    );
+    let gate = Arc::new(gate);
     metrics.register(gate.collectors())?;
     let tasks = TaskTracker::new();
     let gateway = Arc::new(Gateway {
         agents,
         gate,
-        quotas: Quotas::new(args.caller_rate, args.caller_streams),
+        quotas: Quotas::new(args.caller_rate, quotas::streams(args.caller_streams)),
+        answers: shares::Pool::new("bytes of answers", purse::ANSWERS),
+        stops: Arc::new(Stops::new(Rates::of(args.stop_rate))),
         sessions,
         pool: Pool::new(Keeping {
             client: client.clone(),
             first_byte: args.upstream_timeout,
             idle: pool::IDLE,
-            limit: pool::LIMIT,
+            limit: pool::SOCKETS,
             gauge: metrics.pooled.clone(),
             stop: stop.clone(),
             tasks: tasks.clone(),
@@ -144,6 +147,7 @@ async fn serve(
             agents: gateway.agents.clone(),
             client: gateway.client.clone(),
             pool: gateway.pool.clone(),
+            stops: gateway.stops.clone(),
             figures,
             stop: stop.clone(),
         },
@@ -182,6 +186,18 @@ async fn serve(
             Ok(())
         } => ended,
     }
+}
+
+/// How connections are spoken.
+async fn transport(args: &GatewayArgs) -> anyhow::Result<Transport> {
+    Ok(match (&args.tls_cert, &args.tls_key, args.plain_http) {
+        (Some(certificate), Some(key), _) => {
+            Transport::Tls(Box::new(Reloading::from_files(certificate, key).await?))
+        }
+        (_, _, true) => Transport::Plain,
+        // An environment variable of `false` counts as given on the command line.
+        _ => anyhow::bail!("give --tls-cert and --tls-key, or --plain-http"),
+    })
 }
 
 /// Has the metrics look at sessions, connections and agents with each scrape.

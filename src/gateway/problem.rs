@@ -12,6 +12,7 @@ use crate::gateway::agents::Unresolved;
 use crate::gateway::identity::Denied;
 use crate::gateway::path::Route;
 use crate::gateway::sessions::ledger::LedgerUnavailable;
+use crate::gateway::shares::Full;
 
 /// How long a caller is asked to wait when nobody knows better.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -142,6 +143,19 @@ impl Problem {
         }
     }
 
+    /// Somebody's share of what all use is used up: 429 where it is the caller's own or its namespace's, else 503.
+    pub fn over_share(full: &Full) -> Self {
+        let (status, reason) = match full {
+            Full::Caller { .. } => (StatusCode::TOO_MANY_REQUESTS, "CallerShare"),
+            Full::Namespace { .. } => (StatusCode::TOO_MANY_REQUESTS, "NamespaceShare"),
+            Full::All { .. } => (StatusCode::SERVICE_UNAVAILABLE, "GatewayFull"),
+        };
+        Self {
+            retry_after: Some(RETRY_AFTER),
+            ..Self::new(status, reason, full.to_string())
+        }
+    }
+
     /// The agent's answer ended before its end.
     pub fn interrupted(error: &hyper::Error) -> Self {
         // The outer texts only say at which step it was.
@@ -251,6 +265,10 @@ impl From<Denied> for Problem {
             Denied::NoToken => Self::new(StatusCode::UNAUTHORIZED, "NoToken", detail),
             Denied::BadToken(_) => Self::new(StatusCode::UNAUTHORIZED, "InvalidToken", detail),
             Denied::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "Forbidden", detail),
+            Denied::TooMany(wait) => Self {
+                retry_after: Some(wait),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "UnknownNames", detail)
+            },
             Denied::Unavailable(_) => Self::unavailable("ReviewUnavailable", detail),
         }
     }

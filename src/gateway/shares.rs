@@ -81,13 +81,18 @@ impl Pool {
     /// # Errors
     /// [`Full`], and nothing is taken.
     pub fn take(self: &Arc<Self>, holder: &Holder, amount: u64) -> Result<Held, Full> {
-        let mut held = Held {
+        let mut held = self.open(holder);
+        held.grow(amount)?;
+        Ok(held)
+    }
+
+    /// Nothing yet, for what grows as it comes.
+    pub fn open(self: &Arc<Self>, holder: &Holder) -> Held {
+        Held {
             pool: self.clone(),
             holder: holder.clone(),
             amount: 0,
-        };
-        held.grow(amount)?;
-        Ok(held)
+        }
     }
 
     /// How much is held by all.

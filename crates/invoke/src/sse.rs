@@ -11,10 +11,12 @@ pub struct Event {
     pub id: Option<String>,
 }
 
-/// An event that grew beyond the decoder's bound. The decoder reads no more after it.
+/// An event, or a line of one, that grew beyond the decoder's bound. The decoder reads no more after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("server-sent event of more than {limit} bytes")]
+#[error("server-sent {what} of more than {limit} bytes")]
 pub struct TooLong {
+    /// `event` or `line`.
+    pub what: &'static str,
     /// The bound, in bytes.
     pub limit: usize,
 }
@@ -23,6 +25,7 @@ pub struct TooLong {
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
+    line_limit: usize,
     /// The line that has begun.
     line: Vec<u8>,
     event: Option<String>,
@@ -40,6 +43,7 @@ impl Decoder {
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
+            line_limit: limit,
             line: Vec::new(),
             event: None,
             data: Vec::new(),
@@ -50,9 +54,27 @@ impl Decoder {
         }
     }
 
+    /// The same with lines of up to `limit` bytes.
+    #[must_use]
+    pub fn with_lines_of(self, limit: usize) -> Self {
+        Self {
+            line_limit: limit,
+            ..self
+        }
+    }
+
+    /// Bytes that it holds of an event that has begun.
+    pub fn held(&self) -> usize {
+        let event = self.event.as_ref().map_or(0, String::len);
+        event + self.data.capacity() + self.line.capacity()
+    }
+
     /// Reads the next piece of the stream and adds the events that it completes to `events`, also those before an error.
     pub fn feed(&mut self, mut piece: &[u8], events: &mut Vec<Event>) -> Result<(), TooLong> {
-        let too_long = TooLong { limit: self.limit };
+        let mut too_long = TooLong {
+            what: "event",
+            limit: self.limit,
+        };
         if self.too_long {
             return Err(too_long);
         }
@@ -64,7 +86,14 @@ impl Decoder {
             let end = piece.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let part = &piece[..end.unwrap_or(piece.len())];
             let held = self.event.as_ref().map_or(0, String::len) + self.data.len();
-            if held + self.line.len() + part.len() > self.limit {
+            let line = self.line.len() + part.len();
+            if line > self.line_limit {
+                too_long = TooLong {
+                    what: "line",
+                    limit: self.line_limit,
+                };
+            }
+            if line > self.line_limit || held + line > self.limit {
                 self.too_long = true;
                 self.line = Vec::new();
                 self.data = Vec::new();

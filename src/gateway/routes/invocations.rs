@@ -61,7 +61,7 @@ pub async fn card(
     match answered {
         Ok(answer) => {
             turn.attempts(answer.attempts);
-            relay(gateway, answer, &admitted, None, turn, stream)
+            relay(gateway, answer, &admitted, None, turn, stream).await
         }
         Err(failed) => fail(turn, None, &failed, None),
     }
@@ -152,7 +152,7 @@ pub async fn invoke(
     match answered {
         Ok(answer) => {
             turn.attempts(answer.attempts);
-            relay(gateway, answer, &admitted, Some(seat), turn, stream)
+            relay(gateway, answer, &admitted, Some(seat), turn, stream).await
         }
         Err(failed) => fail(turn, seat.inside(), &failed, progress.cut()),
     }
@@ -204,7 +204,7 @@ fn outgoing(request: &HeaderMap, admitted: &Admitted, seat: &Seat) -> HeaderMap 
 }
 
 /// Passes the agent's answer on.
-fn relay(
+async fn relay(
     gateway: &Gateway,
     answer: Answer,
     admitted: &Admitted,
@@ -244,7 +244,7 @@ fn relay(
     let watchdog = admitted.watchdog().within(inside);
     let busy = inside.map(|inside| inside.busy.clone());
     let held = (seat, stream, gateway.metrics.stream(route));
-    let mut body = Relay::body(body, events, turn, watchdog, held);
+    let mut body = Relay::body(body, events, turn, watchdog, held).await;
     if let Some(busy) = busy {
         body = busy.watch(body, &to);
     }

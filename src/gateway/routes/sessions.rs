@@ -10,6 +10,7 @@ use super::{refuse, say};
 use crate::gateway::context::{Admitted, Gateway};
 use crate::gateway::problem::Problem;
 use crate::gateway::sessions::{Seen, owner};
+use crate::gateway::stops;
 use crate::gateway::turn::Turn;
 
 /// GET sessions: those of this caller at this agent, as far as this gateway knows.
@@ -81,6 +82,10 @@ pub async fn stop(
             |record| record.birth.qualifier,
         ),
     };
+    let pace = stops::place(&target.arn);
+    if let Err(too_many) = gateway.stops.turn(&admitted.holder, &pace).await {
+        return refuse(turn, None, too_many.into());
+    }
     gateway.pool.close(&upstream);
     let stopped = gateway.client.stop(&target, &upstream, auth).await;
     let gone = match &stopped {

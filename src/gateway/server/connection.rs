@@ -31,6 +31,8 @@ const STREAMS: u32 = 250;
 /// Bytes that an HTTP/2 peer may send before they are read: of a connection, and of one stream.
 const CONNECTION_WINDOW: u32 = 256 << 10;
 const STREAM_WINDOW: u32 = 64 << 10;
+/// Bytes of one HTTP/2 stream's answer that wait for a peer that reads slowly, whatever its window.
+const SEND_BUFFER: usize = 32 << 10;
 /// How often a silent HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
 const PING: Duration = Duration::from_secs(20);
 /// How long a peer that takes in nothing, or answers no keep-alive probe, counts as being there.
@@ -66,6 +68,7 @@ impl Connections {
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING)
             .max_concurrent_streams(STREAMS)
+            .max_send_buf_size(SEND_BUFFER)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW)
             .max_header_list_size(HEADER_MAX);

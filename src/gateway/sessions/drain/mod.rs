@@ -25,6 +25,7 @@ use super::ledger::LedgerUnavailable;
 use super::policy::Reason;
 use crate::gateway::agents::Agents;
 use crate::gateway::chat::pool::Pool;
+use crate::gateway::stops::Stops;
 use look::{Seen, look};
 use queue::{Candidate, Ending, Next, Queue};
 
@@ -53,8 +54,8 @@ pub struct Drain {
     pub pool: Pool,
     /// What is counted.
     pub figures: Figures,
-    /// Stops a second, of each account and region.
-    pub rate: f64,
+    /// The pace of stops.
+    pub stops: Arc<Stops>,
     /// Whether this replica drains; of several that share a ledger, one does.
     pub leads: watch::Receiver<bool>,
     /// When cancelled, no more stops begin: this replica goes, and whoever comes after it decides.
@@ -73,7 +74,7 @@ struct Stopped {
 impl Drain {
     /// Drains for ever.
     pub async fn run(mut self) {
-        let mut queue = Queue::new(self.rate);
+        let mut queue = Queue::new(self.stops.clone());
         let mut stops: JoinSet<Stopped> = JoinSet::new();
         let mut look_at = Instant::now();
         let mut looking: Option<BoxFuture<'static, Result<Seen, LedgerUnavailable>>> = None;

@@ -16,6 +16,7 @@ use crate::gateway::chat::pool::Pool;
 use crate::gateway::sessions::Sessions;
 use crate::gateway::sessions::figures::Figures;
 use crate::gateway::sessions::report::Reporter;
+use crate::gateway::stops::Stops;
 use crate::lease::{Lease, default_identity};
 
 /// Name of the Lease of the replica that drains, where several share a ledger.
@@ -37,6 +38,8 @@ pub struct Means {
     pub client: Client,
     /// Sockets that end with their session.
     pub pool: Pool,
+    /// The pace of stops.
+    pub stops: Arc<Stops>,
     /// What is counted.
     pub figures: Figures,
     /// When cancelled, this replica drains no more.
@@ -69,7 +72,7 @@ pub async fn run(args: &GatewayArgs, means: Means) {
         client: means.client,
         pool: means.pool,
         figures: means.figures,
-        rate: args.stop_rate,
+        stops: means.stops,
         leads,
         stop: means.stop.clone(),
         seen,
