@@ -18,6 +18,11 @@ test: ## Run every test against a real API server and a local AgentCore, and the
 test-fast: ## Run the tests of the pure crates: types, rules, planner
 	cargo test --locked -p agentcore-api -p agentcore-plan
 
+.PHONY: campaign
+campaign: ## Do everything to every field of every kind of object, which takes an hour
+	cargo build --locked --workspace --bins
+	AGENTCORE_WALK=all cargo test --locked --workspace --test apiserver_walk -- --include-ignored
+
 .PHONY: lint
 lint: ## Check format, clippy, documentation, dependencies, scripts, chart and generated files
 	@scripts/lint.sh
@@ -36,6 +41,7 @@ bench: ## Measure the gateway and the operator against a local AgentCore
 	cargo bench --locked -p agentcore-operator --bench operator
 	cargo bench --locked -p agentcore-operator --bench images
 	cargo bench --locked -p agentcore-operator --bench sessions
+	cargo bench --locked -p agentcore-operator --bench tenants
 
 .PHONY: image
 image: ## Build the operator's image for this machine (IMAGE=, PLATFORM=)

@@ -16,7 +16,7 @@ rendered() {
 }
 
 # split FOLDER PLACES: each manifest of the input goes to the file that the first matching line of PLACES (PATTERN FILE) names for its
-# template, or nowhere. Without --cluster-id, which an overlay gives by AGENTCORE_CLUSTER_ID: the base alone does not start, so that no two
+# template, or nowhere. The cluster's id is what an overlay gives by AGENTCORE_CLUSTER_ID: the base alone does not start, so that no two
 # clusters share an id that nobody chose.
 split() {
   awk -v folder="$1" -v places="$2" '
@@ -35,12 +35,13 @@ split() {
       print "---" >target
       next
     }
-    target == "" || /^ *helm\.sh\/chart: / || /^ *app\.kubernetes\.io\/managed-by: / || /--cluster-id=/ { next }
+    target == "" || /^ *helm\.sh\/chart: / || /^ *app\.kubernetes\.io\/managed-by: / { next }
+    { sub(/--cluster-id=[^"]*/, "--cluster-id=$(AGENTCORE_CLUSTER_ID)") }
     { print >target }
   '
 }
 
-mkdir -p "$out"/config/{crd,base,gateway,components/network-policy,components/prometheus,overlays/dev}
+mkdir -p "$out"/config/{crd,base,gateway,components/network-policy,components/prometheus,components/protect-status,overlays/dev}
 cp "$out"/crds/*.yaml "$out/config/crd/"
 
 rendered --set gateway.replicas=2 --set gateway.tls.existingSecret=agentcore-gateway-tls \
@@ -48,6 +49,7 @@ rendered --set gateway.replicas=2 --set gateway.tls.existingSecret=agentcore-gat
   --set networkPolicy.enabled=true --set serviceMonitor.enabled=true --set serviceMonitor.renderMode=alwaysRender |
   split "$out/config" '/networkpolicy.yaml$ components/network-policy/policies.yaml
 /servicemonitor.yaml$ components/prometheus/servicemonitors.yaml
+/admission.yaml$ components/protect-status/policies.yaml
 /templates/gateway/ gateway/gateway.yaml
 /templates/ base/controller.yaml'
 

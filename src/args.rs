@@ -1,5 +1,8 @@
 //! The command line. Each flag has an environment name `AGENTCORE_<FLAG>`; lists are comma-separated there.
 
+mod ledger;
+mod shares;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -8,6 +11,11 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::check::CheckArgs;
+use ledger::ledger;
+pub use ledger::{Ledger, RedisUrl};
+pub use shares::ShareArgs;
 
 /// Kubernetes operator for Amazon Bedrock AgentCore.
 #[derive(Debug, Parser)]
@@ -29,23 +37,6 @@ pub enum Command {
     Crd,
     /// Sees whether an installation works: the API serves all kinds, and each program says that it is ready.
     Check(CheckArgs),
-}
-
-/// Flags of `agentcore-operator check`. KUBECONFIG or the in-cluster account says where.
-#[derive(Debug, Clone, clap::Args)]
-pub struct CheckArgs {
-    /// Address that answers 200 once a program is ready, such as http://agentcore-operator-metrics:9090/readyz; may be repeated.
-    #[arg(
-        long = "ready-url",
-        env = "AGENTCORE_READY_URL",
-        value_delimiter = ',',
-        value_name = "URL",
-        value_parser = plain_http
-    )]
-    pub ready_urls: Vec<Uri>,
-    /// How long all of it may take to become true.
-    #[arg(long, env = "AGENTCORE_TIMEOUT", value_name = "TIME", default_value = "1m", value_parser = duration)]
-    pub timeout: Duration,
 }
 
 /// Flags of `agentcore-operator controller`. KUBECONFIG or the in-cluster account, and AWS's own variables, say where.
@@ -89,8 +80,8 @@ pub struct ControllerArgs {
     /// Name of this replica in the Lease; host name and a random part when absent.
     #[arg(long, env = "AGENTCORE_LEASE_IDENTITY", value_name = "ID")]
     pub lease_identity: Option<String>,
-    /// Pattern of execution roles that may be handed out (`*` and `?`; `{namespace}` is replaced); may be repeated; only roles
-    /// under the path `/agentcore/{namespace}/` when absent.
+    /// Pattern of execution roles (`*` and `?`; `{namespace}` is replaced) that namespaces which no AgentGrant names may use beside those
+    /// under the path `/agentcore/{namespace}/`; may be repeated.
     #[arg(
         long = "allow-execution-role",
         env = "AGENTCORE_ALLOW_EXECUTION_ROLE",
@@ -109,7 +100,7 @@ pub struct ControllerArgs {
         value_name = "K"
     )]
     pub required_tag_keys: Vec<String>,
-    /// How many AgentRuntimes a namespace may hold; no limit when absent.
+    /// How many AgentRuntimes a namespace that no AgentGrant names may hold; no limit when absent.
     #[arg(long, env = "AGENTCORE_MAX_RUNTIMES_PER_NAMESPACE", value_name = "N")]
     pub max_runtimes_per_namespace: Option<usize>,
     /// Calls per second of an AWS API such as `CreateAgentRuntime`, where the account's quota is not 5; may be repeated.
@@ -127,6 +118,17 @@ pub struct GatewayArgs {
     /// Address of the agents' paths.
     #[arg(long, env = "AGENTCORE_LISTEN", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Name of this cluster in ownership tags, as the controller has it; the UID of the kube-system namespace serves when absent.
+    #[arg(long, env = "AGENTCORE_CLUSTER_ID", value_parser = tag_value)]
+    pub cluster_id: Option<String>,
+    /// UID that the kube-system namespace had before this cluster was rebuilt, as the controller has it; may be repeated.
+    #[arg(
+        long = "former-cluster-uid",
+        env = "AGENTCORE_FORMER_CLUSTER_UID",
+        value_delimiter = ',',
+        value_name = "UID"
+    )]
+    pub former_cluster_uids: Vec<String>,
     /// PEM file of the server's certificate and its chain; read again when it changes.
     #[arg(
         long,
@@ -172,7 +174,7 @@ pub struct GatewayArgs {
     /// Where the record of sessions is kept: `memory` for a single replica, redis://HOST:PORT[/DB] or rediss:// (TLS) for several.
     #[arg(long, env = "AGENTCORE_LEDGER", value_name = "WHERE", default_value = "memory", hide_env_values = true, value_parser = ledger)]
     pub ledger: Ledger,
-    /// Stops of stale sessions a second, of each account and region, where AgentCore's quota is not 5.
+    /// Stops of sessions a second, of each account and region, where AgentCore's quota is not 5.
     #[arg(long, env = "AGENTCORE_STOP_RATE", value_name = "N", default_value_t = 5.0, value_parser = per_second)]
     pub stop_rate: f64,
     /// Namespace of its Lease and of its report on sessions; the pod's own namespace, else `default`, when absent.
@@ -193,7 +195,7 @@ pub struct GatewayArgs {
     /// How long what is under way may take to end after SIGTERM.
     #[arg(long, env = "AGENTCORE_DRAIN_GRACE", value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub drain_grace: Duration,
-    /// How often the right to an open stream is checked again.
+    /// How long an open stream may outlive the right to it: the right is checked again in time.
     #[arg(long, env = "AGENTCORE_RECHECK_INTERVAL", value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub recheck_interval: Duration,
     /// Requests per second of one caller; no limit when absent.
@@ -204,41 +206,15 @@ pub struct GatewayArgs {
         long,
         env = "AGENTCORE_CALLER_STREAMS",
         value_name = "N",
-        default_value_t = 2_000
+        default_value_t = 500
     )]
     pub caller_streams: usize,
+    /// What callers share.
+    #[command(flatten)]
+    pub shares: ShareArgs,
     /// Form of the log lines.
     #[arg(long, env = "AGENTCORE_LOG_FORMAT", default_value = "json")]
     pub log_format: LogFormat,
-}
-
-/// Where sessions are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ledger {
-    /// In the process: one replica.
-    Memory,
-    /// In Valkey or Redis: several replicas.
-    Redis(RedisUrl),
-}
-
-/// Address of a Valkey or Redis; it may hold a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(pub String);
-
-impl std::fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RedisUrl(...)")
-    }
-}
-
-fn ledger(text: &str) -> Result<Ledger, String> {
-    match text {
-        "memory" => Ok(Ledger::Memory),
-        _ if text.starts_with("redis://") || text.starts_with("rediss://") => {
-            Ok(Ledger::Redis(RedisUrl(text.to_owned())))
-        }
-        _ => Err("must be memory, redis://HOST:PORT[/DB] or rediss://HOST:PORT[/DB]".to_owned()),
-    }
 }
 
 /// A rate above zero.
@@ -269,7 +245,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// An address of an admin port, which never has TLS.
-fn plain_http(text: &str) -> Result<Uri, String> {
+pub(crate) fn plain_http(text: &str) -> Result<Uri, String> {
     text.parse()
         .ok()
         .filter(|uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some())
@@ -277,7 +253,7 @@ fn plain_http(text: &str) -> Result<Uri, String> {
 }
 
 /// `90s`, `15m`, `1h30m`; not nothing.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match agentcore_api::values::parse_duration(text) {
         Ok(0) => Err("must be more than 0s".to_owned()),
         Ok(seconds) => Ok(Duration::from_secs(seconds.into())),

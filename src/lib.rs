@@ -9,6 +9,8 @@ pub mod aws;
 pub mod check;
 pub mod cluster;
 pub mod controllers;
+pub mod errors;
+pub mod fair;
 pub mod gateway;
 pub mod lease;
 pub mod metrics;

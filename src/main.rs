@@ -4,7 +4,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use agentcore_operator::args::{Args, Command, LogFormat};
-use agentcore_operator::{check, cluster, controllers, gateway, telemetry};
+use agentcore_operator::{check, cluster, controllers, errors, gateway, telemetry};
 use anyhow::Context as _;
 use clap::Parser;
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("agentcore-operator: {error:#}");
+            eprintln!("agentcore-operator: {}", errors::told(error.as_ref()));
             ExitCode::FAILURE
         }
     }

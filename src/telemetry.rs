@@ -1,8 +1,13 @@
 //! Logs: one line an event, JSON unless told otherwise, filtered by RUST_LOG (default `info`). Spans: exported over OTLP where the
 //! environment says where to (OpenTelemetry's own variables).
 //!
+//! The libraries log what they send and receive, values of Secrets among it, and some do it at the level of warnings. Whatever RUST_LOG
+//! says, only this program's own lines and spans are told as they are (`foreign`).
+//!
 //! Lines are written by a thread of their own, so that requests neither wait for each other's nor for whoever reads them. Where that one
 //! does not keep up for thousands of lines, requests do wait: no line is lost while the process lives.
+
+mod foreign;
 
 use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +20,13 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::args::LogFormat;
+use foreign::{Named, is_ours, may_be_told};
 
 /// Either of them turns the export on.
 const OTLP_VARIABLES: [&str; 2] = [
@@ -61,9 +68,8 @@ impl Drop for Telemetry {
 /// Starts logging to standard error, and exporting spans of `service` if the environment asks for it. Call once, outside a runtime: the
 /// exporter has threads of its own.
 pub fn init(format: LogFormat, service: &'static str) -> anyhow::Result<Telemetry> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("info,kube_runtime=warn,kube_runtime::controller=off,aws_config=warn,kube_lease_manager=warn,opentelemetry=warn")
-    });
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,kube_runtime::controller=off"));
     let (writer, lines) = NonBlockingBuilder::default()
         .lossy(false)
         .buffered_lines_limit(LINES)
@@ -77,20 +83,21 @@ pub fn init(format: LogFormat, service: &'static str) -> anyhow::Result<Telemetr
         .with_ansi(io::stderr().is_terminal());
     let logs = match format {
         LogFormat::Json => logs
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
+            .event_format(Named::Json(json()))
+            .fmt_fields(JsonFields::new())
             .boxed(),
-        LogFormat::Text => logs.boxed(),
+        LogFormat::Text => logs.event_format(Named::Text(Format::default())).boxed(),
     };
     let provider = spans(service)?;
-    let spans = provider
-        .as_ref()
-        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
+    // A library's warning would be an event of the span that it came in, with its text.
+    let spans = provider.as_ref().map(|provider| {
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer(service))
+            .with_filter(filter_fn(is_ours))
+    });
     tracing_subscriber::registry()
         .with(filter)
-        .with(filter_fn(tells_no_bodies))
+        .with(filter_fn(may_be_told))
         .with(logs)
         .with(spans)
         .init();
@@ -115,10 +122,12 @@ impl Write for Gathering {
     }
 }
 
-/// Below `debug` the libraries log what they send and receive, values of Secrets among it: whatever RUST_LOG says, only this program's
-/// own lines of that level pass.
-fn tells_no_bodies(line: &tracing::Metadata<'_>) -> bool {
-    *line.level() != tracing::Level::TRACE || line.target().starts_with("agentcore")
+fn json() -> Format<Json> {
+    Format::default()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
 }
 
 /// The exporter, where the environment names a collector: OTLP over HTTP with protobuf.

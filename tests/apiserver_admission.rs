@@ -7,6 +7,8 @@
 mod authorizer;
 #[path = "fixtures/admission/endpoint.rs"]
 mod endpoint;
+#[path = "fixtures/admission/grant.rs"]
+mod grant;
 #[path = "fixtures/admission/limits.rs"]
 mod limits;
 #[path = "fixtures/admission/rolls.rs"]
@@ -66,6 +68,9 @@ fn collection(object: &Value) -> String {
         .expect("every object has a kind")
         .to_lowercase()
         + "s";
+    if plural == "agentgrants" {
+        return format!("/apis/agentcore.dev/v1alpha1/{plural}");
+    }
     format!("/apis/agentcore.dev/v1alpha1/namespaces/default/{plural}")
 }
 
@@ -142,6 +147,7 @@ async fn every_limit_is_kept_and_named() -> anyhow::Result<()> {
         authorizer::cases(),
         endpoint::cases(),
         session::cases(),
+        grant::cases(),
     ];
     for case in tables.iter().flatten() {
         let causes = causes(send(&client, &case.object, false, true).await)

@@ -1,8 +1,15 @@
 //! The gateway as callers see it: its own process, a real API server, the local AgentCore and real agent processes.
 
+#[path = "apiserver/proxy.rs"]
+#[allow(dead_code)] // the operator's tests use more of it
+mod proxy;
 #[path = "apiserver/rig.rs"]
 #[allow(dead_code)] // the operator's tests use more of it
 mod rig;
+
+#[path = "apiserver/by_hand.rs"]
+#[allow(dead_code)] // the operator's tests use more of it
+mod by_hand;
 
 mod gateway {
     mod calls;
@@ -12,12 +19,17 @@ mod gateway {
     mod errors;
     mod faults;
     pub mod front;
+    mod frozen;
     mod http2;
     mod identity;
     mod input;
+    mod ownership;
+    mod poison;
     mod redis_server;
     mod renewals;
     mod sessions;
+    mod shares;
+    mod shares_of_callers;
     mod tools;
     mod traces;
 }

@@ -4,6 +4,8 @@
 mod apiserver {
     mod agent;
     mod by_hand;
+    #[allow(dead_code)] // the gateway's tests use it too
+    mod proxy;
     #[allow(dead_code)] // the gateway's tests use more of it
     mod rig;
     mod rights;
@@ -11,10 +13,13 @@ mod apiserver {
     mod configuration;
     mod deletion;
     mod endpoints;
+    mod fairness;
     mod faults;
+    mod grants;
     mod history;
     mod images;
     mod kills;
+    mod leader;
     mod leases;
     mod lifecycle;
     mod ownership;

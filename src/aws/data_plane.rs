@@ -3,7 +3,6 @@
 //! The calls go through the client that the gateway uses, with the credentials, rates and observer of the control plane. Each is made
 //! once: the caller requeues.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_api::reasons;
@@ -23,6 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use super::control::Caller;
 use super::operation::Operation;
 use super::{Lane, classify};
+use crate::fair::Tenant;
 
 /// Most bytes of an answer that are read, so that its connection can be used again; of a longer one the rest is given up.
 const ANSWER_MAX: usize = 1_000_000;
@@ -34,7 +34,7 @@ const AGENTS_FAULT: &str = "RuntimeClientError";
 /// AgentCore's data plane in one region. Cheap to clone: clones share connections and rates.
 #[derive(Clone, Debug)]
 pub struct DataPlane {
-    caller: Arc<Caller>,
+    caller: Caller,
     client: Client,
 }
 
@@ -47,8 +47,14 @@ pub(super) fn settings() -> Settings {
 }
 
 impl DataPlane {
-    pub(super) fn new(caller: Arc<Caller>, client: Client) -> Self {
+    pub(super) fn new(caller: Caller, client: Client) -> Self {
         Self { caller, client }
+    }
+
+    /// The same region, called on behalf of a namespace.
+    #[must_use]
+    pub fn of(&self, tenant: Tenant) -> Self {
+        Self::new(self.caller.of(tenant), self.client.clone())
     }
 
     /// InvokeAgentRuntime in a session, with a JSON text; `within` is until the whole answer. What the agent says is dropped.
@@ -73,19 +79,27 @@ impl DataPlane {
         }
         let operation = Operation::InvokeAgentRuntime;
         let mut attempt = self.caller.attempt(operation, lane).await;
+        let call = Invoke {
+            target: &target,
+            headers,
+            payload: Payload::Memory(Bytes::from(payload)),
+            auth: Auth::SigV4,
+            first_byte: within,
+            resend: Resend::Safe,
+        };
+        let result = attempt.make(|| self.exchange(call, within)).await;
+        match &result {
+            CallResult::Failed(fault) => attempt.end(&fault.code, Some(fault.class)),
+            CallResult::AgentFailed(_) => attempt.end(AGENTS_FAULT, None),
+            CallResult::Answered(_) | CallResult::Stopped => attempt.end("OK", None),
+        }
+        result
+    }
+
+    /// A call to the end of its answer.
+    async fn exchange(&self, call: Invoke<'_>, within: Duration) -> CallResult {
         let deadline = Instant::now() + within;
-        let answered = self
-            .client
-            .invoke(Invoke {
-                target: &target,
-                headers,
-                payload: Payload::Memory(Bytes::from(payload)),
-                auth: Auth::SigV4,
-                first_byte: within,
-                resend: Resend::Safe,
-            })
-            .await;
-        let result = match answered {
+        match self.client.invoke(call).await {
             Ok(Answer { status, body, .. }) if status.is_success() => {
                 match timeout_at(deadline, discard(body)).await {
                     Ok(Err(why)) => CallResult::AgentFailed(why),
@@ -95,13 +109,7 @@ impl DataPlane {
             }
             Ok(answer) => CallResult::Answered(answer.status.as_u16()),
             Err(failed) => unanswered(&failed, within),
-        };
-        match &result {
-            CallResult::Failed(fault) => attempt.end(&fault.code, Some(fault.class)),
-            CallResult::AgentFailed(_) => attempt.end(AGENTS_FAULT, None),
-            CallResult::Answered(_) | CallResult::Stopped => attempt.end("OK", None),
         }
-        result
     }
 
     /// StopRuntimeSession.
@@ -112,7 +120,8 @@ impl DataPlane {
         };
         let operation = Operation::StopRuntimeSession;
         let mut attempt = self.caller.attempt(operation, lane).await;
-        let stopped = self.client.stop(&target, &session, Auth::SigV4).await;
+        let stopping = || self.client.stop(&target, &session, Auth::SigV4);
+        let stopped = attempt.make(stopping).await;
         match stopped {
             Ok(()) => {
                 attempt.end("OK", None);

@@ -1,22 +1,21 @@
-//! The right to call AWS: one rate for each operation of an account and region, handed out in two lanes.
+//! The right to call AWS: one rate for each operation of an account and region, handed out in two lanes and fairly by namespace.
 //!
-//! Every attempt takes a token. Those who change something go before those who only check: as long as anybody waits in
-//! [`Lane::Urgent`], nobody in [`Lane::Sweep`] gets a token. Within a lane it is first come, first served. A waiter that is
-//! dropped leaves its place to the next.
+//! Every attempt takes a token. Those who change something go before those who only check: while anybody waits in
+//! [`Lane::Urgent`], [`Lane::Sweep`] gets one token of ten and no more. Within a lane each namespace has a queue, and the queues are served by
+//! weight ([`crate::fair`]); within a queue it is first come, first served. A waiter that is dropped leaves its place to the next,
+//! and its token too if it has not used it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use tokio::sync::{Mutex, watch};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::operation::Operation;
+use crate::fair::{Fair, Place, Rank, Tenant};
 
 /// Calls per second of each operation where nothing else is said: AgentCore's documented quota of CreateAgentRuntime and the
 /// lists, and what is assumed for the operations whose quota is not documented.
@@ -27,6 +26,9 @@ pub const INVOKE_RATE: f64 = 25.0;
 
 /// Rates that can be asked for, in calls per second.
 pub const RATE_RANGE: RangeInclusive<f64> = 0.01..=10_000.0;
+
+/// Tokens of the urgent lane in a row while the sweep waits too.
+const URGENT_IN_A_ROW: u32 = 9;
 
 /// Who goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,25 +109,25 @@ impl Rates {
 #[derive(Debug)]
 pub struct Lanes {
     rates: Rates,
-    buckets: HashMap<Operation, Bucket>,
+    buckets: HashMap<Operation, Arc<Bucket>>,
 }
 
 impl Lanes {
     /// Full buckets of one token each.
     pub fn new(rates: Rates) -> Self {
-        let buckets = Operation::ALL
-            .iter()
-            .map(|&operation| (operation, Bucket::new(rates.of(operation))))
-            .collect();
+        let bucket = |&operation| (operation, Arc::new(Bucket::new(rates.of(operation))));
+        let buckets = Operation::ALL.iter().map(bucket).collect();
         Self { rates, buckets }
     }
 
-    /// Waits for a token of the operation and says for how long that took. Dropping the future gives the place in the lane up
+    /// Waits for a token of the operation and says for how long that took. Dropping the future gives the place in the queue up
     /// and takes no token.
-    pub async fn token(&self, operation: Operation, lane: Lane) -> Duration {
+    pub async fn token(&self, operation: Operation, lane: Lane, tenant: &Tenant) -> Duration {
         let began = Instant::now();
-        if let Some(bucket) = self.buckets.get(&operation) {
-            bucket.take(lane).await;
+        if let Some(bucket) = self.buckets.get(&operation)
+            && let Some(waiting) = Bucket::join(bucket, lane, tenant)
+        {
+            waiting.served().await;
         }
         began.elapsed()
     }
@@ -137,96 +139,164 @@ impl Lanes {
 }
 
 /// One operation's tokens.
+#[derive(Debug)]
 struct Bucket {
-    limiter: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>,
-    clock: TokioClock,
-    /// Whose turn it is in each lane; tokio's mutex is fair.
-    urgent_turn: Mutex<()>,
-    sweep_turn: Mutex<()>,
-    /// How many wait in the urgent lane, the one whose turn it is included.
-    urgent: watch::Sender<usize>,
+    period: Duration,
+    state: Mutex<State>,
 }
 
-impl std::fmt::Debug for Bucket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bucket")
-            .field("urgent", &*self.urgent.borrow())
-            .finish_non_exhaustive()
-    }
+type Queues = Fair<oneshot::Sender<u64>>;
+
+#[derive(Debug)]
+struct State {
+    urgent: Queues,
+    sweep: Queues,
+    /// When there is a token again: an idle bucket saves one.
+    ready_at: Instant,
+    /// Number of the last token that was given.
+    given: u64,
+    /// Tokens that the urgent lane got since the sweep, which waits, got one.
+    in_a_row: u32,
+    /// Whether a task hands out tokens.
+    pumped: bool,
 }
 
 impl Bucket {
     fn new(rate: f64) -> Self {
-        let clock = TokioClock(Instant::now());
-        let quota = Quota::with_period(Duration::from_secs_f64(1.0 / rate))
-            .expect("a rate of RATE_RANGE has a period of more than 0 nanoseconds")
-            .allow_burst(NonZeroU32::MIN);
         Self {
-            limiter: RateLimiter::direct_with_clock(quota, clock.clone()),
-            clock,
-            urgent_turn: Mutex::new(()),
-            sweep_turn: Mutex::new(()),
-            urgent: watch::Sender::new(0),
+            period: Duration::from_secs_f64(1.0 / rate),
+            state: Mutex::new(State {
+                urgent: Fair::default(),
+                sweep: Fair::default(),
+                ready_at: Instant::now(),
+                given: 0,
+                in_a_row: 0,
+                pumped: false,
+            }),
         }
     }
 
-    async fn take(&self, lane: Lane) {
+    /// Takes the token that is there (`None`), or a place in the queue. While anybody waits, a task of the bucket hands out tokens.
+    fn join(self: &Arc<Self>, lane: Lane, tenant: &Tenant) -> Option<Waiting> {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        if state.nobody_waits() && state.ready_at <= now {
+            state.ready_at = now + self.period;
+            state.given += 1;
+            return None;
+        }
+        let (served, token) = oneshot::channel();
+        let place = state.queues(lane).push(tenant, Rank::Next, served);
+        if !std::mem::replace(&mut state.pumped, true) {
+            tokio::spawn(Arc::clone(self).pump());
+        }
+        Some(Waiting {
+            bucket: Arc::clone(self),
+            lane,
+            namespace: tenant.namespace().clone(),
+            place,
+            token,
+            taken: false,
+        })
+    }
+
+    /// Hands out tokens as they come, until nobody waits.
+    async fn pump(self: Arc<Self>) {
+        loop {
+            let ready_at = {
+                let mut state = self.state.lock();
+                if state.nobody_waits() {
+                    state.pumped = false;
+                    return;
+                }
+                state.ready_at
+            };
+            tokio::time::sleep_until(ready_at).await;
+            let mut state = self.state.lock();
+            let now = Instant::now();
+            if state.ready_at <= now && state.serve() {
+                state.ready_at = now + self.period;
+            }
+        }
+    }
+}
+
+impl State {
+    fn queues(&mut self, lane: Lane) -> &mut Queues {
         match lane {
-            Lane::Urgent => {
-                let _place = Place::take(&self.urgent);
-                let _turn = self.urgent_turn.lock().await;
-                while let Err(wait) = self.check() {
-                    tokio::time::sleep(wait).await;
-                }
-            }
-            Lane::Sweep => {
-                let _turn = self.sweep_turn.lock().await;
-                let mut urgent = self.urgent.subscribe();
-                loop {
-                    // Fails only when the sender is gone, and the bucket holds it.
-                    let _ = urgent.wait_for(|waiting| *waiting == 0).await;
-                    match self.check() {
-                        Ok(()) => return,
-                        Err(wait) => tokio::time::sleep(wait).await,
-                    }
-                }
-            }
+            Lane::Urgent => &mut self.urgent,
+            Lane::Sweep => &mut self.sweep,
         }
     }
 
-    /// Takes a token, or says how long to wait for the next.
-    fn check(&self) -> Result<(), Duration> {
-        self.limiter
-            .check()
-            .map_err(|refused| refused.wait_time_from(self.clock.now()))
+    fn nobody_waits(&self) -> bool {
+        self.urgent.is_empty() && self.sweep.is_empty()
+    }
+
+    /// Whose turn it is.
+    fn lane(&mut self) -> Lane {
+        if self.sweep.is_empty() {
+            self.in_a_row = 0;
+            return Lane::Urgent;
+        }
+        if self.urgent.is_empty() || self.in_a_row >= URGENT_IN_A_ROW {
+            self.in_a_row = 0;
+            return Lane::Sweep;
+        }
+        self.in_a_row += 1;
+        Lane::Urgent
+    }
+
+    /// Gives a token to whoever is next; false: nobody waits.
+    fn serve(&mut self) -> bool {
+        let lane = self.lane();
+        let Some((_, waiter)) = self.queues(lane).pop(|_| true) else {
+            return false;
+        };
+        self.given += 1;
+        // Who gives up takes its place with it, under this lock: whoever is in a queue still listens.
+        let _ = waiter.send(self.given);
+        true
+    }
+
+    /// A token comes back unused. It is good for somebody else unless the next one has been given meanwhile: no two calls follow each
+    /// other faster than the rate for that.
+    fn take_back(&mut self, number: u64) {
+        if number == self.given && !self.serve() {
+            self.ready_at = Instant::now();
+        }
     }
 }
 
-/// A place in the urgent lane.
-struct Place<'a>(&'a watch::Sender<usize>);
+/// A place in a queue, and then a token.
+struct Waiting {
+    bucket: Arc<Bucket>,
+    lane: Lane,
+    namespace: Arc<str>,
+    place: Place,
+    token: oneshot::Receiver<u64>,
+    taken: bool,
+}
 
-impl<'a> Place<'a> {
-    fn take(urgent: &'a watch::Sender<usize>) -> Self {
-        urgent.send_modify(|waiting| *waiting += 1);
-        Self(urgent)
+impl Waiting {
+    async fn served(mut self) {
+        self.taken = (&mut self.token).await.is_ok();
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.send_modify(|waiting| *waiting -= 1);
-    }
-}
-
-/// Tokio's clock for governor, so that the two never disagree on how long a wait was.
-#[derive(Clone, Debug)]
-struct TokioClock(Instant);
-
-impl Clock for TokioClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.0.elapsed()
+        if self.taken {
+            return;
+        }
+        let mut state = self.bucket.state.lock();
+        let left = state
+            .queues(self.lane)
+            .remove(&self.namespace, self.place)
+            .is_some();
+        if !left && let Ok(number) = self.token.try_recv() {
+            state.take_back(number);
+        }
     }
 }
 

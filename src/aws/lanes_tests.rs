@@ -5,6 +5,10 @@ use super::*;
 
 const OPERATION: Operation = Operation::UpdateAgentRuntime;
 
+fn team(name: &str) -> Tenant {
+    Tenant::new(name, 10)
+}
+
 /// Waits in the lane and writes its name down when its turn comes.
 fn waiter(
     lanes: &Arc<Lanes>,
@@ -12,9 +16,20 @@ fn waiter(
     name: &'static str,
     order: &Arc<StdMutex<Vec<&'static str>>>,
 ) -> tokio::task::JoinHandle<()> {
-    let (lanes, order) = (lanes.clone(), order.clone());
+    waiter_of(lanes, lane, &team("a"), name, order)
+}
+
+/// The same of some namespace.
+fn waiter_of(
+    lanes: &Arc<Lanes>,
+    lane: Lane,
+    tenant: &Tenant,
+    name: &'static str,
+    order: &Arc<StdMutex<Vec<&'static str>>>,
+) -> tokio::task::JoinHandle<()> {
+    let (lanes, order, tenant) = (lanes.clone(), order.clone(), tenant.clone());
     tokio::spawn(async move {
-        lanes.token(OPERATION, lane).await;
+        lanes.token(OPERATION, lane, &tenant).await;
         order.lock().expect("no waiter panics").push(name);
     })
 }
@@ -32,7 +47,7 @@ async fn tokens_come_at_the_rate_and_never_in_bursts() {
     tokio::time::sleep(Duration::from_millis(120)).await; // an idle bucket saves no more than one token
     let began = Instant::now();
     for _ in 0..9 {
-        lanes.token(OPERATION, Lane::Urgent).await;
+        lanes.token(OPERATION, Lane::Urgent, &team("a")).await;
     }
     let took = began.elapsed();
     assert!(
@@ -45,7 +60,7 @@ async fn tokens_come_at_the_rate_and_never_in_bursts() {
 async fn operations_do_not_wait_for_each_other() {
     let lanes = Lanes::new(Rates::default());
     for &operation in Operation::ALL {
-        let waited = lanes.token(operation, Lane::Sweep).await;
+        let waited = lanes.token(operation, Lane::Sweep, &team("a")).await;
         assert!(
             waited < Duration::from_millis(150),
             "{operation} waited {waited:?}, most of another's period"
@@ -57,7 +72,7 @@ async fn operations_do_not_wait_for_each_other() {
 async fn urgent_callers_go_before_sweeps_that_came_earlier() {
     let lanes = Arc::new(Lanes::new(Rates::default()));
     let order = Arc::default();
-    lanes.token(OPERATION, Lane::Urgent).await; // the bucket is empty now
+    lanes.token(OPERATION, Lane::Urgent, &team("a")).await; // the bucket is empty now
     let mut waiting = Vec::new();
     for (lane, name) in [
         (Lane::Sweep, "sweep 1"),
@@ -81,7 +96,7 @@ async fn urgent_callers_go_before_sweeps_that_came_earlier() {
 async fn an_urgent_caller_overtakes_a_sweep_whose_turn_it_already_was() {
     let lanes = Arc::new(Lanes::new(Rates::default()));
     let order = Arc::default();
-    lanes.token(OPERATION, Lane::Sweep).await;
+    lanes.token(OPERATION, Lane::Sweep, &team("a")).await;
     let sweep = waiter(&lanes, Lane::Sweep, "sweep", &order);
     settle().await; // the sweep sleeps until the next token
     let urgent = waiter(&lanes, Lane::Urgent, "urgent", &order);
@@ -97,7 +112,7 @@ async fn an_urgent_caller_overtakes_a_sweep_whose_turn_it_already_was() {
 async fn a_waiter_that_gives_up_leaves_its_place_and_its_token_to_the_next() {
     let lanes = Arc::new(Lanes::new(Rates::default()));
     let order = Arc::default();
-    lanes.token(OPERATION, Lane::Urgent).await;
+    lanes.token(OPERATION, Lane::Urgent, &team("a")).await;
     let gives_up = waiter(&lanes, Lane::Urgent, "gives up", &order);
     settle().await;
     let stays = waiter(&lanes, Lane::Sweep, "stays", &order);
@@ -105,6 +120,132 @@ async fn a_waiter_that_gives_up_leaves_its_place_and_its_token_to_the_next() {
     gives_up.abort();
     stays.await.expect("no waiter panics");
     assert_eq!(*order.lock().expect("no waiter panics"), ["stays"]);
+}
+
+/// A bucket whose token is taken and whose next one does not come during a test: tokens are given by hand.
+fn dry() -> Arc<Bucket> {
+    let bucket = Arc::new(Bucket::new(0.01));
+    assert!(Bucket::join(&bucket, Lane::Urgent, &team("a")).is_none());
+    bucket
+}
+
+fn join(bucket: &Arc<Bucket>, lane: Lane, tenant: &Tenant) -> Waiting {
+    Bucket::join(bucket, lane, tenant).expect("the bucket is dry")
+}
+
+fn serve(bucket: &Bucket, tokens: usize) {
+    for _ in 0..tokens {
+        assert!(bucket.state.lock().serve(), "somebody waits");
+    }
+}
+
+/// Who got the tokens, in their order; the others go on waiting.
+fn served(waiting: &mut Vec<Waiting>) -> Vec<(Lane, String)> {
+    let mut order = BTreeMap::new();
+    waiting.retain_mut(|one| {
+        let Ok(number) = one.token.try_recv() else {
+            return true;
+        };
+        one.taken = true;
+        order.insert(number, (one.lane, one.namespace.to_string()));
+        false
+    });
+    order.into_values().collect()
+}
+
+#[tokio::test]
+async fn one_behind_hundreds_of_another_namespace_gets_one_of_the_next_two_tokens() {
+    let bucket = dry();
+    let mut waiting: Vec<_> = (0..250)
+        .map(|_| join(&bucket, Lane::Urgent, &team("a")))
+        .collect();
+    serve(&bucket, 10);
+    waiting.push(join(&bucket, Lane::Urgent, &team("b")));
+    serve(&bucket, 2);
+    let order = served(&mut waiting);
+    let of_b = order.iter().position(|(_, name)| name == "b");
+    assert!(of_b.is_some_and(|place| place >= 10), "{order:?}");
+}
+
+#[tokio::test]
+async fn namespaces_are_served_by_their_shares() {
+    let bucket = dry();
+    let mut waiting = Vec::new();
+    for _ in 0..100 {
+        waiting.push(join(&bucket, Lane::Urgent, &Tenant::new("small", 10)));
+        waiting.push(join(&bucket, Lane::Urgent, &Tenant::new("large", 30)));
+    }
+    serve(&bucket, 40);
+    let order = served(&mut waiting);
+    let large = order.iter().filter(|(_, name)| name == "large").count();
+    assert!((29..=31).contains(&large), "{order:?}");
+}
+
+#[tokio::test]
+async fn the_sweep_gets_one_token_of_ten_while_changes_wait() {
+    let bucket = dry();
+    let mut waiting = Vec::new();
+    for _ in 0..60 {
+        waiting.push(join(&bucket, Lane::Sweep, &team("a")));
+        waiting.push(join(&bucket, Lane::Urgent, &team("a")));
+    }
+    serve(&bucket, 50);
+    let order = served(&mut waiting);
+    for tenth in order.chunks(10) {
+        let of_sweep = tenth.iter().filter(|(lane, _)| *lane == Lane::Sweep);
+        assert_eq!(of_sweep.count(), 1, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_its_waiter_never_saw_goes_to_the_next() {
+    let bucket = dry();
+    let first = join(&bucket, Lane::Urgent, &team("a"));
+    let mut waiting = vec![join(&bucket, Lane::Sweep, &team("b"))];
+    serve(&bucket, 1);
+    drop(first);
+    assert_eq!(served(&mut waiting), [(Lane::Sweep, "b".to_owned())]);
+    let alone = join(&bucket, Lane::Urgent, &team("a"));
+    serve(&bucket, 1);
+    drop(alone);
+    let again = Bucket::join(&bucket, Lane::Urgent, &team("a"));
+    assert!(again.is_none(), "the token is there again");
+}
+
+#[tokio::test]
+async fn a_token_that_comes_back_late_does_not_make_two_calls_follow_each_other_at_once() {
+    let bucket = dry();
+    let first = join(&bucket, Lane::Urgent, &team("a"));
+    let mut waiting = vec![
+        join(&bucket, Lane::Urgent, &team("a")),
+        join(&bucket, Lane::Urgent, &team("a")),
+    ];
+    serve(&bucket, 2);
+    drop(first);
+    assert_eq!(served(&mut waiting).len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_gives_up_the_others_get_every_token_and_nothing_is_kept() {
+    let bucket = dry();
+    let mut waiting: Vec<_> = (0..300)
+        .map(|number| {
+            let lane = [Lane::Urgent, Lane::Sweep][number % 2];
+            join(&bucket, lane, &team(["a", "b", "c"][number % 3]))
+        })
+        .collect();
+    let mut number = 0;
+    waiting.retain(|_| {
+        number += 1;
+        number % 4 == 0
+    });
+    serve(&bucket, waiting.len());
+    for one in &mut waiting {
+        one.taken = one.token.try_recv().is_ok();
+    }
+    assert!(waiting.iter().all(|one| one.taken));
+    let state = bucket.state.lock();
+    assert!(state.nobody_waits());
 }
 
 #[test]

@@ -32,9 +32,13 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
-use control::Caller;
+use crate::fair::Tenant;
+use control::{Caller, Site};
 use lanes::Lanes;
+
+use crate::lease::Fence;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,10 +73,18 @@ pub struct Aws {
     region: String,
     rates: Rates,
     observer: Observer,
-    callers: Mutex<HashMap<String, Arc<Caller>>>,
+    sites: Mutex<HashMap<String, Kept>>,
+    fence: Fence,
     /// Made with the first data plane.
     invoke: OnceLock<Client>,
     images: images::Images,
+}
+
+/// Clients and rates of a region, while somebody uses them.
+#[derive(Debug)]
+struct Kept {
+    site: Arc<Site>,
+    used: Instant,
 }
 
 /// The observer, in a shape that can be printed.
@@ -118,10 +130,17 @@ impl Aws {
             region,
             rates,
             observer: Observer(observer),
-            callers: Mutex::default(),
+            sites: Mutex::default(),
+            fence: Fence::open(),
             invoke: OnceLock::new(),
             images: images::Images::default(),
         })
+    }
+
+    /// Changes AWS only as long as this fence is open. To be said before anything is called.
+    #[must_use]
+    pub fn behind(self, fence: Fence) -> Self {
+        Self { fence, ..self }
     }
 
     /// Region of objects that name none.
@@ -154,10 +173,25 @@ impl Aws {
         Ok(DataPlane::new(self.caller(region), client))
     }
 
-    fn caller(&self, region: &str) -> Arc<Caller> {
-        let mut callers = self.callers.lock();
-        if let Some(caller) = callers.get(region) {
-            return Arc::clone(caller);
+    /// Lets go of the clients of regions that nobody has asked for during `idle`, and of what was seen of repositories and objects that nobody
+    /// asks about. It comes back when somebody asks.
+    pub fn release(&self, idle: Duration) {
+        // Whoever still holds one goes on with the rate that it has: a second one beside it would be twice the rate.
+        self.sites
+            .lock()
+            .retain(|_, kept| Arc::strong_count(&kept.site) > 1 || kept.used.elapsed() < idle);
+        self.images.release();
+    }
+
+    fn caller(&self, region: &str) -> Caller {
+        Caller::new(self.site(region), Tenant::everybody())
+    }
+
+    fn site(&self, region: &str) -> Arc<Site> {
+        let mut sites = self.sites.lock();
+        if let Some(kept) = sites.get_mut(region) {
+            kept.used = Instant::now();
+            return Arc::clone(&kept.site);
         }
         let config = self
             .config
@@ -172,7 +206,7 @@ impl Aws {
                     .build(),
             )
             .build();
-        let caller = Arc::new(Caller {
+        let site = Arc::new(Site {
             client: aws_sdk_bedrockagentcorecontrol::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             ecr: aws_sdk_ecr::Client::new(&config),
@@ -180,8 +214,13 @@ impl Aws {
             region: region.to_owned(),
             lanes: Lanes::new(self.rates.clone()),
             observer: self.observer.clone(),
+            fence: self.fence.clone(),
         });
-        callers.insert(region.to_owned(), Arc::clone(&caller));
-        caller
+        let kept = Kept {
+            site: Arc::clone(&site),
+            used: Instant::now(),
+        };
+        sites.insert(region.to_owned(), kept);
+        site
     }
 }

@@ -43,6 +43,9 @@ pub trait CallObserver: Send + Sync + 'static {
     /// Called once for each attempt, when it ends. Must not block.
     fn observe(&self, call: &Call<'_>);
 
+    /// Called with 1 when a call begins to wait for a token, and with -1 when it has one or gives up. Must not block.
+    fn waits(&self, _: Operation, _: Lane, _change: i64) {}
+
     /// Called once for each look at a repository, when it ends. Must not block.
     fn scanned(&self, _: &Scan<'_>) {}
 }

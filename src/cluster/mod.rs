@@ -3,8 +3,15 @@
 pub mod client;
 pub mod config;
 pub mod crds;
+pub mod deadlines;
 pub mod finalizer;
+pub mod grants;
+pub mod kept;
+pub mod listing;
+pub mod readable;
 pub mod revisions;
+pub mod room;
+mod salvage;
 pub mod status;
 pub mod store;
 

@@ -10,20 +10,21 @@ use futures::StreamExt;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use kube::api::{DeleteParams, PostParams};
-use kube::core::{ObjectMeta, PartialObjectMeta};
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::core::ObjectMeta;
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource, ResourceExt};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::MANAGED_BY;
+use super::listing::listing;
+use super::readable::Head;
+
+use crate::errors::told;
 
 /// Annotation: when the version was asked for.
 const ASKED_AT: &str = "agentcore.dev/asked-at";
-/// Objects of one page of the list.
-const PAGE: u32 = 500;
 /// Longest wait for the first list: history is worth no more.
 const FIRST_LIST: Duration = Duration::from_secs(10);
 /// Field managers of the operator begin with this.
@@ -61,12 +62,11 @@ impl Revisions {
     }
 
     /// Watches for ever. Where that is forbidden there is no history.
-    pub async fn watch(&self, api: Api<PartialObjectMeta<ControllerRevision>>) {
+    pub async fn watch(&self, api: Api<Head<ControllerRevision>>) {
         let [label, value] = MANAGED_BY;
-        let config = watcher::Config::default()
-            .labels(&format!("{label}={value},{}", labels::RUNTIME_UID))
-            .page_size(PAGE);
-        let mut events = watcher(api, config).default_backoff().boxed();
+        let config =
+            watcher::Config::default().labels(&format!("{label}={value},{}", labels::RUNTIME_UID));
+        let mut events = listing(api, config).boxed();
         while let Some(event) = events.next().await {
             match event {
                 Ok(Event::Init) => self.kept.lock().clear(),
@@ -75,16 +75,13 @@ impl Revisions {
                 Ok(Event::InitDone) => drop(self.filled.send_replace(true)),
                 Err(error) => {
                     self.filled.send_replace(true);
-                    tracing::warn!(%error, "no watch of ControllerRevisions; it is tried again");
+                    tracing::warn!(error = %told(&error), "no watch of ControllerRevisions; it is tried again");
                 }
             }
         }
     }
 
-    fn note<K>(&self, one: &PartialObjectMeta<K>, there: bool)
-    where
-        PartialObjectMeta<K>: Resource,
-    {
+    fn note(&self, one: &Head<ControllerRevision>, there: bool) {
         let Some(uid) = one.labels().get(labels::RUNTIME_UID) else {
             return;
         };
@@ -150,7 +147,7 @@ impl Revisions {
         let made = ControllerRevision {
             metadata: ObjectMeta {
                 name: Some(name.clone()),
-                namespace: Some(namespace),
+                namespace: Some(namespace.clone()),
                 labels: Some(labels),
                 annotations: Some([(ASKED_AT.to_owned(), time.clone())].into()),
                 owner_references: owner.map(|owner| vec![owner]),
@@ -161,7 +158,8 @@ impl Revisions {
         };
         let mut answer = api.create(&PostParams::default(), &made).await;
         if is_code(&answer, 409) {
-            let there = api.get_metadata(&name).await?;
+            let heads = Api::<Head<ControllerRevision>>::namespaced(kube.clone(), &namespace);
+            let there = heads.get(&name).await?;
             if there.annotations().get(ASKED_AT) != Some(&time) {
                 delete(&api, &name).await?;
                 answer = api.create(&PostParams::default(), &made).await;

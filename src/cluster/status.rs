@@ -1,9 +1,14 @@
-//! Writing status by server-side apply, with one field manager per controller.
+//! Writing status by server-side apply, with one field manager per controller. Of an answer only the metadata is read.
 
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Resource, ResourceExt};
+use kube::core::{ObjectMeta, Request};
+use kube::{Api, Resource};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+
+use super::readable::Head;
+
+/// What is asked for in answers.
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// What is applied. It borrows: hundreds of writes may wait for their turn.
 #[derive(Debug, Serialize)]
@@ -21,22 +26,34 @@ struct Identity<'a> {
     uid: Option<&'a str>,
 }
 
-/// Applies `status`; gives the object as it is then. The UID goes along, so that a recreated object of the same name is refused (409).
-pub async fn apply<K, S>(api: &Api<K>, object: &K, manager: &str, status: &S) -> kube::Result<K>
+/// Applies `status` to the object of this metadata; gives the metadata as it is then. The UID goes along, so that a recreated object of the same name is
+/// refused (409).
+pub async fn apply<K, S>(
+    api: &Api<Head<K>>,
+    object: &ObjectMeta,
+    manager: &str,
+    status: &S,
+) -> kube::Result<Head<K>>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    K: Resource<DynamicType = ()>,
     S: Serialize + std::fmt::Debug,
 {
-    let name = object.name_any();
+    let name = object.name.as_deref().unwrap_or_default();
     let patch = Applied {
         api_version: &K::api_version(&()),
         kind: &K::kind(&()),
         metadata: Identity {
-            name: &name,
-            uid: object.meta().uid.as_deref(),
+            name,
+            uid: object.uid.as_deref(),
         },
         status,
     };
     let how = PatchParams::apply(manager).force();
-    api.patch_status(&name, &how, &Patch::Apply(&patch)).await
+    let request = Request::new(api.resource_url());
+    let mut request = request
+        .patch_subresource("status", name, &how, &Patch::Apply(&patch))
+        .map_err(kube::Error::BuildRequest)?;
+    let accept = http::HeaderValue::from_static(METADATA_ONLY);
+    request.headers_mut().insert(http::header::ACCEPT, accept);
+    api.clone().into_client().request(request).await
 }

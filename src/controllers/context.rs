@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_api::{AgentEndpointStatus, AgentRuntimeStatus, AgentSessionStatus};
-use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::step::Event;
 use anyhow::Context as _;
@@ -15,12 +14,17 @@ use kube::{Resource, ResourceExt};
 use super::memory::Memories;
 use super::pass::full_jitter;
 use super::regions::Regions;
+use super::retained::Retained;
 use super::stale_sessions::Reports;
 use super::turns::Turns;
+use super::weights::Weights;
 use crate::args::ControllerArgs;
 use crate::aws::Aws;
 use crate::cluster::client;
 use crate::cluster::config::Configs;
+use crate::cluster::grants::Grants;
+use crate::errors::told;
+use crate::fair::Tenant;
 use crate::metrics::Metrics;
 
 /// Shared by all controllers of the process.
@@ -32,7 +36,7 @@ pub struct Context {
     /// The operator's settings.
     pub policy: Policy,
     /// What namespaces may use.
-    pub granted: Granted,
+    pub grants: Grants,
     /// AWS by region.
     pub regions: Regions,
     /// Secrets and ConfigMaps that specs refer to.
@@ -47,6 +51,10 @@ pub struct Context {
     pub sessions: Memories<AgentSessionStatus>,
     /// How many passes work at a time.
     pub turns: Turns,
+    /// Runtimes that outlived their objects.
+    pub retained: Retained,
+    /// How much of large objects passes hold at a time.
+    pub weights: Weights,
     /// What gateways report of sessions.
     pub reports: Reports,
     reporter: Reporter,
@@ -60,10 +68,10 @@ impl Context {
         aws: Aws,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Arc<Self>> {
-        let cluster_uid = client::cluster_uid(&kube).await?;
+        let uid = client::cluster_uid(&kube).await?;
         let cluster_id = args.cluster_id.clone().unwrap_or_else(|| {
-            tracing::warn!(cluster_id = %cluster_uid, "no --cluster-id: the UID of kube-system serves; a rebuilt cluster will not know its runtimes");
-            cluster_uid.clone()
+            tracing::warn!(cluster_id = %uid, "no --cluster-id: the UID of kube-system serves; a rebuilt cluster will not know its runtimes");
+            uid.clone()
         });
         let identity = who_are_we(&aws).await;
         let region = aws.region().to_owned();
@@ -73,7 +81,7 @@ impl Context {
         tracing::info!(account = %identity.account, arn = %identity.arn, %region, %cluster_id, "connected");
         let policy = Policy {
             cluster_id,
-            cluster_uid,
+            cluster_uid: uid,
             former_cluster_uids: args.former_cluster_uids.clone(),
             account: identity.account,
             partition: identity.partition,
@@ -82,6 +90,7 @@ impl Context {
             required_tag_keys: args.required_tag_keys.clone(),
             execution_role_patterns: args.allow_execution_roles.clone(),
             max_runtimes_per_namespace: args.max_runtimes_per_namespace,
+            no_default_grant: args.no_default_grant,
         };
         let reporter = Reporter {
             controller: "agentcore-operator".into(),
@@ -91,23 +100,30 @@ impl Context {
         let own_namespace = own_namespace.unwrap_or_else(client::own_namespace);
         Ok(Arc::new(Self {
             configs: Configs::new(kube.clone(), &own_namespace),
+            retained: Retained::new(kube.clone(), &own_namespace),
             reporter,
             kube,
             namespaces: args.watch_namespaces.clone(),
+            grants: Grants::new(policy.clone()),
             policy,
-            granted: Granted::everything(),
             regions: Regions::new(aws),
             metrics,
             runtimes: Memories::default(),
             endpoints: Memories::default(),
             sessions: Memories::default(),
             turns: Turns::default(),
+            weights: Weights::default(),
             reports: Reports::new(
                 args.lease_namespace
                     .clone()
                     .unwrap_or_else(client::own_namespace),
             ),
         }))
+    }
+
+    /// A namespace as it takes part in what all share: with the share that it was granted.
+    pub fn tenant(&self, namespace: &str) -> Tenant {
+        Tenant::new(namespace, self.grants.of(namespace).share)
     }
 
     /// Publishes events about an object. A namespace that is going away takes none: that blocks nothing.
@@ -139,7 +155,7 @@ impl Context {
                 secondary: None,
             };
             if let Err(error) = recorder.publish(&event, &reference).await {
-                tracing::warn!(reason, %error, name = %object.name_any(), "event not published");
+                tracing::warn!(reason, error = %told(&error), name = %object.name_any(), "event not published");
             }
         }
     }

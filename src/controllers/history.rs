@@ -10,6 +10,8 @@ use kube::ResourceExt;
 
 use super::shard::Shard;
 
+use crate::errors::told;
+
 /// Pause before a revision that could not be written is tried again.
 pub const AGAIN: Duration = Duration::from_mins(5);
 
@@ -46,7 +48,7 @@ pub async fn keep(shard: &Shard, view: &View<'_>) -> bool {
     {
         Ok(()) => true,
         Err(error) => {
-            tracing::warn!(%name, %error, "history not written; it is tried again");
+            tracing::warn!(%name, error = %told(&error), "history not written; it is tried again");
             false
         }
     }
@@ -77,6 +79,6 @@ pub async fn tidy(shard: &Shard, object: &AgentRuntime, versions: &[ListedVersio
 async fn delete(shard: &Shard, object: &AgentRuntime, name: &str) {
     let deleted = shard.revisions.delete(&shard.context.kube, object, name);
     if let Err(error) = deleted.await {
-        tracing::warn!(name, %error, "history not deleted; it is tried again");
+        tracing::warn!(name, error = %told(&error), "history not deleted; it is tried again");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use agentcore_plan::step::{Due, Rest, Sweep};
 use jiff::Timestamp;
+use kube::core::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use parking_lot::Mutex;
@@ -154,9 +155,9 @@ impl<S: Clone> Memories<S> {
 
     /// Remembers a status that was written: over `looked_at`, answered by `written`. An edit in between is in the answer too, and
     /// has not been looked at.
-    pub fn wrote<K: Resource>(&self, looked_at: &K, written: &K, status: S) {
+    pub fn wrote(&self, looked_at: &impl Resource, written: &impl Resource, status: S) {
         let version = resource_version(written);
-        let confirms = asks_for(looked_at) == asks_for(written);
+        let confirms = asks_for(looked_at.meta()) == asks_for(written.meta());
         self.with(written, |memory| {
             memory.confirmed = if confirms { version } else { 0 };
             memory.written = Some((version, Box::new(status)));
@@ -199,8 +200,7 @@ fn key<K: Resource>(object: &K) -> (String, String) {
 }
 
 /// What of an object can make a pass come to another end, status aside.
-fn asks_for<K: Resource>(object: &K) -> impl PartialEq {
-    let meta = object.meta();
+fn asks_for(meta: &ObjectMeta) -> impl PartialEq + use<> {
     let mut annotations = meta.annotations.clone().unwrap_or_default();
     annotations.retain(|key, _| key.starts_with(ANNOTATION_PREFIX));
     let deleted = meta.deletion_timestamp.is_some();

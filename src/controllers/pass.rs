@@ -7,13 +7,17 @@ use std::time::Duration;
 use agentcore_plan::step::{Decision, Event, Rest, Step};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use tracing::Instrument;
 
 use super::memory::Memories;
 use super::shard::Shard;
 use super::turns::Turn;
+use crate::cluster::kept::Kept;
+use crate::cluster::store::Cache;
+
+use crate::errors::told;
 
 /// More questions than this in one pass mean that the planner does not come to an end.
 const MOST_STEPS: usize = 16;
@@ -25,7 +29,7 @@ const MOST_RACES: u32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused or did not answer.
-    #[error("kubernetes call failed: {0}")]
+    #[error("kubernetes call failed")]
     Kubernetes(#[source] Box<kube::Error>),
     /// The planner asked for more than any object needs.
     #[error("planner asked for more than {MOST_STEPS} steps")]
@@ -92,14 +96,14 @@ pub trait Pass: Send {
 pub async fn reconcile<'t, K, P, F>(
     object: Arc<K>,
     shard: &'t Shard,
-    store: &Store<K>,
+    store: &Cache<K>,
     memories: &Memories<P::Status>,
     controller: &'static str,
     ready: impl Future<Output = ()>,
     gather: impl FnOnce(Arc<K>, Turn<'t>) -> F,
 ) -> Result<Action, Error>
 where
-    K: Resource<DynamicType = ()> + Clone + 'static,
+    K: Kept,
     P: Pass<Status: Clone>,
     F: Future<Output = (P, Turn<'t>)>,
 {
@@ -116,17 +120,26 @@ where
     }
     let metrics = shard.context.metrics.pass(controller);
     ready.await;
-    let turn = shard.context.turns.begin().await;
+    let namespace = object.namespace().unwrap_or_default();
+    let tenant = shard.context.tenant(&namespace);
+    let _weight = shard.context.weights.begin(store, &*object).await;
+    let turn = shard.context.turns.begin(tenant).await;
     // It may have changed while it waited, or be gone.
     let Some(object) = store.get(&ObjectRef::from_obj(&*object)) else {
         metrics.ended(None);
         return Ok(Action::await_change());
     };
+    let read = store.whole(&shard.context.kube, object);
+    let Some(object) = Box::pin(read).await? else {
+        metrics.ended(None);
+        return Ok(Action::await_change());
+    };
     // Boxed, and gathered inside: thousands may wait above at a time.
     Box::pin(async {
-        let (mut pass, turn) = gather(object, turn).await;
-        let rest = drive(&mut pass, turn).await;
+        let (mut pass, mut turn) = gather(object, turn).await;
+        let rest = drive(&mut pass, &mut turn).await;
         pass.tidy().await;
+        drop(turn);
         metrics.ended(rest.as_ref().err().map(Error::reason));
         Ok(pass.remember(rest?))
     })
@@ -136,7 +149,7 @@ where
 
 /// Runs one pass to its rest. Reads and writes are boxed: hundreds of passes wait at a time, and each would otherwise hold the room of the
 /// largest AWS call.
-async fn drive<P: Pass>(pass: &mut P, mut turn: Turn<'_>) -> Result<Rest, Error> {
+async fn drive<P: Pass>(pass: &mut P, turn: &mut Turn<'_>) -> Result<Rest, Error> {
     for _ in 0..MOST_STEPS {
         let Decision {
             status,
@@ -203,10 +216,10 @@ pub fn after_error<K: Resource, S: Clone>(
         faults = memory.faults;
     });
     if error.is_race() && faults <= MOST_RACES {
-        tracing::debug!(name = %object.name_any(), %error, "the object changed meanwhile");
+        tracing::debug!(name = %object.name_any(), error = %told(error), "the object changed meanwhile");
         return Action::requeue(Duration::from_secs(1));
     }
-    tracing::warn!(namespace = object.namespace(), name = %object.name_any(), %error, "pass failed; it is tried again");
+    tracing::warn!(namespace = object.namespace(), name = %object.name_any(), error = %told(error), "pass failed; it is tried again");
     Action::requeue(full_jitter(
         Duration::from_secs(1 << faults.min(9)).min(Duration::from_mins(5)),
     ))

@@ -1,30 +1,64 @@
-//! AWS by region: a client set and an inventory each, started when the first object needs it.
+//! AWS by region: a client set and an inventory each, started when the first object needs it and let go when no object names the region
+//! any more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentcore_plan::runtime::region as region_of;
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::shard::Shard;
 use crate::aws::{Aws, Control, DataPlane, Inventory, Wake};
+use crate::fair::Tenant;
 
 /// How long the first object of a region waits for the first list before it goes on without.
 const FIRST_LIST: Duration = Duration::from_secs(10);
+/// How long a region stays that no object names.
+const LINGER: Duration = Duration::from_secs(30);
+/// How long the clients of a region stay that nobody calls.
+const CLIENTS: Duration = Duration::from_mins(10);
+/// How often it is looked which regions objects name.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// AWS in one region.
 pub struct Region {
-    /// The calls.
-    pub control: Control,
+    control: Control,
     /// What the lists say.
     pub inventory: Arc<Inventory>,
+    stop: CancellationToken,
+    poller: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Region {
+    /// The calls, on behalf of a namespace.
+    pub fn control(&self, tenant: Tenant) -> Control {
+        self.control.of(tenant)
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A region in use.
+#[derive(Default)]
+struct Cell {
+    region: Arc<OnceCell<Arc<Region>>>,
+    /// Since when no object names it.
+    unnamed: Option<Instant>,
 }
 
 /// All regions in use.
 pub struct Regions {
     aws: Aws,
-    cells: Mutex<HashMap<String, Arc<OnceCell<Arc<Region>>>>>,
+    cells: Mutex<HashMap<String, Cell>>,
     wakes: mpsc::UnboundedSender<Wake>,
     woken: Mutex<Option<mpsc::UnboundedReceiver<Wake>>>,
     stop: CancellationToken,
@@ -50,6 +84,7 @@ impl Regions {
             .lock()
             .entry(name.to_owned())
             .or_default()
+            .region
             .clone();
         // Boxed: whoever only waits for it stays small.
         let begin = async {
@@ -62,29 +97,46 @@ impl Regions {
             ) {
                 tracing::warn!(region = name, "no first list yet; going on without");
             }
-            tokio::spawn(inventory.clone().run(self.stop.clone()));
-            Arc::new(Region { control, inventory })
+            let stop = self.stop.child_token();
+            let poller = tokio::spawn(inventory.clone().run(stop.clone()));
+            Arc::new(Region {
+                control,
+                inventory,
+                stop,
+                poller: Mutex::new(Some(poller)),
+            })
         };
         cell.get_or_init(|| Box::pin(begin)).await.clone()
     }
 
-    /// The data plane of a region, which needs no inventory.
-    pub fn data_plane(&self, name: &str) -> Result<DataPlane, agentcore_invoke::SetupError> {
-        self.aws.data_plane(name)
+    /// The region, if anybody has needed it yet.
+    pub fn running(&self, name: &str) -> Option<Arc<Region>> {
+        self.cells.lock().get(name)?.region.get().cloned()
+    }
+
+    /// The data plane of a region, which needs no inventory, on behalf of a namespace.
+    pub fn data_plane(
+        &self,
+        name: &str,
+        tenant: Tenant,
+    ) -> Result<DataPlane, agentcore_invoke::SetupError> {
+        Ok(self.aws.data_plane(name)?.of(tenant))
     }
 
     /// Answers a question about where images or code come from; these have regions of their own.
     pub async fn source(
         &self,
+        tenant: &Tenant,
         read: agentcore_plan::image::Read,
         facts: &mut agentcore_plan::image::Facts,
     ) {
-        self.aws.source(read, facts).await;
+        self.aws.source(tenant, read, facts).await;
     }
 
     /// Stops watching for an object in transition, in whatever region it was.
     pub fn settle(&self, key: &str) {
-        for region in self.cells.lock().values().filter_map(|cell| cell.get()) {
+        let cells = self.cells.lock();
+        for region in cells.values().filter_map(|cell| cell.region.get()) {
             region.inventory.settle(key);
         }
     }
@@ -93,6 +145,68 @@ impl Regions {
     pub fn woken(&self) -> Option<mpsc::UnboundedReceiver<Wake>> {
         self.woken.lock().take()
     }
+
+    /// Lets the regions go that no object has named for [`LINGER`] and no pass is at: their pollers have ended when this returns.
+    pub async fn release(&self, named: &BTreeSet<String>, now: Instant) {
+        let mut unused = Vec::new();
+        self.cells.lock().retain(|name, cell| {
+            if named.contains(name) {
+                cell.unnamed = None;
+                return true;
+            }
+            let since = *cell.unnamed.get_or_insert(now);
+            // Whoever is about to take a region has its cell, and a pass has the region.
+            let taken = Arc::strong_count(&cell.region) > 1;
+            let held = |region: &Arc<Region>| Arc::strong_count(region) > 1;
+            if now.duration_since(since) < LINGER || taken || cell.region.get().is_some_and(held) {
+                return true;
+            }
+            tracing::info!(
+                region = name,
+                "no object names this region any more; it is let go"
+            );
+            unused.extend(cell.region.get().cloned());
+            false
+        });
+        for region in unused {
+            region.stop.cancel();
+            let poller = region.poller.lock().take();
+            if let Some(poller) = poller {
+                // It ends at once, and a poller that panicked has ended too.
+                let _ = poller.await;
+            }
+        }
+        self.aws.release(CLIENTS);
+    }
+}
+
+/// Lets go of what no object uses, for ever.
+pub async fn keep(shards: &[Arc<Shard>]) {
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(context) = shards.first().map(|shard| &shard.context) else {
+            return;
+        };
+        let mut named = BTreeSet::new();
+        for shard in shards {
+            shard.filled().await;
+            let runtimes = shard.runtimes.state();
+            named.extend(
+                runtimes
+                    .iter()
+                    .map(|runtime| region_of(runtime, &context.policy)),
+            );
+            let endpoints = shard.endpoints.state();
+            named.extend(endpoints.iter().map(|endpoint| {
+                let known = endpoint.status.as_ref();
+                let known = known.and_then(|status| status.region.clone());
+                known.unwrap_or_else(|| context.policy.region.clone())
+            }));
+        }
+        context.regions.release(&named, Instant::now()).await;
+    }
 }
 
 impl Drop for Regions {
@@ -100,3 +214,7 @@ impl Drop for Regions {
         self.stop.cancel();
     }
 }
+
+#[cfg(test)]
+#[path = "regions_tests.rs"]
+mod tests;

@@ -10,17 +10,20 @@ use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
 use futures::StreamExt;
 use futures::future::{join_all, select_all};
 use kube::runtime::Controller;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::{config, endpoint, runtime, session, sweep};
+use super::left_alone::{self, Tell};
+use super::{config, endpoint, grants, regions, runtime, session, sweep};
 use crate::aws::Wake;
+use crate::cluster::readable::Head;
 use crate::cluster::revisions::Revisions;
-use crate::cluster::store::Watch;
+use crate::cluster::room::{BYTES, Room};
+use crate::cluster::store::{Cache, LeftAlone, Watch};
 
 /// Longest wait for the first list before the log says so.
 const FIRST_LIST: Duration = Duration::from_secs(30);
@@ -30,9 +33,9 @@ pub struct Shard {
     /// What all shards share.
     pub context: Arc<Context>,
     /// AgentRuntimes of the namespace.
-    pub runtimes: Store<AgentRuntime>,
+    pub runtimes: Cache<AgentRuntime>,
     /// AgentEndpoints of the namespace.
-    pub endpoints: Store<AgentEndpoint>,
+    pub endpoints: Cache<AgentEndpoint>,
     /// AgentSessions of the namespace.
     pub sessions: session::Declared,
     /// History of the AgentRuntimes.
@@ -55,6 +58,13 @@ impl Shard {
                 );
             }
         }
+    }
+
+    /// Whether every object of a namespace that may use a version can be read.
+    pub fn users_are_known(&self, namespace: &str) -> bool {
+        self.sessions.listed()
+            && !self.sessions.store.held().any_out(namespace)
+            && !self.endpoints.held().any_out(namespace)
     }
 
     /// Asks for a pass over an AgentRuntime.
@@ -131,8 +141,8 @@ impl Shard {
         }
     }
 
-    /// The API of a kind in an object's namespace.
-    pub fn api<K>(&self, object: &K) -> Api<K>
+    /// The API of a kind in an object's namespace, for writes of which only the metadata is read.
+    pub fn api<K>(&self, object: &K) -> Api<Head<K>>
     where
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
     {
@@ -156,9 +166,13 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
     } else {
         names.into_iter().map(Some).collect()
     };
+    let room = {
+        let context = context.clone();
+        Room::new(move |namespace| context.grants.of(namespace).limits.bytes.unwrap_or(BYTES))
+    };
     let (shards, controllers): (Vec<_>, Vec<_>) = namespaces
         .iter()
-        .map(|namespace| build(&context, namespace.as_deref(), &stop))
+        .map(|namespace| build(&context, &room, namespace.as_deref(), &stop))
         .unzip();
     let woken = context.regions.woken();
     let helpers = async {
@@ -169,12 +183,20 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
                 }
             },
             sweep::run(&shards),
+            regions::keep(&shards),
             async {
                 if let Some(changes) = context.configs.changes() {
                     config::dispatch(&shards, changes).await;
                 }
             },
             context.reports.run(&shards),
+            context.grants.run(&context.kube),
+            context.retained.run(&shards),
+            async {
+                if let Some(changes) = context.grants.changes() {
+                    grants::dispatch(&shards, changes).await;
+                }
+            },
         );
     };
     tokio::select! {
@@ -193,12 +215,13 @@ type Running = futures::future::BoxFuture<'static, ()>;
 /// Builds the watches and controllers of one namespace.
 fn build(
     context: &Arc<Context>,
+    room: &Arc<Room>,
     namespace: Option<&str>,
     stop: &CancellationToken,
 ) -> (Arc<Shard>, Running) {
-    let runtimes = Watch::<AgentRuntime>::new();
-    let endpoints = Watch::<AgentEndpoint>::new();
-    let sessions = Watch::<AgentSession>::new();
+    let runtimes = Watch::<AgentRuntime>::new(room);
+    let endpoints = Watch::<AgentEndpoint>::new(room);
+    let sessions = Watch::<AgentSession>::new(room);
     let (declared, session_wakes) = session::Declared::new(&sessions);
     let (wake_runtime, runtime_wakes) = mpsc::unbounded_channel();
     let (wake_endpoint, endpoint_wakes) = mpsc::unbounded_channel();
@@ -225,7 +248,7 @@ fn build(
 
     let (of_runtime, of_endpoint) = (shard.clone(), context.clone());
     let endpoint_controller =
-        Controller::for_shared_stream(endpoints.subscribe(), endpoints.store.clone())
+        Controller::for_shared_stream(endpoints.subscribe(), endpoints.store.store())
             .watches_shared_stream(runtimes.subscribe(), move |runtime: Arc<AgentRuntime>| {
                 of_runtime.mark_referrers(
                     &runtime.namespace().unwrap_or_default(),
@@ -237,7 +260,7 @@ fn build(
             .run(endpoint::reconcile, endpoint::on_error, shard.clone())
             .for_each(|_| ready(()));
     let runtime_controller =
-        Controller::for_shared_stream(runtimes.subscribe(), runtimes.store.clone())
+        Controller::for_shared_stream(runtimes.subscribe(), runtimes.store.store())
             .watches_shared_stream(
                 endpoints.subscribe(),
                 move |endpoint: Arc<AgentEndpoint>| {
@@ -259,19 +282,21 @@ fn build(
     let (runtimes_of, endpoints_of) = (shard.clone(), shard.clone());
     let history_of = shard.clone();
     let history = api(&context.kube, namespace);
+    let (tell_runtimes, left_runtimes) =
+        tell(move |object: &AgentRuntime| gone_runtime(&runtimes_of, object));
+    let (tell_endpoints, left_endpoints) =
+        tell(move |object: &AgentEndpoint| gone_endpoint(&endpoints_of, object));
     let watches = select_all([
         runtimes
-            .drive(api(&context.kube, namespace), move |object| {
-                gone_runtime(&runtimes_of, object);
-            })
+            .drive(api(&context.kube, namespace), tell_runtimes)
             .for_each(|()| ready(()))
             .boxed_future(),
         endpoints
-            .drive(api(&context.kube, namespace), move |object| {
-                gone_endpoint(&endpoints_of, object);
-            })
+            .drive(api(&context.kube, namespace), tell_endpoints)
             .for_each(|()| ready(()))
             .boxed_future(),
+        left_alone::run::<AgentRuntime>(context.clone(), left_runtimes).boxed_future(),
+        left_alone::run::<AgentEndpoint>(context.clone(), left_endpoints).boxed_future(),
         session::drive_watch(&shard, sessions, api(&context.kube, namespace)).boxed_future(),
         async move { history_of.revisions.watch(history).await }.boxed_future(),
     ]);
@@ -282,6 +307,12 @@ fn build(
         }
     };
     (shard, Box::pin(running))
+}
+
+/// What a watch tells, and where objects come out that are left alone.
+pub fn tell<K, G: Fn(&K)>(gone: G) -> (Tell<G>, mpsc::UnboundedReceiver<LeftAlone>) {
+    let (left_alone, left) = mpsc::unbounded_channel();
+    (Tell { gone, left_alone }, left)
 }
 
 /// An AgentRuntime went away: nothing is remembered of it, and those that waited for it look again.
@@ -355,7 +386,7 @@ fn concerns(object: &AgentRuntime, wake: &Wake, shard: &Shard) -> bool {
         .and_then(|status| status.id.as_deref())
     {
         Some(id) => id == wake.runtime_id,
-        None => runtime::aws_name(object, &shard.context.policy) == wake.name,
+        None => runtime::aws_names(object, &shard.context.policy).contains(&wake.name),
     }
 }
 

@@ -10,13 +10,17 @@ use agentcore_plan::stale_sessions::{Known, Reported};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource, ResourceExt};
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::shard::Shard;
+use crate::cluster::listing::listing;
+use crate::cluster::readable::Raw;
+
+use crate::errors::told;
 
 /// How often it is looked whether a report grew old or a drain is overdue.
 const TICK: Duration = Duration::from_secs(15);
@@ -125,9 +129,9 @@ impl Reports {
         let Some(shard) = shards.first() else {
             return std::future::pending().await;
         };
-        let api = Api::<ConfigMap>::namespaced(shard.context.kube.clone(), &self.namespace);
+        let api = Api::<Raw<ConfigMap>>::namespaced(shard.context.kube.clone(), &self.namespace);
         let config = watcher::Config::default().labels(SESSION_REPORT);
-        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+        let mut events = std::pin::pin!(listing(api, config));
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut listing = HashMap::new();
@@ -141,7 +145,7 @@ impl Reports {
                     }
                     Some(Err(error)) => {
                         if !std::mem::replace(&mut failing, true) {
-                            tracing::warn!(%error, namespace = self.namespace, "session reports cannot be watched; it is tried again");
+                            tracing::warn!(error = %told(&error), namespace = self.namespace, "session reports cannot be watched; it is tried again");
                         }
                         continue;
                     }
@@ -153,7 +157,7 @@ impl Reports {
         }
     }
 
-    fn heard(&self, event: Event<ConfigMap>, listing: &mut HashMap<String, Report>) -> Wakes {
+    fn heard(&self, event: Event<Raw<ConfigMap>>, listing: &mut HashMap<String, Report>) -> Wakes {
         let mut state = self.state.lock();
         match event {
             Event::Init => {
@@ -182,12 +186,16 @@ impl Reports {
 }
 
 /// The report in a ConfigMap. Whatever else stands there counts for nothing.
-fn read(object: &ConfigMap) -> Option<Report> {
-    let text = object.data.as_ref()?.get(KEY)?;
-    match serde_json::from_str(text) {
+fn read(object: &Raw<ConfigMap>) -> Option<Report> {
+    let name = object.name_any();
+    let map = object.decode();
+    let map = map.inspect_err(|why| tracing::warn!(%name, %why, "not a session report"));
+    let text = map.ok()?.data?.remove(KEY)?;
+    match serde_json::from_str(&text) {
         Ok(report) => Some(report),
         Err(error) => {
-            tracing::warn!(name = %object.name_any(), %error, "not a session report");
+            let (line, column) = (error.line(), error.column());
+            tracing::warn!(%name, line, column, "not a session report");
             None
         }
     }

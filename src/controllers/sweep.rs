@@ -1,6 +1,10 @@
 //! The slow rolling sweep: tags, resource policies and endpoints, one check every 5 s, so at most 12 calls a minute.
+//!
+//! Each namespace has rounds of its own, and the namespaces take turns: how long a round takes depends on how many namespaces there are, not on how many
+//! objects the others have.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,50 +35,124 @@ enum Kind {
 
 /// Runs for ever.
 pub async fn run(shards: &[Arc<Shard>]) {
-    let mut rounds = tokio::time::interval_at(Instant::now() + ROUND, ROUND);
-    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut round = VecDeque::new();
+    let mut rounds = Rounds::default();
     loop {
-        if round.is_empty() {
-            rounds.tick().await;
-            round = all_checks(shards);
-        }
         ticks.tick().await;
-        if let Some(check) = round.pop_front() {
-            let Check {
-                shard,
-                kind,
-                namespace,
-                name,
-                sweep,
-            } = check;
-            let shard = &shards[shard];
-            match kind {
-                Kind::Runtime => {
-                    shard
-                        .context
-                        .runtimes
-                        .mark(&namespace, &name, |memory| memory.sweep = Some(sweep));
-                    shard.wake_runtime(&namespace, &name);
-                }
-                Kind::Endpoint => {
-                    shard
-                        .context
-                        .endpoints
-                        .mark(&namespace, &name, |memory| memory.sweep = Some(sweep));
-                    shard.wake_endpoint(&namespace, &name);
-                }
+        let checks_of = |namespace: &str| all_checks(shards, namespace);
+        let Some(check) = rounds.next(&namespaces(shards), Instant::now(), checks_of) else {
+            continue;
+        };
+        let Check {
+            shard,
+            kind,
+            namespace,
+            name,
+            sweep,
+        } = check;
+        let shard = &shards[shard];
+        match kind {
+            Kind::Runtime => {
+                shard
+                    .context
+                    .runtimes
+                    .mark(&namespace, &name, |memory| memory.sweep = Some(sweep));
+                shard.wake_runtime(&namespace, &name);
+            }
+            Kind::Endpoint => {
+                shard
+                    .context
+                    .endpoints
+                    .mark(&namespace, &name, |memory| memory.sweep = Some(sweep));
+                shard.wake_endpoint(&namespace, &name);
             }
         }
     }
 }
 
-/// A round: each check of each object that has something in AWS. Checks of one sort follow each other, so that a round that is
+/// The rounds of all namespaces.
+struct Rounds<C> {
+    rounds: BTreeMap<String, Round<C>>,
+    /// Whose check was the last.
+    last: String,
+}
+
+/// A round of one namespace.
+struct Round<C> {
+    began: Instant,
+    left: VecDeque<C>,
+}
+
+impl<C> Default for Rounds<C> {
+    fn default() -> Self {
+        Self {
+            rounds: BTreeMap::new(),
+            last: String::new(),
+        }
+    }
+}
+
+impl<C> Rounds<C> {
+    /// The next check: of the namespace that comes after the last one's and has something to be checked.
+    fn next(
+        &mut self,
+        namespaces: &BTreeSet<String>,
+        now: Instant,
+        checks_of: impl Fn(&str) -> VecDeque<C>,
+    ) -> Option<C> {
+        self.rounds.retain(|name, _| namespaces.contains(name));
+        let after = (Bound::Excluded(&self.last), Bound::Unbounded);
+        let around = namespaces.range::<String, _>(..=&self.last);
+        let order = namespaces.range::<String, _>(after).chain(around);
+        for namespace in order {
+            let first = || Round {
+                began: now,
+                left: VecDeque::new(),
+            };
+            let round = self.rounds.entry(namespace.clone()).or_insert_with(first);
+            if round.left.is_empty() && now.duration_since(round.began) >= ROUND {
+                *round = Round {
+                    began: now,
+                    left: checks_of(namespace),
+                };
+            }
+            if let Some(check) = round.left.pop_front() {
+                self.last.clone_from(namespace);
+                return Some(check);
+            }
+        }
+        None
+    }
+}
+
+/// Namespaces that have objects.
+fn namespaces(shards: &[Arc<Shard>]) -> BTreeSet<String> {
+    let mut namespaces = BTreeSet::new();
+    for shard in shards {
+        namespaces.extend(
+            shard
+                .runtimes
+                .state()
+                .iter()
+                .filter_map(|one| one.namespace()),
+        );
+        namespaces.extend(
+            shard
+                .endpoints
+                .state()
+                .iter()
+                .filter_map(|one| one.namespace()),
+        );
+    }
+    namespaces
+}
+
+/// A round: each check of each object of a namespace that has something in AWS. Checks of one sort follow each other, so that a round that is
 /// cut short by a restart does not always see the same objects only.
-fn all_checks(shards: &[Arc<Shard>]) -> VecDeque<Check> {
+fn all_checks(shards: &[Arc<Shard>], namespace: &str) -> VecDeque<Check> {
     let mut round = VecDeque::new();
+    let here = |of: Option<String>| of.as_deref() == Some(namespace);
     for sweep in [
         Sweep::Tags,
         Sweep::Endpoint,
@@ -87,6 +165,7 @@ fn all_checks(shards: &[Arc<Shard>]) -> VecDeque<Check> {
                     .status
                     .as_ref()
                     .is_some_and(|status| status.id.is_some())
+                    && here(object.namespace())
                     && wanted(sweep, &object)
                 {
                     round.push_back(check(index, Kind::Runtime, &*object, sweep));
@@ -100,6 +179,7 @@ fn all_checks(shards: &[Arc<Shard>]) -> VecDeque<Check> {
                     .status
                     .as_ref()
                     .is_some_and(|status| status.arn.is_some())
+                    && here(object.namespace())
                 {
                     round.push_back(check(index, Kind::Endpoint, &*object, sweep));
                 }
@@ -125,5 +205,46 @@ fn check<K: ResourceExt>(shard: usize, kind: Kind, object: &K, sweep: Sweep) -> 
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
         sweep,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checks_of(namespace: &str) -> VecDeque<(String, usize)> {
+        let objects = if namespace == "many" { 5_000 } else { 2 };
+        let checks = (0..objects).map(|number| (namespace.to_owned(), number));
+        checks.collect()
+    }
+
+    #[tokio::test]
+    async fn a_namespace_with_thousands_does_not_put_off_the_checks_of_the_others() {
+        let namespaces = BTreeSet::from(["few".to_owned(), "many".to_owned(), "one".to_owned()]);
+        let (mut rounds, begun) = (Rounds::default(), Instant::now());
+        assert!(
+            rounds.next(&namespaces, begun, checks_of).is_none(),
+            "none right after a start"
+        );
+        let mut checked = BTreeMap::<String, usize>::new();
+        for tick in 0_u32..120 {
+            let now = begun + ROUND + tick * EVERY;
+            if let Some((namespace, _)) = rounds.next(&namespaces, now, checks_of) {
+                *checked.entry(namespace).or_default() += 1;
+            }
+        }
+        // Ten minutes: the small ones have a round each minute, as if they were alone, and the large one has the rest.
+        let of = |name: &str| checked[name];
+        assert!((18..=20).contains(&of("few")), "{checked:?}");
+        assert!((18..=20).contains(&of("one")), "{checked:?}");
+        assert_eq!(of("many"), 120 - of("few") - of("one"));
+    }
+
+    #[tokio::test]
+    async fn a_namespace_without_objects_is_forgotten() {
+        let (mut rounds, begun) = (Rounds::default(), Instant::now());
+        rounds.next(&BTreeSet::from(["few".to_owned()]), begun, checks_of);
+        let next = rounds.next(&BTreeSet::new(), begun + ROUND, checks_of);
+        assert!(next.is_none() && rounds.rounds.is_empty());
     }
 }

@@ -1,74 +1,125 @@
 //! How many passes work at a time. One that waits for AWS does not count: objects by the hundred may wait for AWS's rate limits, and an
 //! edited one goes past them.
+//!
+//! Passes of a namespace wait in a queue of their own ([`crate::fair`]), those that come back from AWS before those that have not begun. A
+//! namespace never has all turns: what its passes wait for holds nobody else's up.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Arc;
 
-use tokio::sync::{Mutex, watch};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
-/// Passes that work at a time. Each holds its object several times over, and their requests to the API server are at most half as many
-/// (`cluster::client`).
+use crate::fair::{Fair, Place, Rank, Tenant};
+
+/// Passes that work at a time. Each holds its object several times over.
 const AT_ONCE: usize = 64;
+/// Passes of one namespace among them. Each has one request to the API server under way at most, and there is room for more requests than these
+/// (`cluster::client`): one namespace's slow requests leave some to the others.
+const OF_A_NAMESPACE: usize = 24;
 
-/// The turns of all passes; first come, first served.
-#[derive(Debug)]
-pub struct Turns {
-    /// Passes that work; more than [`AT_ONCE`] while some that come back from AWS are among them.
-    working: watch::Sender<usize>,
-    /// Whose turn is next; tokio's mutex is fair.
-    next: Mutex<()>,
+/// The turns of all passes.
+#[derive(Debug, Default)]
+pub struct Turns(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Fair<oneshot::Sender<()>>,
+    /// How many work.
+    working: usize,
+    /// The same by namespace, without those of which none does.
+    of: HashMap<Arc<str>, usize>,
 }
 
-impl Default for Turns {
-    fn default() -> Self {
-        Self {
-            working: watch::Sender::new(0),
-            next: Mutex::default(),
+impl State {
+    /// Gives turns to those who are next, as long as there are any.
+    fn serve(&mut self) {
+        while self.working < AT_ONCE {
+            let of = &self.of;
+            let may = |name: &str| of.get(name).is_none_or(|working| *working < OF_A_NAMESPACE);
+            let Some((namespace, next)) = self.waiting.pop(may) else {
+                return;
+            };
+            self.working += 1;
+            *self.of.entry(namespace).or_default() += 1;
+            // Who gives up takes its place with it, under this lock: whoever waits still listens.
+            let _ = next.send(());
         }
+    }
+
+    fn ended(&mut self, namespace: &Arc<str>) {
+        self.working -= 1;
+        if let Some(working) = self.of.get_mut(namespace) {
+            *working -= 1;
+            if *working == 0 {
+                self.of.remove(namespace);
+            }
+        }
+        self.serve();
     }
 }
 
 impl Turns {
-    /// Waits until a pass may begin.
-    pub async fn begin(&self) -> Turn<'_> {
-        let _next = self.next.lock().await;
-        let mut working = self.working.subscribe();
-        // Fails only when the sender is gone, and this has it.
-        let _ = working.wait_for(|working| *working < AT_ONCE).await;
+    /// Waits until a pass of this namespace may begin.
+    pub async fn begin(&self, tenant: Tenant) -> Turn<'_> {
         let mut turn = Turn {
-            working: &self.working,
+            turns: self,
+            tenant,
             works: false,
         };
-        turn.resume();
+        turn.work(Rank::Next).await;
         turn
+    }
+
+    /// How many wait for a turn.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        self.0.lock().waiting.len()
     }
 }
 
 /// A pass that has begun, until it is dropped.
 #[derive(Debug)]
 pub struct Turn<'a> {
-    working: &'a watch::Sender<usize>,
+    turns: &'a Turns,
+    tenant: Tenant,
     /// Whether it counts.
     works: bool,
 }
 
 impl Turn<'_> {
-    /// Waits for something without counting as working; goes on at once when it is there, before those that have not begun.
+    /// Waits for something without counting as working; goes on when it is there and it is this namespace's turn.
     pub async fn aside<T>(&mut self, waiting: impl Future<Output = T>) -> T {
         self.rest();
         let found = waiting.await;
-        self.resume();
+        self.work(Rank::First).await;
         found
+    }
+
+    async fn work(&mut self, rank: Rank) {
+        let (next, given) = oneshot::channel();
+        let place = {
+            let mut state = self.turns.0.lock();
+            let place = state.waiting.push(&self.tenant, rank, next);
+            state.serve();
+            place
+        };
+        let mut waiting = Waiting {
+            turns: self.turns,
+            namespace: self.tenant.namespace(),
+            place,
+            given,
+            taken: false,
+        };
+        waiting.taken = (&mut waiting.given).await.is_ok();
+        self.works = waiting.taken;
     }
 
     fn rest(&mut self) {
         if std::mem::take(&mut self.works) {
-            self.working.send_modify(|working| *working -= 1);
+            self.turns.0.lock().ended(self.tenant.namespace());
         }
-    }
-
-    fn resume(&mut self) {
-        self.works = true;
-        self.working.send_modify(|working| *working += 1);
     }
 }
 
@@ -78,76 +129,28 @@ impl Drop for Turn<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::task::Poll;
+/// A place in the queue, and then a turn.
+struct Waiting<'a> {
+    turns: &'a Turns,
+    namespace: &'a Arc<str>,
+    place: Place,
+    given: oneshot::Receiver<()>,
+    taken: bool,
+}
 
-    use futures::poll;
-    use tokio::sync::oneshot;
-
-    use super::*;
-
-    async fn all(turns: &Turns) -> Vec<Turn<'_>> {
-        let mut taken = Vec::new();
-        for _ in 0..AT_ONCE {
-            taken.push(turns.begin().await);
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
         }
-        // Tokio lets a task do only so much at a time; what follows polls by hand.
-        tokio::task::yield_now().await;
-        taken
-    }
-
-    #[tokio::test]
-    async fn only_so_many_work_and_the_next_begins_when_one_ends() {
-        let turns = Turns::default();
-        let mut taken = all(&turns).await;
-        let mut next = Box::pin(turns.begin());
-        assert!(poll!(&mut next).is_pending());
-        taken.pop();
-        assert!(poll!(&mut next).is_ready());
-    }
-
-    #[tokio::test]
-    async fn one_that_waits_for_aws_lets_another_begin_and_comes_back_without_waiting() {
-        let turns = Turns::default();
-        let mut taken = all(&turns).await;
-        let (answer, answered) = oneshot::channel();
-        let mut one = taken.remove(0);
-        let mut aside = Box::pin(one.aside(answered));
-        assert!(poll!(&mut aside).is_pending());
-        taken.push(turns.begin().await);
-        answer.send("answer").expect("somebody waits");
-        assert_eq!(poll!(&mut aside), Poll::Ready(Ok("answer")));
-        drop(aside);
-        // One too many works now: two have to end before the next begins.
-        let mut next = Box::pin(turns.begin());
-        taken.pop();
-        assert!(poll!(&mut next).is_pending());
-        drop(one);
-        assert!(poll!(&mut next).is_ready());
-    }
-
-    #[tokio::test]
-    async fn one_that_is_dropped_while_it_waits_is_not_counted_twice() {
-        let turns = Turns::default();
-        let mut one = turns.begin().await;
-        let mut aside = Box::pin(one.aside(std::future::pending::<()>()));
-        assert!(poll!(&mut aside).is_pending());
-        drop(aside);
-        drop(one);
-        assert_eq!(*turns.working.borrow(), 0);
-    }
-
-    #[tokio::test]
-    async fn who_gives_up_waiting_leaves_the_place_to_the_next() {
-        let turns = Turns::default();
-        let mut taken = all(&turns).await;
-        let mut first = Box::pin(turns.begin());
-        let mut second = Box::pin(turns.begin());
-        assert!(poll!(&mut first).is_pending());
-        assert!(poll!(&mut second).is_pending());
-        drop(first);
-        taken.pop();
-        assert!(poll!(&mut second).is_ready());
+        let mut state = self.turns.0.lock();
+        let left = state.waiting.remove(self.namespace, self.place).is_some();
+        if !left && self.given.try_recv().is_ok() {
+            state.ended(self.namespace);
+        }
     }
 }
+
+#[cfg(test)]
+#[path = "turns_tests.rs"]
+mod tests;

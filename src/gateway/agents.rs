@@ -2,34 +2,35 @@
 
 mod drive;
 mod readiness;
+mod serving;
 mod session;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use agentcore_api::limits::{DEFAULT_IDLE_SECONDS, DEFAULT_MAX_LIFETIME_SECONDS};
 use agentcore_api::names::drain_request;
 use agentcore_api::report::edition;
 use agentcore_api::runtime::ServerProtocol;
-use agentcore_api::sessions::Sessions;
-use agentcore_api::values::seconds_or;
+use agentcore_api::values::ClusterNames;
 use agentcore_api::{AgentEndpoint, AgentRuntime, reasons};
-use agentcore_invoke::{ArnError, SessionId, Target};
+use agentcore_invoke::{SessionId, Target};
 use axum::http::HeaderName;
 use futures::future::{BoxFuture, select_all};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Client, Resource, ResourceExt};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Client, Resource};
 use parking_lot::RwLock;
 use tokio::sync::{Notify, watch};
 
 pub use super::identity::Kind;
 use super::sessions::policy::Policy;
-use crate::cluster::store::Watch;
+use crate::cluster::kept::Kept;
+use crate::cluster::room::Room;
+use crate::cluster::store::{Cache, Watch};
 use drive::drive;
 pub use readiness::{NotReady, Unresolved};
 use readiness::{not_seen, readiness};
+use serving::{Owned, make};
 
 /// Longest wait for the first list before the log says so.
 const FIRST_LIST: Duration = Duration::from_secs(30);
@@ -90,32 +91,39 @@ pub struct Agents {
 
 /// One watch of each kind.
 struct Shard {
-    runtimes: Store<AgentRuntime>,
-    endpoints: Store<AgentEndpoint>,
+    runtimes: Cache<AgentRuntime>,
+    endpoints: Cache<AgentEndpoint>,
     declared: session::Declared,
     filled: [watch::Receiver<bool>; 2],
     made_runtimes: Arc<Made<AgentRuntime>>,
     made_endpoints: Arc<Made<AgentEndpoint>>,
+    names: Arc<ClusterNames>,
 }
 
 impl Agents {
     /// The agents of these namespaces (none named: of all), and the future that keeps them up to date. It ends only when a watch
-    /// does, which a watch never does by itself.
-    pub fn watch(client: &Client, namespaces: &[String]) -> (Self, BoxFuture<'static, ()>) {
+    /// does, which a watch never does by itself. `cluster`: what names of runtimes are derived from; what has another name is not called.
+    pub fn watch(
+        client: &Client,
+        namespaces: &[String],
+        cluster: ClusterNames,
+    ) -> (Self, BoxFuture<'static, ()>) {
+        let cluster = Arc::new(cluster);
         let mut names: Vec<_> = namespaces.iter().filter(|name| !name.is_empty()).collect();
         let all = String::new();
         if names.is_empty() {
             names.push(&all);
         }
         let changed = Arc::<Notify>::default();
+        let room = Room::usual();
         let mut drives = Vec::new();
         let mut shards = BTreeMap::new();
         for name in names {
             shards.entry(name.clone()).or_insert_with(|| {
-                let (runtimes, endpoints) = (Watch::new(), Watch::new());
-                let (declared, running) = session::Declared::watch(client, name, &changed);
+                let (runtimes, endpoints) = (Watch::new(&room), Watch::new(&room));
+                let (declared, running) = session::Declared::watch(client, &room, name, &changed);
                 drives.push(running);
-                let shard = Shard::new(&runtimes, &endpoints, declared);
+                let shard = Shard::new(&runtimes, &endpoints, declared, cluster.clone());
                 drives.push(drive(
                     runtimes,
                     client,
@@ -181,13 +189,30 @@ impl Agents {
     }
 }
 
+/// The object of a name, if there is one and it is kept.
+fn found<K: Kept>(cache: &Cache<K>, reference: &ObjectRef<K>) -> Result<Option<Arc<K>>, NotReady> {
+    if let Some(object) = cache.get(reference) {
+        return Ok(Some(object));
+    }
+    let namespace = reference.namespace.as_deref().unwrap_or_default();
+    match cache.held().out(namespace, &reference.name) {
+        None => Ok(None),
+        Some(why) => Err(NotReady {
+            reason: why.reason().to_owned(),
+            message: why.to_string(),
+        }),
+    }
+}
+
 impl Shard {
     fn new(
         runtimes: &Watch<AgentRuntime>,
         endpoints: &Watch<AgentEndpoint>,
         declared: session::Declared,
+        names: Arc<ClusterNames>,
     ) -> Self {
         Self {
+            names,
             runtimes: runtimes.store.clone(),
             endpoints: endpoints.store.clone(),
             declared,
@@ -199,24 +224,26 @@ impl Shard {
 
     fn runtime(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
         let reference = ObjectRef::new(name).within(namespace);
-        let object = self.runtimes.get(&reference).ok_or(Unresolved::NotFound)?;
-        self.made_runtimes
-            .agent(reference, &object, &object, || of_runtime(&object))
+        let object = found(&self.runtimes, &reference)?.ok_or(Unresolved::NotFound)?;
+        self.made_runtimes.agent(reference, &object, &object, || {
+            of_runtime(&object, &self.names)
+        })
     }
 
     fn endpoint(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
         let reference = ObjectRef::new(name).within(namespace);
-        let object = self.endpoints.get(&reference).ok_or(Unresolved::NotFound)?;
+        let object = found(&self.endpoints, &reference)?.ok_or(Unresolved::NotFound)?;
         let runtime_name = &object.spec.runtime_ref.name;
-        let runtime = self
-            .runtimes
-            .get(&ObjectRef::new(runtime_name).within(namespace))
-            .ok_or_else(|| NotReady {
-                reason: reasons::RUNTIME_NOT_FOUND.to_owned(),
-                message: format!("AgentRuntime {runtime_name} is not there"),
-            })?;
+        let runtime = found(
+            &self.runtimes,
+            &ObjectRef::new(runtime_name).within(namespace),
+        )?
+        .ok_or_else(|| NotReady {
+            reason: reasons::RUNTIME_NOT_FOUND.to_owned(),
+            message: format!("AgentRuntime {runtime_name} is not there"),
+        })?;
         self.made_endpoints.agent(reference, &object, &runtime, || {
-            of_endpoint(&object, &runtime)
+            of_endpoint(&object, &runtime, &self.names)
         })
     }
 }
@@ -272,15 +299,16 @@ impl<K: Resource<DynamicType = ()>> Made<K> {
     }
 }
 
-fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
+fn of_runtime(object: &AgentRuntime, names: &ClusterNames) -> Result<Agent, NotReady> {
     let status = object.status.clone().unwrap_or_default();
     let drained = drain_request(object, status.last_handled_drain.as_deref());
     let place = status.arn.map(|arn| (arn, None));
     let version = status.default_endpoint.and_then(|there| there.live_version);
+    let owned = Owned::new(object, names);
     make(
         Kind::AgentRuntime,
         object,
-        object,
+        &owned,
         place,
         version,
         &status.conditions,
@@ -289,83 +317,27 @@ fn of_runtime(object: &AgentRuntime) -> Result<Agent, NotReady> {
     .map(|agent| agent.drained(drained))
 }
 
-fn of_endpoint(object: &AgentEndpoint, runtime: &AgentRuntime) -> Result<Agent, NotReady> {
+fn of_endpoint(
+    object: &AgentEndpoint,
+    runtime: &AgentRuntime,
+    names: &ClusterNames,
+) -> Result<Agent, NotReady> {
     let status = object.status.clone().unwrap_or_default();
     // Both are written when the endpoint is made; the ARN of the endpoint says that it was.
     let place = status.arn.and(status.runtime_arn).zip(status.name);
     let place = place.map(|(arn, name)| (arn, Some(name)));
     let drained = drain_request(object, status.last_handled_drain.as_deref());
+    let owned = Owned::new(runtime, names);
     make(
         Kind::AgentEndpoint,
         object,
-        runtime,
+        &owned,
         place,
         status.live_version,
         &status.conditions,
         object.spec.sessions.as_ref(),
     )
     .map(|agent| agent.drained(drained))
-}
-
-/// An agent, if anything serves behind the object: it has a place, and there a version that is live.
-fn make<K: Resource>(
-    kind: Kind,
-    object: &K,
-    runtime: &AgentRuntime,
-    place: Option<(String, Option<String>)>,
-    version: Option<String>,
-    conditions: &[Condition],
-    sessions: Option<&Sessions>,
-) -> Result<Agent, NotReady> {
-    let ready = readiness(conditions);
-    let (Some((arn, qualifier)), true) = (place, version.is_some() || ready.is_ok()) else {
-        return Err(ready.err().unwrap_or_else(not_seen));
-    };
-    let arn = arn.parse().map_err(|error: ArnError| NotReady {
-        reason: "InvalidArn".to_owned(),
-        message: format!("the ARN in status cannot be used: {error}"),
-    })?;
-    let (spec, effective) = (&runtime.spec, runtime.effective());
-    // What is in force goes before what is wished for.
-    let protocol = effective
-        .map(|effective| effective.server_protocol)
-        .or_else(|| spec.protocol.as_ref().and_then(|one| one.server_protocol))
-        .unwrap_or(ServerProtocol::Http);
-    let time = |text: Option<&str>, default| Duration::from_secs(seconds_or(text, default).into());
-    let jwt = runtime.wants_token();
-    let wished = spec.request_headers.iter().flat_map(|one| &one.allowlist);
-    // Statuses of earlier releases say nothing of either.
-    let headers: Vec<&String> = match effective.filter(|one| one.inbound_auth.is_some()) {
-        Some(effective) => effective.request_headers.iter().collect(),
-        None => wished.collect(),
-    };
-    Ok(Agent {
-        kind,
-        namespace: object.namespace().unwrap_or_default().into(),
-        name: object.name_any().into(),
-        uid: object.uid().unwrap_or_default(),
-        target: Target { arn, qualifier },
-        session: None,
-        edition: version.as_deref().map(Into::into),
-        version,
-        idle_timeout: time(
-            effective.map(|one| one.idle_runtime_session_timeout.as_str()),
-            DEFAULT_IDLE_SECONDS,
-        ),
-        max_lifetime: time(
-            effective.map(|one| one.max_lifetime.as_str()),
-            DEFAULT_MAX_LIFETIME_SECONDS,
-        ),
-        protocol,
-        jwt,
-        // The schema's pattern lets only header names in.
-        allowlist: headers
-            .into_iter()
-            .filter_map(|name| name.parse().ok())
-            .collect(),
-        sessions: Policy::of(sessions, jwt),
-        ready,
-    })
 }
 
 #[cfg(test)]

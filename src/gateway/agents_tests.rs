@@ -8,8 +8,17 @@ use super::*;
 
 const ARN: &str = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/support-0123456789";
 
+fn cluster() -> ClusterNames {
+    ClusterNames {
+        id: "test".to_owned(),
+        uid: "u-0".to_owned(),
+        former_uids: Vec::new(),
+    }
+}
+
 fn runtime(spec: &Value, status: &Value) -> AgentRuntime {
     let mut whole = json!({
+        "runtimeName": "support",
         "artifact": { "container": { "image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/support:1" } },
         "executionRole": { "arn": "arn:aws:iam::111122223333:role/agentcore/shop/support" },
         "network": { "mode": "PUBLIC" },
@@ -56,7 +65,7 @@ fn live() -> Value {
     json!({ "arn": ARN, "defaultEndpoint": { "liveVersion": "3", "status": "READY" }, "conditions": ready("True", "Ready") })
 }
 
-/// An API server that lists these objects, and then says nothing more; and the agents that come of it.
+/// An API server that does not stream lists: it lists these objects, and then says nothing more; and the agents that come of it.
 async fn agents(runtimes: Vec<AgentRuntime>, endpoints: Vec<AgentEndpoint>) -> Agents {
     let lists = Arc::new([
         ("agentruntimes", json!(runtimes)),
@@ -66,10 +75,16 @@ async fn agents(runtimes: Vec<AgentRuntime>, endpoints: Vec<AgentEndpoint>) -> A
     let answer = move |request: Request<Body>| {
         let lists = lists.clone();
         async move {
-            let (path, query) = (
-                request.uri().path(),
-                request.uri().query().unwrap_or_default(),
-            );
+            let path = request.uri().path();
+            let query = request.uri().query().unwrap_or_default();
+            if query.contains("sendInitialEvents=true") {
+                let status = json!({ "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure",
+                                     "reason": "Invalid", "code": 422, "message": "forbidden" });
+                let body = Body::from(status.to_string().into_bytes());
+                let mut refused = Response::new(body);
+                *refused.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+                return Ok(refused);
+            }
             if query.contains("watch=true") {
                 std::future::pending::<()>().await;
             }
@@ -79,13 +94,12 @@ async fn agents(runtimes: Vec<AgentRuntime>, endpoints: Vec<AgentEndpoint>) -> A
                 .expect("one of the three kinds");
             let list = json!({ "apiVersion": "agentcore.dev/v1alpha1", "kind": "List",
                                "metadata": { "resourceVersion": "1" }, "items": items });
-            Ok::<_, std::convert::Infallible>(Response::new(Body::from(
-                list.to_string().into_bytes(),
-            )))
+            let body = Body::from(list.to_string().into_bytes());
+            Ok::<_, std::convert::Infallible>(Response::new(body))
         }
     };
     let client = Client::new(tower::service_fn(answer), "default");
-    let (agents, running) = Agents::watch(&client, &["shop".to_owned()]);
+    let (agents, running) = Agents::watch(&client, &["shop".to_owned()], cluster());
     tokio::spawn(running);
     tokio::time::timeout(Duration::from_mins(1), agents.filled())
         .await
@@ -260,7 +274,7 @@ fn an_agent_is_made_once_for_an_object_and_anew_for_its_successor() {
     let resolve = |object: &Arc<AgentRuntime>| {
         let build = || {
             count.fetch_add(1, Ordering::Relaxed);
-            of_runtime(object)
+            of_runtime(object, &cluster())
         };
         made.agent(ObjectRef::from_obj(&**object), object, object, build)
     };
@@ -286,8 +300,10 @@ fn objects_whose_end_was_never_told_are_forgotten_in_time() {
         object.metadata.name = Some(format!("support-{number}"));
         let object = Arc::new(object);
         let reference = ObjectRef::from_obj(&*object);
-        made.agent(reference, &object, &object, || of_runtime(&object))
-            .expect("resolves");
+        made.agent(reference, &object, &object, || {
+            of_runtime(&object, &cluster())
+        })
+        .expect("resolves");
     }
     let left = made.0.read().len();
     assert!(left < 100, "{left} are remembered");
@@ -315,4 +331,70 @@ async fn a_declared_session_leads_to_its_one_session_on_the_version_that_it_was_
         agents.resolve(Kind::AgentSession, "shop", "other"),
         Err(Unresolved::NotFound)
     );
+}
+
+/// What resolving says is wrong, for each of the three kinds that lead to the runtime. The list of declared sessions is waited for.
+async fn reasons_of(runtimes: Vec<AgentRuntime>, endpoints: Vec<AgentEndpoint>) -> Vec<String> {
+    let agents = agents(runtimes, endpoints).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    while !agents.shards["shop"].declared_are_listed() {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "no list of sessions"
+        );
+        tokio::task::yield_now().await;
+    }
+    let names = [
+        (Kind::AgentRuntime, "support"),
+        (Kind::AgentEndpoint, "prod"),
+        (Kind::AgentSession, "bridge"),
+    ];
+    let reason = |(kind, name)| match agents.resolve(kind, "shop", name) {
+        Err(Unresolved::NotReady { reason, .. }) => reason,
+        other => format!("{other:?}"),
+    };
+    names.map(reason).into()
+}
+
+#[tokio::test]
+async fn a_runtime_that_is_anothers_by_its_tags_is_not_called_though_its_arn_is_in_status() {
+    let mut taken = live();
+    taken["conditions"] = ready("False", "NotOwned");
+    let serving = json!({ "arn": format!("{ARN}/runtime-endpoint/prod_1"), "name": "prod_1", "runtimeArn": ARN,
+                          "liveVersion": "2", "conditions": ready("True", "Ready") });
+    let found = reasons_of(vec![runtime(&json!({}), &taken)], vec![endpoint(&serving)]).await;
+    assert_eq!(found, ["NotOwned", "NotOwned", "NotOwned"]);
+    let mut told = serving;
+    told["conditions"] = ready("False", "NotOwned");
+    let found = reasons_of(vec![runtime(&json!({}), &live())], vec![endpoint(&told)]).await;
+    assert_eq!(found[1..], ["NotOwned", "NotOwned"]);
+}
+
+#[tokio::test]
+async fn a_status_that_names_another_objects_runtime_leads_nowhere() {
+    let theirs = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/billing-0123456789";
+    let mut forged = live();
+    forged["arn"] = json!(theirs);
+    let pointing = json!({ "arn": format!("{theirs}/runtime-endpoint/prod_1"), "name": "prod_1", "runtimeArn": theirs,
+                           "liveVersion": "2", "conditions": ready("True", "Ready") });
+    let found = reasons_of(
+        vec![runtime(&json!({}), &forged)],
+        vec![endpoint(&pointing)],
+    )
+    .await;
+    assert_eq!(found[..2], ["NotOwned", "NotOwned"]);
+    // A runtime of another namespace of this cluster, by its derived name.
+    let own = cluster().new_name("shop", "support");
+    let other = cluster().new_name("bank", "support");
+    for (name, expected) in [(own, "Ok"), (other, "Err")] {
+        let mut object = runtime(&json!({}), &live());
+        object.spec.runtime_name = None;
+        let status = object.status.as_mut().expect("a status");
+        status.arn = Some(ARN.replace("support", &name));
+        let made = of_runtime(&object, &cluster());
+        assert!(
+            format!("{made:?}").starts_with(expected),
+            "{name}: {made:?}"
+        );
+    }
 }

@@ -8,7 +8,8 @@ use axum::http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::gateway::agents::{Agent, Agents};
+use crate::gateway::agents::{Agent, Agents, Unresolved};
+use crate::gateway::answer::purse::Purse;
 use crate::gateway::chat::pool::Pool;
 use crate::gateway::headers;
 use crate::gateway::identity::{Access, Gate, Identity, Subresource, Token, Verb};
@@ -16,8 +17,10 @@ use crate::gateway::metrics::Metrics;
 use crate::gateway::path::{Action, Route};
 use crate::gateway::payload::Reader;
 use crate::gateway::problem::Problem;
-use crate::gateway::quotas::{Quotas, StreamGuard, TooMany};
+use crate::gateway::quotas::{Quotas, TooMany};
 use crate::gateway::sessions::Sessions;
+use crate::gateway::shares::{self, Full, Held, Holder};
+use crate::gateway::stops::{self, Stops};
 use crate::gateway::turn::Turn;
 use crate::gateway::watch::{Right, Watchdog};
 
@@ -29,6 +32,10 @@ pub struct Gateway {
     pub gate: Arc<Gate>,
     /// How much.
     pub quotas: Quotas,
+    /// Memory of answers that the gateway joins or keeps.
+    pub answers: Arc<shares::Pool>,
+    /// The pace of stops.
+    pub stops: Arc<Stops>,
     /// In which session.
     pub sessions: Sessions,
     /// The way to AgentCore.
@@ -57,6 +64,8 @@ pub struct Admitted {
     pub who: Arc<Identity>,
     /// The agent.
     pub agent: Arc<Agent>,
+    /// Whose shares it uses.
+    pub holder: Holder,
     /// The right that it was let through by.
     right: Arc<Right>,
     /// As [`Gateway::over`].
@@ -78,12 +87,21 @@ impl Gateway {
         // Before the next question to the API server: a caller that varies names must not use that up for others.
         self.quotas.admit(&who).map_err(Problem::from)?;
         let access = access(route);
-        self.gate.authorize(&who, &access).await?;
+        let asked = self.gate.authorize(&who, &access).await?;
         let agent = self
             .agents
             .resolve(route.kind, route.namespace, route.name)
-            .map_err(|unresolved| Problem::unresolved(route, unresolved))?;
+            .map_err(|unresolved| {
+                if unresolved == Unresolved::NotFound {
+                    self.gate.invented(&who, asked);
+                }
+                Problem::unresolved(route, unresolved)
+            })?;
         turn.agent(agent.clone());
+        let holder = Holder {
+            caller: who.user.as_str().into(),
+            namespace: agent.namespace.clone(),
+        };
         let right = Arc::new(Right {
             gate: self.gate.clone(),
             token,
@@ -93,20 +111,29 @@ impl Gateway {
         Ok(Admitted {
             who,
             agent,
+            holder,
             right,
             over: self.over.clone(),
         })
     }
 
     /// How AgentCore is told who asks, and one of the caller's streams.
-    pub fn may(
-        &self,
-        admitted: &Admitted,
-        request: &HeaderMap,
-    ) -> Result<(Auth, StreamGuard), Problem> {
+    pub fn may(&self, admitted: &Admitted, request: &HeaderMap) -> Result<(Auth, Held), Problem> {
         let auth = admitted.auth(request)?;
-        let stream = self.quotas.stream(&admitted.who).map_err(Problem::from)?;
+        let stream = self.quotas.stream(&admitted.holder);
+        let stream = stream.map_err(|full| match full {
+            Full::Caller { .. } => Problem {
+                reason: "CallerQuota",
+                ..Problem::from(full)
+            },
+            _ => Problem::from(full),
+        })?;
         Ok((auth, stream))
+    }
+
+    /// The account of what the gateway holds of this caller's answers.
+    pub fn purse(&self, admitted: &Admitted) -> Purse {
+        Purse::new(self.answers.clone(), admitted.holder.clone())
     }
 }
 
@@ -194,6 +221,15 @@ impl From<TooMany> for Problem {
                 "CallerQuota",
                 too_many.to_string(),
             )
+        }
+    }
+}
+
+impl From<stops::TooMany> for Problem {
+    fn from(too_many: stops::TooMany) -> Self {
+        Self {
+            retry_after: Some(too_many.retry_after),
+            ..Self::from(too_many.full)
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Metrics {
     pub retries: IntCounter,
     streams: IntGaugeVec,
     sessions: IntGauge,
+    forgotten: IntCounter,
+    unreadable: IntCounter,
     upstream_connections: IntGauge,
     /// Upstream WebSockets that `chat` keeps.
     pub pooled: IntGauge,
@@ -51,16 +53,28 @@ impl Metrics {
             &["route"],
         )?;
         registry.register(Box::new(streams.clone()))?;
-        let retries = IntCounter::new(
+        let counter = |name: &str, help: &str| {
+            let metric = IntCounter::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            prometheus::Result::Ok(metric)
+        };
+        let retries = counter(
             "gateway_upstream_retries_total",
             "Requests that were sent to AgentCore again.",
         )?;
-        registry.register(Box::new(retries.clone()))?;
         Ok(Arc::new(Self {
             families,
             retries,
             streams,
             sessions: gauge("gateway_active_sessions", "Sessions that the ledger knows.")?,
+            forgotten: counter(
+                "gateway_ledger_forgotten_total",
+                "Conversations that the ledger forgot to make room for others.",
+            )?,
+            unreadable: counter(
+                "gateway_ledger_unreadable_total",
+                "Values of the ledger that could not be read and count as absent.",
+            )?,
             upstream_connections: gauge(
                 "gateway_upstream_connections",
                 "Open connections to AgentCore.",
@@ -115,6 +129,13 @@ impl Metrics {
         if let Some((sessions, client, _)) = &*sources {
             self.sessions
                 .set(i64::try_from(sessions.len()).unwrap_or(i64::MAX));
+            let ledger = sessions.ledger();
+            for (counter, total) in [
+                (&self.forgotten, ledger.forgotten()),
+                (&self.unreadable, ledger.unreadable()),
+            ] {
+                counter.inc_by(total.saturating_sub(counter.get()));
+            }
             let connections = client.connections();
             self.upstream_connections
                 .set(i64::try_from(connections).unwrap_or(i64::MAX));

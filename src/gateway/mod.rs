@@ -20,6 +20,7 @@ pub mod routes;
 pub mod server;
 pub mod sessions;
 pub mod shares;
+pub mod stops;
 pub mod trace;
 pub mod turn;
 pub mod watch;
@@ -28,6 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentcore_api::values::ClusterNames;
 use agentcore_invoke::{Client, Settings};
 use anyhow::Context as _;
 use hyper::service::service_fn;
@@ -35,14 +37,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Readiness};
+use crate::admin::{self, Liveness, Readiness};
 use crate::args::{GatewayArgs, Ledger};
 use crate::cluster::client;
 use crate::signals::stop_on_signal;
 use agents::Agents;
 use chat::pool::{self, Keeping, Pool};
 use context::Gateway;
-use identity::Gate;
+use identity::{Asking, Gate};
 use metrics::Metrics;
 use payload::Reader;
 use quotas::Quotas;
@@ -51,7 +53,9 @@ use server::{Server, Transport};
 use sessions::figures::Figures;
 use sessions::memory::MemoryLedger;
 use sessions::redis::RedisLedger;
-use sessions::{Sessions, drain};
+use sessions::{Sessions, drain, ledger};
+use shares::Shares;
+use stops::{Rates, Stops};
 
 /// After the grace time, streams get this long to say that they are cut.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -69,6 +73,7 @@ pub async fn run(args: GatewayArgs) -> anyhow::Result<()> {
         args.admin_listen,
         move || exported.encode(),
         readiness.clone(),
+        Arc::new(Liveness::default()),
         admin_stop.clone(),
     )
     .await?;
@@ -79,55 +84,56 @@ pub async fn run(args: GatewayArgs) -> anyhow::Result<()> {
 }
 
 /// Connects, waits for the first list of agents, serves until `stop`, and lets what is under way end.
+#[allow(clippy::too_many_lines)] // what is made, once, in its order
 async fn serve(
     args: &GatewayArgs,
     metrics: &Arc<Metrics>,
     readiness: &Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let transport = match (&args.tls_cert, &args.tls_key, args.plain_http) {
-        (Some(certificate), Some(key), _) => {
-            Transport::Tls(Box::new(Reloading::from_files(certificate, key).await?))
-        }
-        (_, _, true) => Transport::Plain,
-        // An environment variable of `false` counts as given on the command line.
-        _ => anyhow::bail!("give --tls-cert and --tls-key, or --plain-http"),
-    };
+    let transport = transport(args).await?;
     check_spool(&args.spool_dir)?;
     let key = session_key(args.session_key_file.as_deref())?;
-    let server = Server::bind(args.listen, transport).await?;
+    let connections = usize::try_from(args.shares.connections.get()).unwrap_or(usize::MAX);
+    let server = Server::bind(args.listen, transport, connections).await?;
     tracing::info!(address = %server.local_addr(), "gateway listens");
     let kube = client::connect().await?;
-    let (agents, watching) = Agents::watch(&kube, &args.watch_namespaces);
+    let names = names(args, &kube).await?;
+    let (agents, watching) = Agents::watch(&kube, &args.watch_namespaces, names);
     let agents = Arc::new(agents);
     let client = Client::from_environment(Settings::default())
         .await
         .context("cannot make a client of AgentCore")?;
-    let sessions = match &args.ledger {
-        Ledger::Memory => Sessions::new(&key, Arc::new(MemoryLedger::default())),
-        Ledger::Redis(url) => Sessions::new(&key, Arc::new(RedisLedger::new(url)?)),
-    };
+    let sessions = sessions(args, &key)?;
     let figures = Figures::new()?;
     metrics.register(figures.collectors())?;
-    let gate = Arc::new(Gate::new(kube.clone(), args.token_audiences.clone()));
+    let asking = Asking::of(args.shares.reviews, args.shares.unknown_names);
+    let gate = Gate::new(kube.clone(), args.token_audiences.clone(), asking);
+    let gate = Arc::new(gate);
     metrics.register(gate.collectors())?;
+    let reader = Reader::new(args.spool_dir.clone(), args.shares.bodies, args.spool_limit);
     let tasks = TaskTracker::new();
     let gateway = Arc::new(Gateway {
         agents,
         gate,
-        quotas: Quotas::new(args.caller_rate, args.caller_streams),
+        quotas: Quotas::new(
+            args.caller_rate,
+            quotas::streams(args.caller_streams, args.shares.streams.get()),
+        ),
+        answers: shares::Pool::new("bytes of answers", Shares::of(args.shares.answers)),
+        stops: Arc::new(Stops::new(Rates::of(args.stop_rate))),
         sessions,
         pool: Pool::new(Keeping {
             client: client.clone(),
             first_byte: args.upstream_timeout,
             idle: pool::IDLE,
-            limit: pool::LIMIT,
+            limit: Shares::of(args.shares.sockets.get()),
             gauge: metrics.pooled.clone(),
             stop: stop.clone(),
             tasks: tasks.clone(),
         }),
         client,
-        reader: Reader::new(args.spool_dir.clone(), args.spool_limit),
+        reader,
         metrics: metrics.clone(),
         upstream_timeout: args.upstream_timeout,
         recheck: args.recheck_interval,
@@ -136,6 +142,7 @@ async fn serve(
         sockets: tasks.clone(),
     });
     observe(&gateway);
+    metrics.register(vec![Box::new(shown(&server, &gateway)?)])?;
     let draining = drain::start::run(
         args,
         drain::start::Means {
@@ -144,6 +151,7 @@ async fn serve(
             agents: gateway.agents.clone(),
             client: gateway.client.clone(),
             pool: gateway.pool.clone(),
+            stops: gateway.stops.clone(),
             figures,
             stop: stop.clone(),
         },
@@ -182,6 +190,57 @@ async fn serve(
             Ok(())
         } => ended,
     }
+}
+
+/// What names of runtimes are derived from. The same flags as the controller's have to say the same.
+async fn names(args: &GatewayArgs, kube: &kube::Client) -> anyhow::Result<ClusterNames> {
+    let uid = client::cluster_uid(kube).await?;
+    Ok(ClusterNames {
+        id: args.cluster_id.clone().unwrap_or_else(|| uid.clone()),
+        uid,
+        former_uids: args.former_cluster_uids.clone(),
+    })
+}
+
+/// What metrics show of what callers share.
+fn shown(server: &Server, gateway: &Gateway) -> anyhow::Result<shares::Figures> {
+    let figures = shares::Figures::new()?;
+    for (label, pool) in gateway.reader.pools() {
+        figures.pool(label, pool);
+    }
+    figures.pool("answers", &gateway.answers);
+    figures.pool("streams", gateway.quotas.pool());
+    figures.pool("sockets", gateway.pool.places());
+    let (all, strangers) = (server.places(), server.places());
+    figures.watch("connections", move || all.reading());
+    figures.watch("strangers", move || strangers.strangers());
+    Ok(figures)
+}
+
+/// The sessions, in the ledger that was asked for.
+fn sessions(args: &GatewayArgs, key: &[u8]) -> anyhow::Result<Sessions> {
+    Ok(match &args.ledger {
+        Ledger::Memory => {
+            let shares = ledger::shares(args.shares.records.get());
+            Sessions::new(key, Arc::new(MemoryLedger::new(shares)))
+        }
+        Ledger::Redis(url) => {
+            let shares = ledger::shares(ledger::RECORDS_SHARED);
+            Sessions::new(key, Arc::new(RedisLedger::new(url, shares)?))
+        }
+    })
+}
+
+/// How connections are spoken.
+async fn transport(args: &GatewayArgs) -> anyhow::Result<Transport> {
+    Ok(match (&args.tls_cert, &args.tls_key, args.plain_http) {
+        (Some(certificate), Some(key), _) => {
+            Transport::Tls(Box::new(Reloading::from_files(certificate, key).await?))
+        }
+        (_, _, true) => Transport::Plain,
+        // An environment variable of `false` counts as given on the command line.
+        _ => anyhow::bail!("give --tls-cert and --tls-key, or --plain-http"),
+    })
 }
 
 /// Has the metrics look at sessions, connections and agents with each scrape.

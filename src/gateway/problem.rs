@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agentcore_api::reasons;
 use agentcore_invoke::{Error, Failed, Phase, ServiceError};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
@@ -12,6 +13,7 @@ use crate::gateway::agents::Unresolved;
 use crate::gateway::identity::Denied;
 use crate::gateway::path::Route;
 use crate::gateway::sessions::ledger::LedgerUnavailable;
+use crate::gateway::shares::Full;
 
 /// How long a caller is asked to wait when nobody knows better.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -161,6 +163,9 @@ impl Problem {
     pub fn unresolved(route: &Route<'_>, unresolved: Unresolved) -> Self {
         match unresolved {
             Unresolved::NotFound => Self::not_found(format!("{route} is not there")),
+            Unresolved::NotReady { reason, message } if reason == reasons::NOT_OWNED => {
+                Self::unavailable("NotOwned", format!("{route} is not called: {message}"))
+            }
             Unresolved::NotReady { reason, message } => Self::unavailable(
                 "AgentNotReady",
                 format!("{route} cannot be called yet: {reason}: {message}"),
@@ -251,7 +256,28 @@ impl From<Denied> for Problem {
             Denied::NoToken => Self::new(StatusCode::UNAUTHORIZED, "NoToken", detail),
             Denied::BadToken(_) => Self::new(StatusCode::UNAUTHORIZED, "InvalidToken", detail),
             Denied::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "Forbidden", detail),
+            Denied::TooMany(wait) => Self {
+                retry_after: Some(wait),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "UnknownNames", detail)
+            },
             Denied::Unavailable(_) => Self::unavailable("ReviewUnavailable", detail),
+        }
+    }
+}
+
+impl From<Full> for Problem {
+    /// 429 where the caller, or those that call the same namespace's agents, must let go of something first; 503 where it is nobody's fault in
+    /// particular.
+    fn from(full: Full) -> Self {
+        let detail = full.to_string();
+        let (status, reason) = match full {
+            Full::Caller { .. } => (StatusCode::TOO_MANY_REQUESTS, "CallerShare"),
+            Full::Namespace { .. } => (StatusCode::TOO_MANY_REQUESTS, "NamespaceShare"),
+            Full::All { .. } => (StatusCode::SERVICE_UNAVAILABLE, "ShareUsedUp"),
+        };
+        Self {
+            retry_after: Some(RETRY_AFTER),
+            ..Self::new(status, reason, detail)
         }
     }
 }

@@ -1,6 +1,5 @@
-//! What one caller may use: requests a second, and streams at once.
+//! What callers may use: requests a second of each, and streams at once of each, of a namespace and of all.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +10,15 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::identity::Identity;
+use super::shares::{Full, Held, Holder, Pool, Shares};
 
 /// How often callers that have been idle are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(30);
-/// When a caller with too many streams may try again: nobody knows when one ends.
-const STREAM_RETRY: Duration = Duration::from_secs(5);
 
 /// The quotas of all callers, each by its user name. Callers that ask for nothing cost nothing after a while.
 pub struct Quotas {
     rate: Option<Rate>,
-    streams: usize,
-    open: Arc<Mutex<HashMap<String, usize>>>,
+    streams: Arc<Pool>,
 }
 
 struct Rate {
@@ -38,26 +35,23 @@ pub struct TooMany {
     pub retry_after: Duration,
 }
 
-/// One stream of a caller; it ends when this is dropped.
-#[derive(Debug)]
-pub struct StreamGuard {
-    user: String,
-    open: Arc<Mutex<HashMap<String, usize>>>,
-}
-
 impl Quotas {
-    /// `rate`: requests a second of each caller, and as many in a burst; none: no limit. `streams`: open streams of each
-    /// caller; 0: no limit.
-    pub fn new(rate: Option<NonZeroU32>, streams: usize) -> Self {
+    /// `rate`: requests a second of each caller, and as many in a burst; none: no limit. `streams`: open requests, streams and
+    /// WebSockets.
+    pub fn new(rate: Option<NonZeroU32>, streams: Shares) -> Self {
         Self {
             rate: rate.map(|rate| Rate {
                 limiter: RateLimiter::keyed(Quota::per_second(rate)),
                 clock: DefaultClock::default(),
                 forgot: Mutex::new(Instant::now()),
             }),
-            streams: if streams == 0 { usize::MAX } else { streams },
-            open: Arc::default(),
+            streams: Pool::new("streams", streams),
         }
+    }
+
+    /// The pool of streams.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.streams
     }
 
     /// Counts a request.
@@ -76,23 +70,20 @@ impl Quotas {
             })
     }
 
-    /// Counts a stream until the guard is dropped.
+    /// Counts a stream until what is returned is dropped.
     ///
     /// # Errors
-    /// [`TooMany`] when the caller has as many as it may.
-    pub fn stream(&self, who: &Identity) -> Result<StreamGuard, TooMany> {
-        let mut open = self.open.lock();
-        let count = open.entry(who.user.clone()).or_default();
-        if *count >= self.streams {
-            return Err(TooMany {
-                retry_after: STREAM_RETRY,
-            });
-        }
-        *count += 1;
-        Ok(StreamGuard {
-            user: who.user.clone(),
-            open: self.open.clone(),
-        })
+    /// [`Full`] when the caller, its agent's namespace or all have as many as they may.
+    pub fn stream(&self, holder: &Holder) -> Result<Held, Full> {
+        self.streams.take(holder, 1)
+    }
+}
+
+/// What `--caller-streams` (0: no limit of its own) and `--share-streams` mean.
+pub const fn streams(caller: usize, all: u64) -> Shares {
+    Shares {
+        caller: if caller == 0 { u64::MAX } else { caller as u64 },
+        ..Shares::of(all)
     }
 }
 
@@ -106,18 +97,6 @@ impl Rate {
             *forgot = Instant::now();
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
-        }
-    }
-}
-
-impl Drop for StreamGuard {
-    fn drop(&mut self) {
-        let mut open = self.open.lock();
-        if let Some(count) = open.get_mut(&self.user) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.user);
-            }
         }
     }
 }
@@ -137,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_caller_over_its_rate_waits_and_another_does_not() {
-        let quotas = Quotas::new(NonZeroU32::new(2), 0);
+        let quotas = Quotas::new(NonZeroU32::new(2), streams(0, 2_000));
         let (one, other) = (user("one"), user("other"));
         let mut admitted = 0;
         let refused = loop {
@@ -155,31 +134,35 @@ mod tests {
 
     #[test]
     fn without_a_rate_nobody_is_refused() {
-        let quotas = Quotas::new(None, 0);
+        let quotas = Quotas::new(None, streams(0, 2_000));
         for _ in 0..10_000 {
             assert_eq!(quotas.admit(&user("one")), Ok(()));
         }
-        let _many: Vec<_> = (0..1_000).map(|_| quotas.stream(&user("one"))).collect();
-        assert!(quotas.stream(&user("one")).is_ok());
     }
 
     #[test]
-    fn a_stream_that_ends_makes_room_and_an_idle_caller_is_forgotten() {
-        let quotas = Quotas::new(None, 2);
-        let (one, other) = (user("one"), user("other"));
-        let first = quotas.stream(&one).expect("room");
-        let second = quotas.stream(&one).expect("room");
-        assert!(quotas.stream(&one).is_err());
-        drop(quotas.stream(&other).expect("another caller has room"));
+    fn a_caller_with_all_its_streams_leaves_room_for_others_and_one_that_ends_makes_room() {
+        let quotas = Quotas::new(None, streams(2, 2_000));
+        let holder = |caller: &str| Holder {
+            caller: caller.into(),
+            namespace: "shop".into(),
+        };
+        let first = quotas.stream(&holder("one")).expect("room");
+        let _second = quotas.stream(&holder("one")).expect("room");
+        let refused = quotas.stream(&holder("one"));
+        assert_eq!(refused.err(), Some(Full::Caller { pool: "streams" }));
+        drop(
+            quotas
+                .stream(&holder("other"))
+                .expect("another caller has room"),
+        );
         drop(first);
-        let third = quotas.stream(&one).expect("room again");
-        drop((second, third));
-        assert!(quotas.open.lock().is_empty());
+        quotas.stream(&holder("one")).expect("room again");
     }
 
     #[test]
     fn callers_whose_bucket_is_full_again_are_forgotten() {
-        let quotas = Quotas::new(NonZeroU32::new(1_000_000), 0);
+        let quotas = Quotas::new(NonZeroU32::new(1_000_000), streams(0, 2_000));
         for number in 0..100 {
             quotas
                 .admit(&user(&format!("user-{number}")))

@@ -3,10 +3,15 @@
 //! A pool never waits. It says at once whether it is the caller, the namespace or everybody that has no room, so that whoever asks is
 //! refused with words and nobody queues behind somebody else's greed.
 
+mod figures;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+
+pub use figures::{Figures, Reading};
 
 /// Who takes from a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +31,17 @@ pub struct Shares {
     pub namespace: u64,
     /// By all.
     pub all: u64,
+}
+
+impl Shares {
+    /// A quarter for one caller, half for one namespace.
+    pub const fn of(all: u64) -> Self {
+        Self {
+            caller: all.div_ceil(4),
+            namespace: all.div_ceil(2),
+            all,
+        }
+    }
 }
 
 /// Whose share is used up.
@@ -51,12 +67,32 @@ pub enum Full {
     },
 }
 
+impl Full {
+    /// Whose share it is: `caller`, `namespace` or `all`.
+    pub const fn whose(self) -> &'static str {
+        WHOSE[self.index()]
+    }
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Caller { .. } => 0,
+            Self::Namespace { .. } => 1,
+            Self::All { .. } => 2,
+        }
+    }
+}
+
+/// Whose share, as metrics say it.
+const WHOSE: [&str; 3] = ["caller", "namespace", "all"];
+
 /// One pool.
 #[derive(Debug)]
 pub struct Pool {
     name: &'static str,
     shares: Shares,
     used: Mutex<Used>,
+    /// How often it was refused, by [`WHOSE`] share.
+    refused: [AtomicU64; 3],
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +109,7 @@ impl Pool {
             name,
             shares,
             used: Mutex::default(),
+            refused: Default::default(),
         })
     }
 
@@ -81,18 +118,40 @@ impl Pool {
     /// # Errors
     /// [`Full`], and nothing is taken.
     pub fn take(self: &Arc<Self>, holder: &Holder, amount: u64) -> Result<Held, Full> {
-        let mut held = Held {
+        let mut held = self.open(holder);
+        held.grow(amount)?;
+        Ok(held)
+    }
+
+    /// Nothing yet, for what grows as it comes.
+    pub fn open(self: &Arc<Self>, holder: &Holder) -> Held {
+        Held {
             pool: self.clone(),
             holder: holder.clone(),
             amount: 0,
-        };
-        held.grow(amount)?;
-        Ok(held)
+        }
     }
 
     /// How much is held by all.
     pub fn used(&self) -> u64 {
         self.used.lock().all
+    }
+
+    /// What metrics say of it.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            used: self.used(),
+            limit: self.shares.all,
+            refused: self
+                .refused
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed)),
+        }
+    }
+
+    fn full(&self, full: Full) -> Full {
+        self.refused[full.index()].fetch_add(1, Ordering::Relaxed);
+        full
     }
 }
 
@@ -118,20 +177,22 @@ impl Held {
         if more == 0 {
             return Ok(());
         }
-        let Pool { name, shares, used } = &*self.pool;
+        let Pool {
+            name, shares, used, ..
+        } = &*self.pool;
         let mut used = used.lock();
         let of = |held: &HashMap<Arc<str>, u64>, key: &Arc<str>| {
             held.get(key).copied().unwrap_or_default()
         };
         let pool = *name;
         if of(&used.callers, &self.holder.caller).saturating_add(more) > shares.caller {
-            return Err(Full::Caller { pool });
+            return Err(self.pool.full(Full::Caller { pool }));
         }
         if of(&used.namespaces, &self.holder.namespace).saturating_add(more) > shares.namespace {
-            return Err(Full::Namespace { pool });
+            return Err(self.pool.full(Full::Namespace { pool }));
         }
         if used.all.saturating_add(more) > shares.all {
-            return Err(Full::All { pool });
+            return Err(self.pool.full(Full::All { pool }));
         }
         used.all += more;
         *used.callers.entry(self.holder.caller.clone()).or_default() += more;
@@ -212,6 +273,12 @@ mod tests {
         let _other = pool.take(&holder("c", "y"), 2).expect("room");
         let last = pool.take(&holder("d", "z"), 1);
         assert_eq!(last.err(), Some(Full::All { pool: "places" }));
+        let Reading {
+            used,
+            limit,
+            refused,
+        } = pool.reading();
+        assert_eq!((used, limit, refused), (8, 8, [1, 1, 1]));
     }
 
     #[test]

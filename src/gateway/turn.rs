@@ -19,12 +19,13 @@ const CLIENT_GONE: u16 = 499;
 const ACCESS: &str = "agentcore_operator::access";
 
 /// Reasons that are for whoever runs the gateway to mend: what it may do in AWS, its quotas, its surroundings.
-const OWN_TROUBLE: [&str; 8] = [
+const OWN_TROUBLE: [&str; 9] = [
     "AccessDenied",
     "CredentialsUnavailable",
     "LedgerUnavailable",
     "QuotaExceeded",
     "ReviewUnavailable",
+    "ShareUsedUp",
     "SpoolFailed",
     "UpstreamUnavailable",
     "WebSocketLimit",
@@ -99,6 +100,11 @@ impl Turn {
     /// Who sent it.
     pub fn caller(&mut self, who: Arc<Identity>) {
         self.caller = Some(who);
+    }
+
+    /// Who sent it, once that is known.
+    pub fn who(&self) -> Option<&Identity> {
+        self.caller.as_deref()
     }
 
     /// Its agent is known.

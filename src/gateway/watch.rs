@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use futures::future::BoxFuture;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::gateway::identity::review::ALLOWED_FOR;
 use crate::gateway::identity::{Access, Denied, Gate, Token};
 use crate::gateway::problem::Problem;
 use crate::gateway::sessions::Inside;
@@ -22,6 +24,9 @@ const STREAM_MAX: Duration = Duration::from_hours(1);
 const UNANSWERED: u32 = 3;
 /// How long it gets between those.
 const UNANSWERED_PAUSE: Duration = Duration::from_secs(10);
+/// What passes between a right's end and the answer that says so, at most: the API server itself believes a token for 10 s, a review takes
+/// up to 5 s, and streams share an answer for 1 s.
+const ANSWERED_LATE: Duration = Duration::from_secs(16);
 
 /// Ends a stream in time. It costs next to nothing until it is polled: most answers are over before.
 pub enum Watchdog {
@@ -39,7 +44,7 @@ pub struct Right {
     pub token: Token,
     /// What it is.
     pub access: Access,
-    /// How often an open stream is authorised again.
+    /// How long an open stream may outlive its right.
     pub every: Duration,
 }
 
@@ -105,18 +110,56 @@ impl Right {
     /// Waits until the caller has lost the right. An API server that is away for a moment takes nobody's right; one that stays away does.
     async fn lost(&self) -> Denied {
         let mut unanswered = 0;
+        // The right that let the stream in was asked about some time before.
+        let mut late = ANSWERED_LATE + ALLOWED_FOR;
+        let mut asked = Instant::now();
         loop {
             let pause = if unanswered == 0 {
-                self.every
+                pause(self.every, late, rand::random())
             } else {
                 UNANSWERED_PAUSE.min(self.every)
             };
-            // Streams that began together do not ask together.
-            tokio::time::sleep(pause.mul_f64(0.8 + 0.4 * rand::random::<f64>())).await;
+            tokio::time::sleep_until(asked + pause).await;
+            asked = Instant::now();
+            late = ANSWERED_LATE;
             match self.gate.still(&self.token, &self.access).await {
                 Ok(()) => unanswered = 0,
                 Err(Denied::Unavailable(_)) if unanswered < UNANSWERED => unanswered += 1,
                 Err(denied) => return denied,
+            }
+        }
+    }
+}
+
+/// From one question to the next, so that the answer to it, which is up to `late` behind the truth, comes within `every`. Streams that began
+/// together do not ask together: `jitter`, between 0 and 1, makes it shorter and never longer.
+fn pause(every: Duration, late: Duration, jitter: f64) -> Duration {
+    let longest = every.saturating_sub(late).max(every / 5);
+    longest
+        .min(every.mul_f64(0.8))
+        .mul_f64(1.0 - 0.2 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_leaves_time_for_the_answer_and_chance_only_makes_it_shorter() {
+        let seconds = Duration::from_secs;
+        for (every, late, longest) in [
+            (seconds(300), seconds(36), seconds(240)),
+            (seconds(60), seconds(36), seconds(24)),
+            (seconds(60), seconds(16), seconds(44)),
+            (seconds(6), seconds(16), Duration::from_millis(1_200)),
+        ] {
+            assert_eq!(pause(every, late, 0.0), longest);
+            for jitter in [0.1, 0.5, 1.0, 7.0] {
+                let pause = pause(every, late, jitter);
+                assert!(
+                    pause < longest && pause >= longest.mul_f64(0.79),
+                    "{pause:?}"
+                );
             }
         }
     }

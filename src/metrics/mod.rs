@@ -5,17 +5,17 @@ mod scans;
 
 use std::time::Instant;
 
+use crate::cluster::store::Cache;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, conditions};
 use agentcore_plan::fault::Class;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::runtime::reflector::Store;
 use parking_lot::Mutex;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
 
-use crate::aws::{Call, CallObserver, Scan};
+use crate::aws::{Call, CallObserver, Lane, Operation, Scan};
 
 /// From a cache hit to a call that takes its whole time-out.
 const CALL_BUCKETS: &[f64] = &[
@@ -39,8 +39,9 @@ pub struct Metrics {
     aws_seconds: HistogramVec,
     aws_throttles: IntCounterVec,
     aws_wait_seconds: HistogramVec,
-    objects: Mutex<Vec<(Store<AgentRuntime>, Store<AgentEndpoint>)>>,
-    sessions: Mutex<Vec<Store<AgentSession>>>,
+    aws_waiting: IntGaugeVec,
+    objects: Mutex<Vec<(Cache<AgentRuntime>, Cache<AgentEndpoint>)>>,
+    sessions: Mutex<Vec<Cache<AgentSession>>>,
     scans: scans::Scans,
 }
 
@@ -95,6 +96,13 @@ impl Metrics {
                 &["operation"],
                 WAIT_BUCKETS,
             )?,
+            aws_waiting: IntGaugeVec::new(
+                Opts::new(
+                    "aws_limiter_waiting",
+                    "Calls that wait for the operator's own rate limit.",
+                ),
+                &["operation", "lane"],
+            )?,
             objects: Mutex::default(),
             sessions: Mutex::default(),
             scans: scans::Scans::new()?,
@@ -111,12 +119,14 @@ impl Metrics {
             aws_seconds,
             aws_throttles,
             aws_wait_seconds,
+            aws_waiting,
             objects: _,
             sessions: _,
             scans: _,
         } = &metrics;
         registry.register(Box::new(leader.clone()))?;
         registry.register(Box::new(queue.clone()))?;
+        registry.register(Box::new(aws_waiting.clone()))?;
         for counter in [transitions, reconciles, aws_requests, aws_throttles] {
             registry.register(Box::new(counter.clone()))?;
         }
@@ -158,12 +168,12 @@ impl Metrics {
     }
 
     /// Objects whose state is exported from now on, read from these caches at each scrape.
-    pub fn observe_objects(&self, runtimes: Store<AgentRuntime>, endpoints: Store<AgentEndpoint>) {
+    pub fn observe_objects(&self, runtimes: Cache<AgentRuntime>, endpoints: Cache<AgentEndpoint>) {
         self.objects.lock().push((runtimes, endpoints));
     }
 
     /// AgentSessions whose conditions are exported from now on.
-    pub fn observe_sessions(&self, sessions: Store<AgentSession>) {
+    pub fn observe_sessions(&self, sessions: Cache<AgentSession>) {
         self.sessions.lock().push(sessions);
     }
 
@@ -245,6 +255,12 @@ impl CallObserver for Metrics {
         if class == Some(Class::Throttled) {
             self.aws_throttles.with_label_values(&[operation]).inc();
         }
+    }
+
+    fn waits(&self, operation: Operation, lane: Lane, change: i64) {
+        self.aws_waiting
+            .with_label_values(&[operation.as_str(), lane.as_str()])
+            .add(change);
     }
 
     fn scanned(&self, scan: &Scan<'_>) {

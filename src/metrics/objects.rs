@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::cluster::room::Held;
+use crate::cluster::store::Cache;
 use agentcore_api::conditions::SESSIONS_CURRENT;
 use agentcore_api::limits::{ENDPOINTS_QUOTA, VERSIONS_QUOTA};
 use agentcore_api::reasons::OVERDUE;
@@ -16,8 +18,8 @@ use prometheus::{IntGaugeVec, Opts, Registry};
 
 /// Metric families of all objects.
 pub fn families(
-    stores: &[(Store<AgentRuntime>, Store<AgentEndpoint>)],
-    sessions: &[Store<AgentSession>],
+    stores: &[(Cache<AgentRuntime>, Cache<AgentEndpoint>)],
+    sessions: &[Cache<AgentSession>],
 ) -> prometheus::Result<Vec<MetricFamily>> {
     let registry = Registry::new_custom(Some("agentcore".to_owned()), None)?;
     let gauges = Gauges::new(&registry)?;
@@ -32,9 +34,14 @@ pub fn families(
         for object in endpoints.state() {
             gauges.endpoint(&object);
         }
+        gauges.left_alone("AgentRuntime", runtimes.held());
+        gauges.left_alone("AgentEndpoint", endpoints.held());
     }
-    for object in sessions.iter().flat_map(Store::state) {
-        gauges.session(&object);
+    for cache in sessions {
+        for object in cache.state() {
+            gauges.session(&object);
+        }
+        gauges.left_alone("AgentSession", cache.held());
     }
     Ok(registry.gather())
 }
@@ -49,6 +56,7 @@ struct Gauges {
     available: IntGaugeVec,
     overdue: IntGaugeVec,
     conditions: IntGaugeVec,
+    left_alone: IntGaugeVec,
 }
 
 impl Gauges {
@@ -116,7 +124,20 @@ impl Gauges {
                 "1 for the status that a condition has.",
                 &["kind", "namespace", "name", "type", "status"],
             )?,
+            left_alone: gauge(
+                "unreadable_objects",
+                "Objects that are left alone, because they cannot be read or their namespace has no room; none for 0.",
+                &["kind", "namespace"],
+            )?,
         })
+    }
+
+    fn left_alone(&self, kind: &str, held: &Held) {
+        for (namespace, count) in held.outs() {
+            self.left_alone
+                .with_label_values(&[kind, &namespace])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     fn runtime(&self, object: &AgentRuntime) {

@@ -3,22 +3,19 @@
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher;
 use prometheus::{Encoder as _, TextEncoder};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cluster::kept::Kept;
 
 /// A cache with these objects.
-fn cache<K>(objects: impl IntoIterator<Item = Value>) -> Store<K>
-where
-    K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Send + Sync + 'static,
-{
+fn cache<K: Kept>(objects: impl IntoIterator<Item = Value>) -> Cache<K> {
     let mut writer = Writer::default();
     for object in objects {
         let object = serde_json::from_value(object).expect("an object of the kind");
         writer.apply_watcher_event(&watcher::Event::Apply(object));
     }
-    writer.as_reader()
+    Cache::of(writer.as_reader())
 }
 
 fn runtime(name: &str, spec: &Value, status: &Value) -> Value {

@@ -126,6 +126,24 @@ impl Rig {
         versions
     }
 
+    /// Sets tags of a resource.
+    pub async fn tag_by_hand(&self, arn: &str, tags: &[(&str, &str)]) {
+        let mut request = client(self).await.tag_resource().resource_arn(arn);
+        for (key, value) in tags {
+            request = request.tags(*key, *value);
+        }
+        request.send().await.expect("tagged");
+    }
+
+    /// Removes tags of a resource.
+    pub async fn untag_by_hand(&self, arn: &str, keys: &[&str]) {
+        let mut request = client(self).await.untag_resource().resource_arn(arn);
+        for key in keys {
+            request = request.tag_keys(*key);
+        }
+        request.send().await.expect("untagged");
+    }
+
     /// Creates an endpoint that no AgentEndpoint owns.
     pub async fn endpoint_by_hand(&self, id: &str, name: &str) {
         client(self)

@@ -265,6 +265,7 @@ async fn runtimes_of_one_repository_share_its_looks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn code_is_fixed_to_its_objects_version_and_followed() {
     let rig = Rig::start("img-code").await;
+    rig.grant(json!({"buckets": ["team-a-code"]})).await;
     let write = async |content: &str, versioned: bool| {
         let object = json!({
             "bucket": "team-a-code", "key": "app.zip", "versioned": versioned,

@@ -123,6 +123,8 @@ async fn an_edit_makes_one_version_and_an_edit_without_effect_makes_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_full_example_becomes_ready() {
     let rig = Rig::start("life-full").await;
+    rig.grant(json!({"subnets": ["subnet-0123456789abcdef?"], "securityGroups": ["sg-0123456789abcdef0"]}))
+        .await;
     let _operator = rig.operator(&[]);
     let spec = json!({
         "description": "Answers customers' questions.",

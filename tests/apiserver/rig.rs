@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use agentcore_api::{AgentEndpoint, AgentRuntime};
+use agentcore_api::{AgentEndpoint, AgentGrant, AgentRuntime};
 use agentcore_sim::{Config, Sim};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -260,11 +260,15 @@ impl Rig {
             .unwrap_or_default()
     }
 
+    /// What the simulator knows of calls.
+    pub async fn call_report(&self) -> Value {
+        self.send(self.http.get(format!("{}/_sim/calls", self.sim.url())))
+            .await
+    }
+
     /// How often each operation was called.
     pub async fn all_calls(&self) -> BTreeMap<String, u64> {
-        let calls = self
-            .send(self.http.get(format!("{}/_sim/calls", self.sim.url())))
-            .await;
+        let calls = self.call_report().await;
         serde_json::from_value(calls["byOperation"].clone()).expect("byOperation")
     }
 
@@ -464,6 +468,30 @@ impl Rig {
             .collect()
     }
 
+    /// Gives the rig's namespace what the built-in grant gives, and these fields of an AgentGrant: more, or something else.
+    pub async fn grant(&self, fields: Value) {
+        let mut spec = json!({
+            "namespaces": {"names": [self.namespace]},
+            "executionRoles": [format!("arn:aws:iam::{ACCOUNT}:role/agentcore/{{namespace}}/*")],
+            "repositories": [format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/*")],
+            "resourcePolicies": "SameAccount",
+        });
+        merge(&mut spec, fields);
+        let object = json!({"apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentGrant", "metadata": {"name": self.namespace}, "spec": spec});
+        self.grants()
+            .patch(
+                &self.namespace,
+                &PatchParams::apply("test").force(),
+                &Patch::Apply(&object),
+            )
+            .await
+            .expect("AgentGrant accepted");
+    }
+
+    pub fn grants(&self) -> Api<AgentGrant> {
+        Api::all(self.client.clone())
+    }
+
     // ---- operators
 
     /// Starts an operator that watches the rig's namespace, at rates that the simulator of a test allows.
@@ -488,8 +516,24 @@ impl Rig {
         )
     }
 
+    /// Starts an operator that signs with a key of its own, one of [`guard::keys`].
+    pub fn operator_with_key(&self, key: &str, flags: &[&str]) -> Operator {
+        let filter = "info,agentcore_operator=debug";
+        self.start_operator(cluster().kubeconfig(), filter, key, flags)
+    }
+
     /// Starts an operator with somebody's rights and a log filter.
     pub fn operator_as(&self, kubeconfig: &Path, filter: &str, flags: &[&str]) -> Operator {
+        self.start_operator(kubeconfig, filter, "controller", flags)
+    }
+
+    fn start_operator(
+        &self,
+        kubeconfig: &Path,
+        filter: &str,
+        key: &str,
+        flags: &[&str],
+    ) -> Operator {
         let number = self.operators.fetch_add(1, Ordering::Relaxed);
         let log = self.dir.path().join(format!("operator-{number}.log"));
         let file = File::create(&log).expect("log file");
@@ -513,8 +557,8 @@ impl Rig {
             .env("KUBECONFIG", kubeconfig)
             .env("AWS_ENDPOINT_URL", self.sim.url())
             .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "controller")
-            .env("AWS_SECRET_ACCESS_KEY", "controller")
+            .env("AWS_ACCESS_KEY_ID", key)
+            .env("AWS_SECRET_ACCESS_KEY", key)
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::null())
             .stdout(Stdio::from(file.try_clone().expect("log file")))
@@ -566,6 +610,22 @@ impl Operator {
                 start.elapsed() < DEADLINE,
                 "the operator does not stop:\n{}",
                 self.text()
+            );
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(mut self, rig: &Rig) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("wait") {
+                return status;
+            }
+            assert!(
+                start.elapsed() < DEADLINE,
+                "the operator does not end:\n{}",
+                rig.last_words()
             );
             tokio::time::sleep(EVERY).await;
         }

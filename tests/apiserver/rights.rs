@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::{AuthInfo, Kubeconfig};
@@ -40,7 +40,7 @@ impl Rig {
                 {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
                 {"apiGroups": ["apps"], "resources": ["controllerrevisions"], "verbs": ["create", "delete", "get", "list", "watch"]},
                 {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "patch"]},
-                {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "watch"]},
+                {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "watch", "create", "delete"]},
                 {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
                 {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["agentcore-operator-hash-key"], "verbs": ["get"]},
             ],
@@ -50,6 +50,7 @@ impl Rig {
             .await
             .expect("Role");
         self.bind(OPERATOR, "Role", OPERATOR).await;
+        self.give_cluster_rights().await;
         let request = TokenRequest {
             spec: Some(TokenRequestSpec {
                 audiences: None,
@@ -97,6 +98,47 @@ impl Rig {
             .await
             .expect("ClusterRole");
         self.bind(CONFIG_READER, "ClusterRole", CONFIG_READER).await;
+    }
+
+    /// What the operator reads in the whole cluster, wherever it watches.
+    pub async fn give_cluster_rights(&self) {
+        let read = ["list", "watch"];
+        self.cluster_role(&json!([
+            {"apiGroups": ["agentcore.dev"], "resources": ["agentgrants"], "verbs": read},
+            {"apiGroups": [""], "resources": ["namespaces"], "verbs": read},
+            {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"], "verbs": ["get"]},
+        ]))
+        .await;
+    }
+
+    /// Takes the right to list grants away.
+    pub async fn take_grants_right(&self) {
+        self.cluster_role(&json!([
+            {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
+            {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"], "verbs": ["get"]},
+        ]))
+        .await;
+    }
+
+    async fn cluster_role(&self, rules: &Value) {
+        let name = format!("{OPERATOR}-{}", self.namespace);
+        let how = PatchParams::apply("test").force();
+        let role = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules,
+        });
+        Api::<ClusterRole>::all(self.client.clone())
+            .patch(&name, &how, &Patch::Apply(&role))
+            .await
+            .expect("ClusterRole");
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": OPERATOR, "namespace": self.namespace}],
+        });
+        Api::<ClusterRoleBinding>::all(self.client.clone())
+            .patch(&name, &how, &Patch::Apply(&binding))
+            .await
+            .expect("ClusterRoleBinding");
     }
 
     async fn bind(&self, name: &str, kind: &str, role: &str) {

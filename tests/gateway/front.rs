@@ -25,7 +25,7 @@ pub use agent::agent_program;
 pub struct Front {
     pub rig: Rig,
     /// Kept so that it runs.
-    pub _operator: Operator,
+    pub operator: Operator,
     pub gateway: Gateway,
     pub http: reqwest::Client,
 }
@@ -60,7 +60,7 @@ impl Front {
             .expect("http client");
         let front = Self {
             rig,
-            _operator: operator,
+            operator,
             gateway,
             http,
         };

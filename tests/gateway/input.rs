@@ -284,7 +284,7 @@ async fn a_body_over_100_000_000_bytes_is_refused_before_it_is_read_and_one_of_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_heads_and_slow_bodies_are_cut_and_slow_bodies_that_go_on_are_not() {
+async fn slow_heads_and_slow_bodies_are_cut() {
     let front = Front::start("gw-slow").await;
     let token = front.token("caller").await;
     let path = front.path("invocations");
@@ -330,6 +330,37 @@ async fn slow_heads_and_slow_bodies_are_cut_and_slow_bodies_that_go_on_are_not()
         assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
         rest(&mut stream).await;
     };
+    let trickle = async {
+        let mut stream = connect(&front.gateway).await;
+        let request = head(&front, &token, &path, "Content-Length: 100000\r\n");
+        stream.write_all(&request).await.expect("written");
+        let (mut reading, mut writing) = stream.split();
+        let dribble = async {
+            while writing.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut said = Vec::new();
+        let answer = async {
+            while !said.ends_with(b"}") {
+                reading.read_buf(&mut said).await.expect("an answer");
+            }
+        };
+        let cut = async {
+            tokio::select! { () = dribble => {}, () = answer => {} }
+        };
+        let cut = tokio::time::timeout(DEADLINE, cut).await;
+        let said = String::from_utf8_lossy(&said);
+        assert!(
+            cut.is_ok(),
+            "it is never silent, and cut all the same: {said}"
+        );
+        assert!(
+            said.starts_with("HTTP/1.1 408 ") && said.contains("BodyTimeout"),
+            "{said}"
+        );
+    };
     let broken_body = async {
         let mut stream = connect(&front.gateway).await;
         let mut request = head(&front, &token, &path, "Content-Length: 100\r\n");
@@ -347,6 +378,6 @@ async fn slow_heads_and_slow_bodies_are_cut_and_slow_bodies_that_go_on_are_not()
             })
             .await;
     };
-    tokio::join!(slow_head, silent, slow_body, broken_body);
+    tokio::join!(slow_head, silent, slow_body, trickle, broken_body);
     assert_eq!(front.rig.calls("InvokeAgentRuntime").await, 0);
 }

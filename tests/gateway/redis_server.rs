@@ -4,6 +4,9 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// Longer than a start takes on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -69,6 +72,19 @@ impl RedisServer {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Has it stand still with its connections open, or go on.
+    #[allow(dead_code)] // for some tests
+    pub fn freeze(&self, freeze: bool) {
+        let child = self.child.as_ref().expect("it runs");
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("pid"));
+        let signal = if freeze {
+            Signal::SIGSTOP
+        } else {
+            Signal::SIGCONT
+        };
+        kill(pid, signal).expect("a signal");
     }
 
     /// Starts it again, at the same address and empty.

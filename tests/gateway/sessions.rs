@@ -207,6 +207,25 @@ async fn fifty_sessions_at_once_each_get_their_own_answers() {
     assert_eq!(pids.len(), 50);
     let (_, listed) = good(front.request(Method::GET, "sessions", &token)).await;
     assert_eq!(listed["sessions"].as_array().map(Vec::len), Some(50));
+    assert!(listed.get("continue").is_none(), "{listed}");
+    let (mut ids, mut pages, mut query) = (HashSet::new(), Vec::new(), "limit=20".to_owned());
+    loop {
+        let page = format!("sessions?{query}");
+        let (_, page) = good(front.request(Method::GET, &page, &token)).await;
+        let sessions = page["sessions"].as_array().expect("sessions");
+        pages.push(sessions.len());
+        ids.extend(sessions.iter().map(|one| one["sessionId"].to_string()));
+        let Some(next) = page["continue"].as_str() else {
+            break;
+        };
+        query = format!("limit=20&continue={next}");
+    }
+    assert_eq!((pages, ids.len()), (vec![20, 20, 10], 50));
+    for query in ["limit=0", "limit=1001", "limit=x", "continue=x"] {
+        let page = format!("sessions?{query}");
+        let said = refused(front.request(Method::GET, &page, &token)).await;
+        assert_eq!(said.said(), (400, "InvalidPage"), "{query}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

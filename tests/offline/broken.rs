@@ -33,6 +33,7 @@ async fn answered(answer: &'static str) -> Fault {
         .control(REGION);
     let (config, tags, token) = (minimal("public.ecr.aws/x/y:z"), tags(), token("broken"));
     let create = control.create_runtime(Lane::Urgent, "support", &config, &tags, &token);
+    let create = Box::pin(create);
     let (fault, ()) = soon("an answer", async { tokio::join!(create, server) }).await;
     fault.expect_err("broken")
 }

@@ -5,16 +5,21 @@ use std::time::Duration;
 
 use agentcore_api::reasons;
 use agentcore_operator::aws::Operation;
+use agentcore_operator::fair::Tenant;
 use agentcore_plan::image::{
     Facts, Flaw, Freshness, Inspected, Listing, ObjectHead, Read, Repository, Trouble, Wanted,
 };
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::support::{PROGRAM, REGION, World, quick, rates, soon};
+use super::support::{PROGRAM, REGION, World, quick, rates, soon, until};
 
 const ACCOUNT: &str = "111122223333";
 const OFTEN: Freshness = Freshness::Within(Duration::from_mins(5));
+
+fn team(namespace: &str) -> Tenant {
+    Tenant::new(namespace, 10)
+}
 
 fn repository(name: &str) -> Repository {
     Repository {
@@ -36,7 +41,7 @@ async fn look(
         wanted: wanted.clone(),
         freshness,
     };
-    soon("a look", world.aws.source(read, &mut facts)).await;
+    soon("a look", world.aws.source(&team("shop"), read, &mut facts)).await;
     facts.listings.remove(&wanted).expect("an answer")
 }
 
@@ -51,7 +56,11 @@ async fn inspect(world: &World, digest: &str) -> Result<Inspected, Trouble> {
         repository: repository("support"),
         digest: digest.to_owned(),
     };
-    soon("a look into an image", world.aws.source(read, &mut facts)).await;
+    soon(
+        "a look into an image",
+        world.aws.source(&team("shop"), read, &mut facts),
+    )
+    .await;
     facts.images.remove(digest).expect("an answer")
 }
 
@@ -125,6 +134,42 @@ async fn hundreds_who_ask_at_once_share_a_few_looks_and_each_sees_what_was_there
     }
     let calls = world.calls(Operation::BatchGetImage).await;
     assert!(calls <= 3, "{calls} looks");
+}
+
+#[tokio::test]
+async fn a_look_does_not_wait_behind_another_namespaces_look_at_the_same_repository() {
+    let world = Arc::new(World::with_rates(quick(), rates(4.0)).await);
+    push(&world, "prod", json!({})).await;
+    let ask = |namespace: &'static str, repository_name: String| {
+        let world = world.clone();
+        async move {
+            let mut facts = Facts::default();
+            let read = Read::Look {
+                repository: repository(&repository_name),
+                wanted: Wanted::Tag("prod".to_owned()),
+                freshness: Freshness::Now,
+            };
+            world.aws.source(&team(namespace), read, &mut facts).await;
+            facts.listings
+        }
+    };
+    // Forty places, and the last of them is the other's too.
+    let mut crowd = Vec::new();
+    for number in 0..40 {
+        crowd.push(tokio::spawn(ask("crowd", format!("place-{number}"))));
+    }
+    until("the crowd looks", async || {
+        (world.calls(Operation::BatchGetImage).await > 0).then_some(())
+    })
+    .await;
+    crowd.push(tokio::spawn(ask("crowd", "support".to_owned())));
+    tokio::task::yield_now().await;
+    let before = world.calls(Operation::BatchGetImage).await;
+    let listings = soon("a look", ask("shop", "support".to_owned())).await;
+    assert!(listings.values().all(Result::is_ok), "{listings:?}");
+    let ahead = world.calls(Operation::BatchGetImage).await - before;
+    assert!(ahead <= 6, "{ahead} looks came first");
+    crowd.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]
@@ -230,7 +275,11 @@ async fn object(world: &World, bucket: &str, key: &str) -> Result<ObjectHead, Tr
         region: REGION.to_owned(),
         freshness: Freshness::Now,
     };
-    soon("the head of an object", world.aws.source(read, &mut facts)).await;
+    soon(
+        "the head of an object",
+        world.aws.source(&team("shop"), read, &mut facts),
+    )
+    .await;
     facts.object.expect("an answer")
 }
 

@@ -5,20 +5,28 @@ mod agent;
 
 use std::time::{Duration, Instant};
 
-use agentcore_operator::aws::{DataPlane, Lane, Operation};
+use agentcore_operator::aws::{DataPlane, Lane, Operation, Rates};
+use agentcore_operator::fair::Tenant;
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::fault::Class;
 use agentcore_plan::session::{Address, CallResult};
+use futures::future::join_all;
+use futures::poll;
 use serde_json::{Value, json};
 
 use super::full_config::minimal;
-use super::support::{REGION, World, quick, tags, token};
+use super::support::{REGION, World, quick, rates, tags, token};
 
 const LONG: Duration = Duration::from_mins(1);
 
 /// The reference agent, READY, and where a session of it would be.
 async fn stage() -> (World, DataPlane, Address) {
-    let world = World::start(quick()).await;
+    stage_at(rates(5_000.0)).await
+}
+
+/// The same at these rates.
+async fn stage_at(rates: Rates) -> (World, DataPlane, Address) {
+    let world = World::with_rates(quick(), rates).await;
     let program = json!({"argv": [agent::agent_program()]});
     let image = json!({"repository": "support", "tag": "agent", "program": program});
     let pushed = world.admin("POST", "images", image).await;
@@ -68,6 +76,45 @@ async fn good_answers_are_told_by_their_status_alone_however_long_they_are() {
     let sessions = state["sessions"].as_array().expect("sessions");
     assert_eq!(sessions.len(), 1, "one session: {state}");
     assert_eq!(sessions[0]["id"], at.session_id);
+}
+
+#[tokio::test]
+async fn a_keepalive_and_a_stop_pass_those_of_another_namespace_that_wait() {
+    let rates = Rates::new([
+        ("InvokeAgentRuntime".to_owned(), 4.0),
+        ("StopRuntimeSession".to_owned(), 4.0),
+    ]);
+    let (world, plane, at) = stage_at(rates.expect("good rates")).await;
+    let of = |namespace| plane.of(Tenant::new(namespace, 10));
+    let nobody = Address {
+        session_id: "b".repeat(64),
+        ..at.clone()
+    };
+    for operation in [Operation::InvokeAgentRuntime, Operation::StopRuntimeSession] {
+        let stops = operation == Operation::StopRuntimeSession;
+        let call = async |plane: DataPlane, at: Address| {
+            if stops {
+                plane.stop(Lane::Urgent, &at).await
+            } else {
+                ask(&plane, &at, &json!({"action": "keepalive"}), LONG).await
+            }
+        };
+        let crowd = (0..60).map(|_| call(of("crowd"), nobody.clone()));
+        let mut crowd = Box::pin(join_all(crowd));
+        assert!(poll!(&mut crowd).is_pending(), "they wait");
+        let before = world.calls(operation).await;
+        let mine = call(of("shop"), at.clone());
+        let result = tokio::select! {
+            result = mine => result,
+            _ = &mut crowd => panic!("{operation}: the crowd came first"),
+        };
+        assert!(
+            matches!(result, CallResult::Answered(200) | CallResult::Stopped),
+            "{result:?}"
+        );
+        let ahead = world.calls(operation).await - before;
+        assert!(ahead <= 6, "{operation}: {ahead} came first");
+    }
 }
 
 #[tokio::test]

@@ -25,6 +25,20 @@ namespace would be Terminating for ever. RBAC knows no finer verb: metadata.fina
   verbs: [update]
 {{- end }}
 
+{{- /* Who may use what is decided for the whole cluster, whichever namespaces are watched; of namespaces only names and labels are read. */ -}}
+{{- define "agentcore-operator.rules.grants" -}}
+- apiGroups: [agentcore.dev]
+  resources: [agentgrants]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [namespaces]
+  resourceNames: [kube-system] # its UID tells this cluster from another one of the same id
+  verbs: [get]
+{{- end }}
+
 {{- define "agentcore-operator.rules.write" -}}
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use crate::{AgentEndpoint, AgentRuntime, AgentSession};
+use crate::{AgentEndpoint, AgentGrant, AgentRuntime, AgentSession};
 
 /// Every CustomResourceDefinition of this project, in the order of their names.
 ///
@@ -15,6 +15,7 @@ use crate::{AgentEndpoint, AgentRuntime, AgentSession};
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut all = vec![
         AgentEndpoint::crd(),
+        AgentGrant::crd(),
         AgentRuntime::crd(),
         AgentSession::crd(),
     ];

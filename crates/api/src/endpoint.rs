@@ -62,7 +62,7 @@ pub struct AgentEndpointSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub description: Option<String>,
-    /// Tags in AWS, at most 46: AWS allows 50, and four are the operator's ownership tags. Keys have 1 to 128 characters and
+    /// Tags in AWS, at most 45: AWS allows 50, and five are the operator's ownership tags. Keys have 1 to 128 characters and
     /// do not begin with `aws:` or `agentcore.dev/`, values have at most 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "rules::spec_tags")]

@@ -3,18 +3,31 @@
 use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::rules;
 
-/// What namespaces may use in AWS. Lists of several grants that name a namespace unite; an absent list gives nothing.
+/// A pattern, in which only `{namespace}` stands in braces: a misspelt one would match nothing.
+const PATTERN: &str = r"^([^{}]|\{namespace\})+$";
+/// A pattern of names in AgentCore. `{namespace}` would not do: names have no hyphens, and `team_*` takes in `team_a_x` as well.
+const NAME_PATTERNS: &str = r"^[a-zA-Z0-9_*?]+$";
+/// Regions are written out.
+const REGIONS: &str = r"^[a-z0-9-]+$";
+/// Names of namespaces.
+const NAMESPACES: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+
+/// What namespaces may use in AWS. It is in no category: `kubectl get agentcore` is for people who may not list grants. Lists of several grants that name a namespace unite; an absent list gives nothing.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Default)]
 #[kube(group = "agentcore.dev", version = "v1alpha1", kind = "AgentGrant")]
 #[kube(
     doc = "What namespaces may use in AWS: roles, repositories, networks, names, and how much of what is shared.",
     derive = "PartialEq",
     shortname = "agrant",
-    category = "agentcore"
+    printcolumn = r#"{"name":"Namespaces","type":"string","jsonPath":".spec.namespaces.names"}"#,
+    printcolumn = r#"{"name":"Labels","type":"string","jsonPath":".spec.namespaces.matchLabels"}"#,
+    printcolumn = r#"{"name":"Share","type":"integer","jsonPath":".spec.share"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AgentGrantSpec {
@@ -22,44 +35,46 @@ pub struct AgentGrantSpec {
     pub namespaces: Namespaces,
     /// Regions; absent: the operator's own region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 64)))]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 32), regex(pattern = REGIONS)))]
     pub regions: Option<Vec<String>>,
-    /// ARNs of execution roles; `*` stands for any characters, `{namespace}` for the namespace.
+    /// ARNs of execution roles: `*` stands for any characters, `?` for one, `{namespace}` for the namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)))]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048), regex(pattern = PATTERN)))]
     pub execution_roles: Option<Vec<String>>,
-    /// Names of AgentRuntimes in AgentCore that `spec.runtimeName` may choose; patterns as in `executionRoles`.
+    /// Names in AgentCore that `spec.runtimeName` may choose: `*` stands for any characters, `?` for one. A name that a longer
+    /// pattern gives to other namespaces is theirs alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 64)))]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 64), regex(pattern = NAME_PATTERNS)))]
     pub runtime_names: Option<Vec<String>>,
     /// What may be adopted; nothing else may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub adoption: Option<Vec<Adoption>>,
-    /// Repositories of images, without a tag; patterns as in `executionRoles`.
+    /// Repositories of images, with their registry and without a tag, such as
+    /// `111122223333.dkr.ecr.us-east-1.amazonaws.com/{namespace}/*`; patterns as in `executionRoles`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)))]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048), regex(pattern = PATTERN)))]
     pub repositories: Option<Vec<String>>,
     /// S3 buckets of code; patterns as in `executionRoles`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 128)))]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 128), regex(pattern = PATTERN)))]
     pub buckets: Option<Vec<String>>,
     /// Ids of subnets; patterns as in `executionRoles`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 64)))]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 64), regex(pattern = PATTERN)))]
     pub subnets: Option<Vec<String>>,
     /// Ids of security groups; patterns as in `executionRoles`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 64)))]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 64), regex(pattern = PATTERN)))]
     pub security_groups: Option<Vec<String>>,
     /// ARNs of capacity providers; patterns as in `executionRoles`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)))]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048), regex(pattern = PATTERN)))]
     pub capacity_providers: Option<Vec<String>>,
     /// Whom a runtime's resource policy may let in; absent: Deny.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_policies: Option<ResourcePolicies>,
-    /// Most objects of each namespace; absent: no limit. `bytes` absent: 32 MiB.
+    /// Most objects of each namespace; absent: no limit, so that of several grants one without limits lifts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// Weight in every AWS rate, 1 to 100; absent: 10.
@@ -75,11 +90,11 @@ pub struct AgentGrantSpec {
 pub struct Namespaces {
     /// By name. Safer than labels: whoever labels a namespace chooses its grants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 63)))]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 63), regex(pattern = NAMESPACES)))]
     pub names: Option<Vec<String>>,
     /// By labels, all of which a namespace must carry; not empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 20))]
+    #[schemars(schema_with = "match_labels")]
     pub match_labels: Option<BTreeMap<String, String>>,
 }
 
@@ -88,12 +103,12 @@ pub struct Namespaces {
 #[serde(rename_all = "camelCase")]
 pub struct Adoption {
     /// Ids of runtimes; `*` stands for any characters, `{namespace}` for the namespace.
-    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 64)))]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 128), regex(pattern = PATTERN)))]
     pub runtime_ids: Vec<String>,
     /// Owners that they may be taken from, as `cluster/namespace/name` of the ownership tags, patterns as in `runtimeIds`; absent: only
     /// runtimes that nobody owns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 400)))]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 400), regex(pattern = PATTERN)))]
     pub from_owners: Option<Vec<String>>,
 }
 
@@ -111,6 +126,7 @@ pub struct Adoption {
     Ord,
     Default,
 )]
+#[schemars(transform = crate::rules::undescribed)]
 pub enum ResourcePolicies {
     /// No resource policy at all.
     #[default]
@@ -127,18 +143,28 @@ pub enum ResourcePolicies {
 pub struct Limits {
     /// AgentRuntimes, those included that were deleted with Retain while their runtimes live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 100_000))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub runtimes: Option<u32>,
     /// AgentEndpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 100_000))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub endpoints: Option<u32>,
     /// AgentSessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 100_000))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub sessions: Option<u32>,
-    /// Bytes of objects that the operator keeps in memory.
+    /// Bytes of objects that the operator keeps in memory; absent: 32 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1_048_576, max = 1_073_741_824))]
     pub bytes: Option<u64>,
+}
+
+/// Labels of namespaces, 1 to 20.
+fn match_labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 20,
+        "additionalProperties": { "type": "string", "maxLength": 63 },
+    })
 }

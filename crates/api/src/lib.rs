@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod grant;
 pub mod limits;
 pub mod names;
+pub mod payload;
 pub mod reasons;
 pub mod report;
 mod rules;

@@ -6,6 +6,8 @@
 pub const NAME_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_]{0,47}$";
 /// Most characters of a runtime's or an endpoint's name.
 pub const NAME_MAX: usize = 48;
+/// Form of the names that are derived for runtimes of AgentRuntimes without `spec.runtimeName`; no spec may choose such a name.
+pub const RESERVED_NAME_PATTERN: &str = "^c[0-9a-f]{18}_";
 /// Image of a container artifact (AgentCore API: `RuntimeContainerUri`, with tag and digest as Amazon ECR writes them).
 pub const IMAGE_PATTERN: &str = r"^(([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?|public\.ecr\.aws)/((?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*)(?::([a-zA-Z0-9_][a-zA-Z0-9_.-]{0,299}))?(?:@([a-zA-Z0-9_+.-]+:[a-fA-F0-9]+))?$";
 /// Most characters of an image.

@@ -2,6 +2,9 @@
 
 use kube::ResourceExt;
 
+/// What the names of our finalizers, labels and annotations begin with.
+pub const PREFIX: &str = "agentcore.dev/";
+
 /// Finalizer of every kind that has something in AWS.
 pub const FINALIZER: &str = "agentcore.dev/finalizer";
 

@@ -42,6 +42,10 @@ reasons! {
     ROLE_INVALID = "RoleInvalid";
     /// The operator is not allowed to hand out this execution role.
     ROLE_NOT_ALLOWED = "RoleNotAllowed";
+    /// No AgentGrant gives the namespace what the spec names.
+    NOT_GRANTED = "NotGranted";
+    /// AgentGrants or namespaces have not been listed yet, so nothing is changed.
+    GRANTS_UNKNOWN = "GrantsUnknown";
     /// A subnet lies in an availability zone that AgentCore does not support.
     UNSUPPORTED_AVAILABILITY_ZONE = "UnsupportedAvailabilityZone";
     /// A runtime or endpoint of this name exists and is not ours.
@@ -50,7 +54,7 @@ reasons! {
     ADOPTION_REFUSED = "AdoptionRefused";
     /// The adopted runtime differs from the spec, and `adopt.apply` is not true.
     ADOPTION_PENDING = "AdoptionPending";
-    /// The AWS resource carries no ownership tags of ours any more, so it is neither changed nor deleted.
+    /// The AWS resource does not carry this object's ownership tags, so it is neither changed nor deleted, and the gateway does not call it.
     NOT_OWNED = "NotOwned";
     /// A tag key that the operator requires is missing.
     REQUIRED_TAG_MISSING = "RequiredTagMissing";
@@ -60,6 +64,10 @@ reasons! {
     NAMESPACE_LIMIT_REACHED = "NamespaceLimitReached";
     /// The spec says what the API server cannot check.
     INVALID_SPEC = "InvalidSpec";
+    /// The object does not fit the types of this release, and is left alone until it does.
+    UNREADABLE = "Unreadable";
+    /// The objects of the namespace are larger than the operator keeps in memory for one, and this one is left alone.
+    OVER_THE_LIMIT = "OverTheLimit";
     /// AWS refused the request as invalid.
     INVALID = "Invalid";
     /// AWS did not allow the operator to do it, or its credentials are of another account.

@@ -6,8 +6,8 @@
 use kube::core::{Reason, Rule};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-/// AWS allows 50 tags; four of them are the ownership tags.
-pub(crate) const SPEC_TAGS_MAX: usize = 46;
+/// AWS allows 50 tags; five of them are the ownership tags.
+pub(crate) const SPEC_TAGS_MAX: usize = 45;
 /// Characters of tag keys and values (AgentCore API: `TagKey`, `TagValue`).
 const TAG_PATTERN: &str = r"^[a-zA-Z0-9\s._:/=+@-]*$";
 
@@ -49,6 +49,14 @@ pub(crate) fn duration_range(place: &str, least: &str, most: &str) -> Rule {
         "duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
     ))
     .message(format!("{place} must be from {least} to {most}").as_str())
+}
+
+/// A name other than those that are derived: nobody takes the name that another object's runtime is to have.
+pub(crate) fn not_reserved(place: &str) -> Rule {
+    let pattern = crate::limits::RESERVED_NAME_PATTERN;
+    Rule::new(format!("!self.matches('{pattern}')"))
+        .message(format!("{place} must not have the form of derived names, {pattern}").as_str())
+        .reason(Reason::FieldValueForbidden)
 }
 
 /// A whole port other than 8443, which AgentCore keeps for itself.

@@ -4,10 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::common::LocalReference;
 use crate::limits::DURATION_PATTERN;
+use crate::payload::Payload;
 use crate::rules;
 
 /// Time between keepalives in seconds when the spec gives none.
@@ -72,10 +72,10 @@ pub struct KeepAlive {
     #[schemars(length(min = 2, max = 20), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = rules::duration_range("spec.keepAlive.every", "10s", "336h"))]
     pub every: Option<String>,
-    /// JSON object that the agent is invoked with, at most 100 fields at its top; absent: `{"action": "keepalive"}`.
+    /// JSON object that the agent is invoked with, at most 100 fields at its top, 32 levels and 64 KiB; absent: `{"action": "keepalive"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "payload")]
-    pub payload: Option<Map<String, Value>>,
+    pub payload: Option<Payload>,
 }
 
 /// An object whose fields are the agent's business.

@@ -163,6 +163,15 @@ fn null_is_no_value_anywhere_and_formats_are_kubernetes_own() {
 #[test]
 fn lists_with_a_key_are_maps_and_status_is_a_subresource() {
     for (kind, crd) in crds() {
+        if kind == "AgentGrant" {
+            // Nobody reports on a grant: what it gives shows at the objects of its namespaces.
+            continue;
+        }
+        assert_eq!(
+            crd["spec"]["names"]["categories"],
+            json!(["agentcore"]),
+            "{kind}"
+        );
         let root = root(&crd);
         let conditions = &root["properties"]["status"]["properties"]["conditions"];
         assert_eq!(
@@ -173,11 +182,6 @@ fn lists_with_a_key_are_maps_and_status_is_a_subresource() {
         assert_eq!(
             crd["spec"]["versions"][0]["subresources"]["status"],
             json!({}),
-            "{kind}"
-        );
-        assert_eq!(
-            crd["spec"]["names"]["categories"],
-            json!(["agentcore"]),
             "{kind}"
         );
     }

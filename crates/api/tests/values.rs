@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // a test's panic is its report
 
-use agentcore_api::limits::{DURATION_PATTERN, NAME_PATTERN};
+use agentcore_api::AgentRuntime;
+use agentcore_api::limits::{DURATION_PATTERN, NAME_PATTERN, RESERVED_NAME_PATTERN};
 use agentcore_api::values::{
-    DurationError, ImageRef, ImageRefError, Registry, RoleArn, RoleArnError, default_endpoint_name,
-    default_runtime_name, parse_duration,
+    ClusterNames, DurationError, ImageRef, ImageRefError, Registry, RoleArn, RoleArnError,
+    cluster_prefix, default_endpoint_name, former_runtime_name, is_reserved, namespace_prefix,
+    parse_duration,
 };
 use regex::Regex;
 
@@ -51,25 +53,109 @@ fn the_schemas_duration_pattern_and_the_parser_agree() {
 
 #[test]
 fn a_runtime_name_is_derived_from_cluster_namespace_and_name() {
-    let name = default_runtime_name("cluster-1", "team-a", "support");
-    assert_eq!(name, "team_a_support_b6e40768");
+    let names = |uid: &str| ClusterNames {
+        id: "cluster-1".into(),
+        uid: uid.into(),
+        former_uids: vec!["before".into()],
+    };
+    let name = names("uid-1").new_name("team-a", "support");
     assert_eq!(
         name,
-        default_runtime_name("cluster-1", "team-a", "support"),
+        names("uid-1").new_name("team-a", "support"),
         "the same input gives the same name"
     );
+    assert!(name.starts_with(&cluster_prefix("uid-1")), "{name}");
+    assert!(
+        name.starts_with(&namespace_prefix("uid-1", "team-a")),
+        "{name}"
+    );
     for other in [
-        default_runtime_name("cluster-2", "team-a", "support"),
-        default_runtime_name("cluster-1", "team", "a-support"),
-        default_runtime_name("cluster-1", "team.a", "support"),
+        names("uid-2").new_name("team-a", "support"),
+        names("uid-1").new_name("team", "a-support"),
+        names("uid-1").new_name("team.a", "support"),
+        names("uid-1").new_name("team-a", "supporter"),
     ] {
         assert_ne!(name, other);
+    }
+    let all = names("uid-1").all("team-a", "support");
+    let former = ClusterNames {
+        uid: "before".into(),
+        ..ClusterNames::default()
+    };
+    assert_eq!(
+        all,
+        [
+            name,
+            former.new_name("team-a", "support"),
+            "team_a_support_b6e40768".to_owned()
+        ],
+        "names that were given before are known for ever"
+    );
+}
+
+#[test]
+fn no_namespaces_prefix_takes_in_another_namespaces_names() {
+    // As a pattern of IAM: everything that begins so.
+    let prefix = namespace_prefix("uid-1", "team");
+    for other in ["team-a", "team_a", "team.a", "tea", ""] {
+        let names = ClusterNames {
+            uid: "uid-1".into(),
+            ..ClusterNames::default()
+        };
+        assert!(!names.new_name(other, "a").starts_with(&prefix), "{other}");
     }
 }
 
 #[test]
-fn every_derived_name_is_one_that_agentcore_takes() {
+fn a_runtime_can_be_an_objects_by_its_name_only() {
+    let names = ClusterNames {
+        id: "cluster-1".into(),
+        uid: "uid-1".into(),
+        former_uids: Vec::new(),
+    };
+    let object = |spec: serde_json::Value| -> AgentRuntime {
+        let mut whole = serde_json::json!({
+            "artifact": {"container": {"image": "public.ecr.aws/a/support:1"}},
+            "executionRole": {"arn": "arn:aws:iam::111122223333:role/a"},
+            "network": {"mode": "PUBLIC"},
+        });
+        whole
+            .as_object_mut()
+            .unwrap()
+            .extend(spec.as_object().unwrap().clone());
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentRuntime",
+            "metadata": {"namespace": "team-a", "name": "support"}, "spec": whole,
+        }))
+        .unwrap()
+    };
+    let id = |name: &str| format!("{name}-0123456789");
+    let (own, theirs) = (
+        names.new_name("team-a", "support"),
+        names.new_name("team-b", "support"),
+    );
+    let plain = object(serde_json::json!({}));
+    assert!(names.can_own(&plain, &id(&own)));
+    assert!(names.can_own(&plain, &id("team_a_support_b6e40768")));
+    assert!(!names.can_own(&plain, &id(&theirs)));
+    assert!(!names.can_own(&plain, "support"));
+    let explicit = object(serde_json::json!({"runtimeName": "support"}));
+    assert!(names.can_own(&explicit, &id("support")));
+    assert!(!names.can_own(&explicit, &id(&own)));
+    let squatter = object(serde_json::json!({"runtimeName": theirs}));
+    assert!(
+        !names.can_own(&squatter, &id(&theirs)),
+        "derived names are reserved"
+    );
+    let adopter = object(serde_json::json!({"adopt": {"runtimeId": id("legacy")}}));
+    assert!(names.can_own(&adopter, &id("legacy")));
+    assert!(!names.can_own(&adopter, "legacy-abcdefghij"));
+}
+
+#[test]
+fn every_derived_name_is_one_that_agentcore_takes_and_no_spec_may_choose() {
     let pattern = Regex::new(NAME_PATTERN).unwrap();
+    let reserved = Regex::new(RESERVED_NAME_PATTERN).unwrap();
     let long = "x".repeat(253);
     for name in [
         "support",
@@ -79,13 +165,34 @@ fn every_derived_name_is_one_that_agentcore_takes() {
         long.as_str(),
         "7",
     ] {
-        let runtime = default_runtime_name("c", name, name);
-        assert!(pattern.is_match(&runtime), "{runtime}");
+        let names = ClusterNames {
+            id: "c".into(),
+            uid: "u".into(),
+            former_uids: Vec::new(),
+        };
+        for runtime in names.all(name, name) {
+            assert!(pattern.is_match(&runtime), "{runtime}");
+            assert_eq!(
+                reserved.is_match(&runtime),
+                is_reserved(&runtime),
+                "{runtime}"
+            );
+        }
+        assert!(is_reserved(&names.new_name(name, name)));
         let endpoint = default_endpoint_name(name);
         assert!(pattern.is_match(&endpoint), "{endpoint}");
     }
-    assert_eq!(default_runtime_name("c", &long, "n").len(), 48);
-    assert!(default_runtime_name("c", "0day", "n").starts_with("a0day_n_"));
+    for free in [
+        "support",
+        "c0123456789abcdef0_x",
+        "c0123456789abcdef01x",
+        "C0123456789abcdef01_",
+    ] {
+        assert_eq!(reserved.is_match(free), is_reserved(free), "{free}");
+        assert!(!is_reserved(free), "{free}");
+    }
+    assert_eq!(former_runtime_name("c", &long, "n").len(), 48);
+    assert!(former_runtime_name("c", "0day", "n").starts_with("a0day_n_"));
 }
 
 #[test]

@@ -115,6 +115,8 @@ pub enum Command {
     Render(Render),
     /// Check manifests as the API server and the operator would; needs no cluster
     Lint(Lint),
+    /// Print what the names of a namespace's runtimes begin with, for policies of IAM
+    Iam(Iam),
     /// Print a script for completion in a shell
     Completion(Completion),
     /// Verbs that talk to agents.
@@ -266,9 +268,12 @@ pub struct Render {
     /// The update of an existing runtime of this id, instead of the create
     #[arg(long, value_name = "RUNTIME-ID")]
     pub update: Option<String>,
-    /// The operator's cluster id, which the names in AWS are made with
+    /// The operator's cluster id, which the tags in AWS have
     #[arg(long, value_name = "ID")]
     pub cluster_id: Option<String>,
+    /// UID of the cluster's kube-system namespace, which the names in AWS are made with
+    #[arg(long, value_name = "UID")]
+    pub cluster_uid: Option<String>,
     /// Region where the manifest names none
     #[arg(long, value_name = "REGION", env = "AWS_REGION")]
     pub region: Option<String>,
@@ -284,6 +289,20 @@ pub struct Lint {
     #[arg(value_name = "FILE|DIR", required = true)]
     pub paths: Vec<PathBuf>,
     /// Output format; absent: FILE:LINE: MESSAGE
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<Format>,
+}
+
+/// Flags of `iam`.
+#[derive(Args, Debug)]
+pub struct Iam {
+    /// Namespace whose agents a policy is for; absent: that of --namespace, else of the context
+    #[arg(value_name = "NAMESPACE")]
+    pub of: Option<String>,
+    /// UID of the cluster's kube-system namespace; absent: the cluster is asked
+    #[arg(long, value_name = "UID")]
+    pub cluster_uid: Option<String>,
+    /// Output format
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<Format>,
 }

@@ -12,6 +12,8 @@ use agentcore_plan::step::Due;
 
 /// Placeholder for what only the cluster knows.
 pub const UNKNOWN_CLUSTER: &str = "CLUSTER-ID";
+/// Placeholder for the UID of its kube-system namespace.
+const UNKNOWN_UID: &str = "CLUSTER-UID";
 
 /// What the operator knows of itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,6 +22,8 @@ pub struct Surroundings<'a> {
     pub region: &'a str,
     /// Id of the cluster.
     pub cluster_id: Option<&'a str>,
+    /// UID of the cluster's kube-system namespace.
+    pub cluster_uid: Option<&'a str>,
 }
 
 /// What the planner makes of a manifest. What the operator's flags decide (roles, tags, limits) is taken to be allowed.
@@ -29,6 +33,7 @@ pub fn wish(runtime: &AgentRuntime, surroundings: &Surroundings<'_>) -> Result<W
             .cluster_id
             .unwrap_or(UNKNOWN_CLUSTER)
             .to_owned(),
+        cluster_uid: surroundings.cluster_uid.unwrap_or(UNKNOWN_UID).to_owned(),
         region: surroundings.region.to_owned(),
         execution_role_patterns: vec!["*".to_owned()],
         ..Policy::default()

@@ -21,6 +21,9 @@ use crate::setup::SetupError;
 
 /// How long a connection is silent before its peer is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// Most bytes of an answer that a connection holds while nobody takes them, and longest head of an answer. hyper's own is six times as
+/// much, which thousands of slow readers would fill.
+const BUFFER: usize = 64 << 10;
 
 /// The pooled client.
 pub type Http = Client<Connector, Outgoing>;
@@ -61,6 +64,7 @@ pub fn http(settings: &Settings, plain: bool, open: Open) -> Result<Http, SetupE
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(settings.pool_idle_timeout)
+        .http1_max_buf_size(BUFFER)
         .build(connector))
 }
 

@@ -1,18 +1,14 @@
-//! What an agent says, in its own form, and the text in it.
+//! What an agent says, in its own form, and the text in it. Of JSON only the members that matter are read: a tree of a large answer would
+//! take many times its bytes.
 
-use serde_json::Value;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::sse::Decoder;
 
-/// Members that hold an agent's text, the first that is there (design of the chat path; AG-UI's `delta` among them).
-const MEMBERS: [&str; 6] = [
-    "response",
-    "completion",
-    "result",
-    "delta",
-    "text",
-    "output",
-];
 /// How some agents end a stream.
 const DONE: &str = "[DONE]";
 
@@ -31,10 +27,7 @@ pub enum Said {
 
 /// Reads a whole answer. What is not JSON is the text itself.
 pub fn answer(body: &[u8]) -> Said {
-    match serde_json::from_slice(body) {
-        Ok(value) => of_json(&value, Whole::Answer, || lossy(body)),
-        Err(_) => Said::Text(lossy(body)),
-    }
+    read(body, Whole::Answer)
 }
 
 /// Reads one event's data, or a frame.
@@ -42,10 +35,7 @@ pub fn piece(data: &str) -> Said {
     if data.trim() == DONE {
         return Said::Done;
     }
-    match serde_json::from_str(data) {
-        Ok(value) => of_json(&value, Whole::Piece, || data.to_owned()),
-        Err(_) => Said::Text(data.to_owned()),
-    }
+    read(data.as_bytes(), Whole::Piece)
 }
 
 /// Reads a frame. Some hold events as they stand in a stream.
@@ -67,39 +57,106 @@ enum Whole {
     Piece,
 }
 
-fn of_json(value: &Value, whole: Whole, raw: impl FnOnce() -> String) -> Said {
-    let Value::Object(members) = value else {
-        return match value {
-            Value::String(text) => Said::Text(text.clone()),
-            _ => Said::Text(raw()),
-        };
-    };
-    let present = |name: &&str| members.get(*name).filter(|value| !value.is_null());
-    if let Some(value) = MEMBERS.iter().find_map(present) {
-        return Said::Text(match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        });
+/// Members that are looked at. The first six hold an agent's text, the first that is there (design of the chat path; AG-UI's `delta`
+/// among them).
+#[derive(Deserialize, Clone, Copy)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Name {
+    Response,
+    Completion,
+    Result,
+    Delta,
+    Text,
+    Output,
+    Type,
+    Error,
+    Message,
+    #[serde(other)]
+    Other,
+}
+
+/// How many members hold text.
+const TEXTS: usize = Name::Type as usize;
+
+/// An object's members that are looked at, as they were written.
+#[derive(Default)]
+struct Members<'a>([Option<&'a RawValue>; Name::Other as usize]);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reading;
+
+        impl<'de> Visitor<'de> for Reading {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Members::default();
+                while let Some(name) = map.next_key::<Name>()? {
+                    match members.0.get_mut(name as usize) {
+                        Some(member) => *member = Some(map.next_value()?),
+                        None => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Reading)
     }
-    let kind = members.get("type").and_then(Value::as_str);
-    if kind == Some("done") {
+}
+
+impl<'a> Members<'a> {
+    fn get(&self, name: Name) -> Option<&'a RawValue> {
+        self.0.get(name as usize).copied().flatten()
+    }
+}
+
+/// A value's text: a string as it is meant, anything else as it was written.
+fn text_of(value: &RawValue) -> String {
+    serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
+}
+
+/// A value's text if it is a string.
+fn string(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn read(body: &[u8], whole: Whole) -> Said {
+    let members = match body.trim_ascii_start().first() {
+        Some(b'{') => serde_json::from_slice::<Members<'_>>(body).ok(),
+        Some(b'"') => {
+            let text = serde_json::from_slice(body);
+            return Said::Text(text.unwrap_or_else(|_| lossy(body)));
+        }
+        _ => None,
+    };
+    let Some(members) = members else {
+        return Said::Text(lossy(body));
+    };
+    let text = members.0.iter().take(TEXTS).flatten();
+    if let Some(value) = text.copied().find(|value| value.get() != "null") {
+        return Said::Text(text_of(value));
+    }
+    let kind = members.get(Name::Type).and_then(string);
+    if kind.as_deref() == Some("done") {
         return Said::Done;
     }
-    if let Some(error) = members.get("error").filter(|_| whole == Whole::Piece) {
-        return Said::Failed(match error {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        });
+    if let Some(error) = members.get(Name::Error).filter(|_| whole == Whole::Piece) {
+        return Said::Failed(text_of(error));
     }
-    match kind {
+    match kind.as_deref() {
         // AG-UI's way to fail.
         Some("RUN_ERROR") => {
-            let message = members.get("message").and_then(Value::as_str);
-            Said::Failed(message.unwrap_or("the agent failed").to_owned())
+            let message = members.get(Name::Message).and_then(string);
+            Said::Failed(message.unwrap_or_else(|| "the agent failed".to_owned()))
         }
         // An event of a protocol, such as AG-UI's RUN_STARTED, is no text for anybody.
         Some(_) if whole == Whole::Piece => Said::Nothing,
-        _ => Said::Text(raw()),
+        _ => Said::Text(lossy(body)),
     }
 }
 
@@ -125,6 +182,22 @@ mod tests {
         assert_eq!(answer(b"[1, 2]"), text("[1, 2]"));
         assert_eq!(answer(br#"{ "answer": 42 }"#), text(r#"{ "answer": 42 }"#));
         assert_eq!(answer("plain \u{e9}".as_bytes()), text("plain \u{e9}"));
+    }
+
+    #[test]
+    fn a_tree_of_very_many_values_is_not_built() {
+        // Deeper than any reader of trees goes, and read all the same.
+        let deep = format!(
+            r#"{{"x":{}{},"response":"a"}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        assert_eq!(answer(deep.as_bytes()), text("a"));
+        assert_eq!(answer(br#"{"text":"a","text":"b"}"#), text("b"));
+        assert_eq!(
+            answer(br#"{"response":1 ,"x":"#),
+            text(r#"{"response":1 ,"x":"#)
+        );
     }
 
     #[test]

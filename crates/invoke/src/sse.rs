@@ -11,10 +11,12 @@ pub struct Event {
     pub id: Option<String>,
 }
 
-/// An event that grew beyond the decoder's bound. The decoder reads no more after it.
+/// An event, or a line of one, that grew beyond the decoder's bound. The decoder reads no more after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("server-sent event of more than {limit} bytes")]
+#[error("server-sent {what} of more than {limit} bytes")]
 pub struct TooLong {
+    /// `event` or `line`.
+    pub what: &'static str,
     /// The bound, in bytes.
     pub limit: usize,
 }
@@ -23,6 +25,7 @@ pub struct TooLong {
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
+    line_limit: usize,
     /// The line that has begun.
     line: Vec<u8>,
     event: Option<String>,
@@ -32,7 +35,7 @@ pub struct Decoder {
     /// A carriage return was last: a line feed now belongs to it.
     after_return: bool,
     first_line: bool,
-    too_long: bool,
+    too_long: Option<TooLong>,
 }
 
 impl Decoder {
@@ -40,20 +43,35 @@ impl Decoder {
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
+            line_limit: limit,
             line: Vec::new(),
             event: None,
             data: Vec::new(),
             id: None,
             after_return: false,
             first_line: true,
-            too_long: false,
+            too_long: None,
         }
+    }
+
+    /// The same with lines of up to `limit` bytes.
+    #[must_use]
+    pub fn with_lines_of(self, limit: usize) -> Self {
+        Self {
+            line_limit: limit,
+            ..self
+        }
+    }
+
+    /// Bytes that it holds of an event that has begun.
+    pub fn held(&self) -> usize {
+        let event = self.event.as_ref().map_or(0, String::len);
+        event + self.data.capacity() + self.line.capacity()
     }
 
     /// Reads the next piece of the stream and adds the events that it completes to `events`, also those before an error.
     pub fn feed(&mut self, mut piece: &[u8], events: &mut Vec<Event>) -> Result<(), TooLong> {
-        let too_long = TooLong { limit: self.limit };
-        if self.too_long {
+        if let Some(too_long) = self.too_long {
             return Err(too_long);
         }
         while !piece.is_empty() {
@@ -64,8 +82,16 @@ impl Decoder {
             let end = piece.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let part = &piece[..end.unwrap_or(piece.len())];
             let held = self.event.as_ref().map_or(0, String::len) + self.data.len();
-            if held + self.line.len() + part.len() > self.limit {
-                self.too_long = true;
+            // Of the two bounds the one that the line reaches first, wherever the stream was cut.
+            let room = self.limit.saturating_sub(held);
+            let (what, limit) = if room <= self.line_limit {
+                ("event", self.limit)
+            } else {
+                ("line", self.line_limit)
+            };
+            if self.line.len() + part.len() > room.min(self.line_limit) {
+                let too_long = TooLong { what, limit };
+                self.too_long = Some(too_long);
                 self.line = Vec::new();
                 self.data = Vec::new();
                 return Err(too_long);

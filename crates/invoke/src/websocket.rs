@@ -13,11 +13,12 @@ use crate::call::{Resend, Upgrade};
 use crate::client::Client;
 use crate::error::{Error, Failed, flat};
 use crate::exchange::{Exchange, beginning};
+use crate::metered::Metered;
 use crate::service_error::request_id;
 use crate::sign::Cover;
 
-/// An open WebSocket.
-pub type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
+/// An open WebSocket. What it reads can be counted.
+pub type WebSocket = WebSocketStream<Metered<TokioIo<Upgraded>>>;
 
 /// Bytes that are gathered before they are written without being asked to.
 const WRITE_BUFFER: usize = 4 << 10;
@@ -102,7 +103,7 @@ impl Client {
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(limit)
             .max_frame_size(limit);
-        let stream = TokioIo::new(upgraded);
+        let stream = Metered::new(TokioIo::new(upgraded));
         Ok(Opened {
             socket: WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await,
             request_id: request_id(&headers),

@@ -14,6 +14,7 @@ pub mod fault;
 mod fields;
 pub mod glob;
 pub mod grant;
+pub mod guard;
 pub mod hash;
 pub mod image;
 pub mod normal;

@@ -1,5 +1,7 @@
 //! What the operator was told on its command line: the rules every object is held against.
 
+use agentcore_api::values::ClusterNames;
+
 use crate::aws::Tags;
 
 /// The operator's own settings, as far as planning needs them.
@@ -21,8 +23,21 @@ pub struct Policy {
     pub default_tags: Tags,
     /// `--required-tag-key`.
     pub required_tag_keys: Vec<String>,
-    /// `--allow-execution-role`; empty: only roles under the path `/agentcore/{namespace}/`.
+    /// `--allow-execution-role`: roles of the built-in grant beside those under the path `/agentcore/{namespace}/`.
     pub execution_role_patterns: Vec<String>,
-    /// `--max-runtimes-per-namespace`.
+    /// `--max-runtimes-per-namespace`, of the built-in grant.
     pub max_runtimes_per_namespace: Option<usize>,
+    /// `--no-default-grant`: namespaces that no AgentGrant names have nothing.
+    pub no_default_grant: bool,
+}
+
+impl Policy {
+    /// What names of runtimes are derived from.
+    pub fn names(&self) -> ClusterNames {
+        ClusterNames {
+            id: self.cluster_id.clone(),
+            uid: self.cluster_uid.clone(),
+            former_uids: self.former_cluster_uids.clone(),
+        }
+    }
 }

@@ -41,7 +41,7 @@ fn ready() -> World {
 }
 
 #[test]
-fn a_create_costs_one_create_and_a_get_each_poll() {
+fn a_create_costs_the_runtimes_tags_one_create_and_a_get_each_poll() {
     let mut world = with_runtime();
     world.aws.work = jiff::SignedDuration::from_secs(2);
     world.run(8);
@@ -50,7 +50,8 @@ fn a_create_costs_one_create_and_a_get_each_poll() {
         own_calls(&world),
         [
             ("CreateAgentRuntimeEndpoint", 1),
-            ("GetAgentRuntimeEndpoint", 1)
+            ("GetAgentRuntimeEndpoint", 1),
+            ("ListTagsForResource", 1)
         ]
     );
     let status = world.endpoint_status();

@@ -42,7 +42,7 @@ fn a_create_costs_one_create_one_get_and_one_get_of_default() {
 }
 
 #[test]
-fn an_edit_costs_a_get_an_update_a_get_and_a_get_of_default() {
+fn an_edit_costs_a_get_the_tags_an_update_a_get_and_a_get_of_default() {
     let mut world = ready();
     world.edit(|spec| spec.description = Some("two".into()));
     settle(&mut world);
@@ -52,6 +52,7 @@ fn an_edit_costs_a_get_an_update_a_get_and_a_get_of_default() {
         [
             ("GetAgentRuntime", 2),
             ("GetAgentRuntimeEndpoint", 1),
+            ("ListTagsForResource", 1),
             ("UpdateAgentRuntime", 1)
         ]
     );
@@ -352,15 +353,26 @@ fn a_recreated_object_takes_its_runtime_over() {
 #[test]
 fn refusals_come_before_any_call() {
     type Change = fn(&mut World);
-    let cases: [(&str, Change); 6] = [
+    let cases: [(&str, Change); 7] = [
         (reasons::ROLE_NOT_ALLOWED, |world| {
             world.edit(|spec| {
                 spec.execution_role.arn = "arn:aws:iam::111122223333:role/admin".into();
+                spec.runtime_name = None;
             });
+            world.grant_the_built_in();
         }),
         (reasons::ROLE_NOT_ALLOWED, |world| {
             world.policy.execution_role_patterns =
                 vec!["arn:aws:iam::*:role/other-{namespace}-*".into()];
+            world.edit(|spec| {
+                spec.execution_role.arn = "arn:aws:iam::111122223333:role/other-team-b-x".into();
+                spec.runtime_name = None;
+            });
+            world.grant_the_built_in();
+        }),
+        (reasons::NOT_GRANTED, |world| {
+            // The name that the objects of these tests choose.
+            world.grant_the_built_in();
         }),
         (reasons::REQUIRED_TAG_MISSING, |world| {
             world.policy.required_tag_keys = vec!["CostCenter".into()];
@@ -373,6 +385,8 @@ fn refusals_come_before_any_call() {
         }),
         (reasons::NAMESPACE_LIMIT_REACHED, |world| {
             world.policy.max_runtimes_per_namespace = Some(0);
+            world.edit(|spec| spec.runtime_name = None);
+            world.grant_the_built_in();
         }),
     ];
     for (wanted, change) in cases {

@@ -5,6 +5,7 @@ use agentcore_plan::aws::Tags;
 use agentcore_plan::failure::{Heals, classify};
 use agentcore_plan::glob::matches;
 use agentcore_plan::hash::WishHash;
+use agentcore_plan::policy::Policy;
 use agentcore_plan::tags::{Owner, Ownership, TagDiff};
 use agentcore_plan::urls;
 
@@ -43,21 +44,69 @@ fn a_star_stands_for_any_characters_and_a_question_mark_for_one() {
 }
 
 #[test]
-fn ownership_is_cluster_namespace_and_name_and_then_the_uid() {
+fn ownership_is_the_clusters_uid_then_the_objects_or_cluster_namespace_and_name() {
+    let policy = Policy {
+        cluster_id: "c".into(),
+        cluster_uid: "cu".into(),
+        former_cluster_uids: vec!["before".into()],
+        ..Policy::default()
+    };
     let owner = Owner {
         cluster: "c".into(),
+        cluster_uid: "cu".into(),
         namespace: "n".into(),
         name: "a".into(),
         uid: "u".into(),
     };
-    let mut there = owner.tags();
-    assert_eq!(owner.judge(&there), Ownership::Ours);
-    there.insert("agentcore.dev/uid".into(), "older".into());
-    assert_eq!(owner.judge(&there), Ownership::Former);
-    there.insert("agentcore.dev/cluster".into(), "other".into());
-    assert_eq!(owner.judge(&there), Ownership::Others);
-    there.remove("agentcore.dev/name");
-    assert_eq!(owner.judge(&there), Ownership::Nobody);
+    let judged = |changes: &[(&str, Option<&str>)]| {
+        let mut there = owner.tags();
+        assert_eq!(there.len(), 5);
+        for (key, value) in changes {
+            let key = format!("agentcore.dev/{key}");
+            match value {
+                Some(value) => there.insert(key, (*value).to_owned()),
+                None => there.remove(&key),
+            };
+        }
+        owner.judge(&there, &policy)
+    };
+    let other = Some("other");
+    for (changes, expected) in [
+        (&[][..], Ownership::Ours),
+        (&[("cluster-uid", Some("before"))], Ownership::Ours),
+        (&[("cluster-uid", other)], Ownership::Others),
+        (&[("cluster-uid", Some(""))], Ownership::Others),
+        // As an earlier release tagged: only the object's UID proves anything.
+        (&[("cluster-uid", None)], Ownership::Ours),
+        (
+            &[("cluster-uid", None), ("cluster", other)],
+            Ownership::Ours,
+        ),
+        (&[("cluster-uid", None), ("uid", other)], Ownership::Others),
+        (&[("cluster-uid", None), ("uid", None)], Ownership::Others),
+        (&[("uid", other)], Ownership::Former),
+        (&[("uid", None)], Ownership::Former),
+        (
+            &[("uid", other), ("cluster-uid", Some("before"))],
+            Ownership::Former,
+        ),
+        (&[("uid", other), ("cluster", other)], Ownership::Others),
+        (&[("uid", other), ("namespace", other)], Ownership::Others),
+        (&[("uid", other), ("name", other)], Ownership::Others),
+        (&[("uid", None), ("name", None)], Ownership::Nobody),
+    ] {
+        assert_eq!(judged(changes), expected, "{changes:?}");
+    }
+    assert_eq!(owner.judge(&Tags::new(), &policy), Ownership::Nobody);
+    // An object without a UID has no resource by that.
+    let unknown = Owner {
+        uid: String::new(),
+        ..owner.clone()
+    };
+    let mut blank = owner.tags();
+    blank.insert("agentcore.dev/uid".into(), String::new());
+    blank.insert("agentcore.dev/name".into(), "other".into());
+    assert_eq!(unknown.judge(&blank, &policy), Ownership::Others);
 }
 
 #[test]

@@ -183,7 +183,7 @@ async fn stages(
     };
     let call = authenticate(app, route, parts, body).await?;
     if let Identity::Signed(caller) = &call.identity {
-        app.calls.lock().signed(&caller.arn, operation);
+        app.calls.lock().signed(&caller.arn, operation, app.now());
     }
     throttle(app, &call)?;
     if let Some(outcome) = strike(app, operation, When::Before).await {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::future::Future;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_plan::config::{EnvValue, scrub};
@@ -19,10 +21,19 @@ use crate::aws::lanes::{Lane, Lanes};
 use crate::aws::observe::Call;
 use crate::aws::operation::Operation;
 use crate::aws::{Identity, Observer, classify};
+use crate::fair::Tenant;
+use crate::lease::Fence;
 
-/// Clients, rates and observer of one region.
-#[derive(Debug)]
+/// Clients, rates and observer of one region, and for whom calls are made. Cheap to clone.
+#[derive(Clone, Debug)]
 pub(in crate::aws) struct Caller {
+    site: Arc<Site>,
+    tenant: Tenant,
+}
+
+/// Clients, rates and observer of one region, for all.
+#[derive(Debug)]
+pub(in crate::aws) struct Site {
     pub client: aws_sdk_bedrockagentcorecontrol::Client,
     pub sts: aws_sdk_sts::Client,
     pub ecr: aws_sdk_ecr::Client,
@@ -30,9 +41,33 @@ pub(in crate::aws) struct Caller {
     pub region: String,
     pub lanes: Lanes,
     pub observer: Observer,
+    pub fence: Fence,
+}
+
+impl Deref for Caller {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 impl Caller {
+    /// Calls on behalf of a namespace, or of everybody.
+    pub fn new(site: Arc<Site>, tenant: Tenant) -> Self {
+        Self { site, tenant }
+    }
+
+    /// The same region on behalf of another.
+    pub fn of(&self, tenant: Tenant) -> Self {
+        Self::new(Arc::clone(&self.site), tenant)
+    }
+
+    /// For whom.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
     /// Waits for a token, then makes and sends the request and classifies its error. The SDK's futures take 20 kB: they are made once
     /// there is a token, on the heap, so that a thousand calls that wait for theirs stay small.
     pub async fn call<T, E, R>(
@@ -64,7 +99,7 @@ impl Caller {
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let mut attempt = self.attempt(operation, lane).await;
-        let error = match Box::pin(request()).await {
+        let error = match attempt.make(request).await {
             Ok(answer) => {
                 attempt.end("OK", None);
                 // Reads are many and say nothing new; what changes AWS is told.
@@ -92,7 +127,9 @@ impl Caller {
 
     /// Waits for a token; what is returned is told when the call ends.
     pub(in crate::aws) async fn attempt(&self, operation: Operation, lane: Lane) -> Attempt<'_> {
-        let waited = self.lanes.token(operation, lane).await;
+        let waits = Waits::begin(self, operation, lane);
+        let waited = self.lanes.token(operation, lane, &self.tenant).await;
+        drop(waits);
         Attempt {
             caller: self,
             operation,
@@ -130,6 +167,31 @@ impl Caller {
     }
 }
 
+/// A wait for a token, which is told when it begins and when it ends.
+struct Waits<'a> {
+    caller: &'a Caller,
+    operation: Operation,
+    lane: Lane,
+}
+
+impl<'a> Waits<'a> {
+    fn begin(caller: &'a Caller, operation: Operation, lane: Lane) -> Self {
+        caller.observer.0.waits(operation, lane, 1);
+        Self {
+            caller,
+            operation,
+            lane,
+        }
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        let observer = &self.caller.observer.0;
+        observer.waits(self.operation, self.lane, -1);
+    }
+}
+
 /// An attempt under way. One that its caller drops is told as `Cancelled`.
 pub(in crate::aws) struct Attempt<'a> {
     caller: &'a Caller,
@@ -141,6 +203,15 @@ pub(in crate::aws) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// Makes the call, and waits for its end. What changes AWS is made only while this replica certainly leads; see [`Fence`].
+    pub(in crate::aws) async fn make<C: Future>(&self, call: impl FnOnce() -> C) -> C::Output {
+        if !self.operation.mutates() {
+            return Box::pin(call()).await;
+        }
+        let fence = self.caller.fence.clone();
+        fence.guard(|| Box::pin(call())).await
+    }
+
     /// It ended: with `OK` or AWS's error name, and the class of the fault.
     pub(in crate::aws) fn end(&mut self, code: &str, class: Option<Class>) {
         self.open = false;

@@ -4,26 +4,33 @@ mod caller;
 mod mutations;
 mod reads;
 
-pub(super) use caller::Caller;
+pub(super) use caller::{Caller, Site};
 pub use mutations::EndpointWish;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::operation::Operation;
+use crate::fair::Tenant;
 
 /// AgentCore's control plane in one region. Cheap to clone: clones share connections and rates.
 ///
-/// Each method waits for a token in the lane that it is given and then makes its call once (a list: once for each page of
+/// Each method waits for a token in the lane that it is given, in the queue of the namespace that the calls are [`Control::of`] (everybody's if
+/// of none), and then makes its call once (a list: once for each page of
 /// 100). A dropped future makes no further call; one that was on its way may still have its effect.
 #[derive(Clone, Debug)]
 pub struct Control {
-    caller: Arc<Caller>,
+    caller: Caller,
 }
 
 impl Control {
-    pub(super) fn new(caller: Arc<Caller>) -> Self {
+    pub(super) fn new(caller: Caller) -> Self {
         Self { caller }
+    }
+
+    /// The same region, called on behalf of a namespace.
+    #[must_use]
+    pub fn of(&self, tenant: Tenant) -> Self {
+        Self::new(self.caller.of(tenant))
     }
 
     /// The region.

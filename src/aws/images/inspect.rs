@@ -12,6 +12,7 @@ use crate::aws::classify;
 use crate::aws::control::Caller;
 use crate::aws::lanes::Lane;
 use crate::aws::operation::Operation;
+use crate::errors::unparsed;
 
 /// What AgentCore runs.
 const OS: &str = "linux";
@@ -70,13 +71,22 @@ impl Registry {
         repository: &Repository,
         digest: &str,
     ) -> Result<Inspected, Trouble> {
-        if let Some(known) = self.state.lock().images.get(digest) {
-            return Ok(known.clone());
-        }
-        let _turn = self.turn.lock().await;
-        if let Some(known) = self.state.lock().images.get(digest) {
-            return Ok(known.clone());
-        }
+        let known = || Some(Ok(self.state.lock().images.get(digest)?.clone()));
+        let look = async {
+            let found = self.look_into(caller, blobs, repository, digest).await;
+            self.doors.tell();
+            found
+        };
+        self.doors.look(caller.tenant(), known, look).await
+    }
+
+    async fn look_into(
+        &self,
+        caller: &Caller,
+        blobs: &Blobs,
+        repository: &Repository,
+        digest: &str,
+    ) -> Result<Inspected, Trouble> {
         let found = Inspection {
             registry: self,
             caller,
@@ -171,7 +181,7 @@ impl Inspection<'_> {
         };
         text.map(|text| {
             serde_json::from_str(&text)
-                .map_err(|error| (operation, classify::unreadable(&error.to_string(), None)))
+                .map_err(|error| (operation, classify::unreadable(&unparsed(&error), None)))
         })
         .transpose()
     }

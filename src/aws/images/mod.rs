@@ -1,10 +1,11 @@
 //! The shared eye on registries and on code in S3: one look at a repository serves everybody who asks about it.
 //!
-//! A look answers all questions that were asked before it began. Questions that allow an older answer get the last one; after
+//! Who looks does so in the queue of its namespace, and for the tags of its namespace. A look answers all questions that were asked before it began. Questions that allow an older answer get the last one; after
 //! a failure nobody asks again before its pause is over.
 
 mod blob;
 mod calls;
+mod doors;
 mod inspect;
 mod objects;
 mod registry;
@@ -18,9 +19,11 @@ use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::image::{Facts, Freshness, Read, Repository, Trouble};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::Aws;
 use super::lanes::Lane;
+use crate::fair::Tenant;
 use objects::Object;
 use registry::Registry;
 
@@ -28,18 +31,41 @@ use registry::Registry;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause after failed looks.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How long something is remembered that nobody asks about.
+const KEPT: Duration = Duration::from_hours(1);
 
 /// What was seen of everything that was asked about.
 #[derive(Debug, Default)]
 pub(super) struct Images {
-    repositories: Mutex<HashMap<Repository, Arc<Registry>>>,
-    objects: Mutex<HashMap<(String, String, String), Arc<Object>>>,
+    repositories: Mutex<HashMap<Repository, Kept<Registry>>>,
+    objects: Mutex<HashMap<(String, String, String), Kept<Object>>>,
     blobs: blob::Blobs,
 }
 
+/// Something that is remembered, and when it was asked about last.
+#[derive(Debug)]
+struct Kept<T> {
+    value: Arc<T>,
+    used: Instant,
+}
+
+impl Images {
+    /// Forgets what nobody has asked about for long.
+    pub fn release(&self) {
+        self.repositories.lock().retain(|_, kept| kept.used());
+        self.objects.lock().retain(|_, kept| kept.used());
+    }
+}
+
+impl<T> Kept<T> {
+    fn used(&self) -> bool {
+        Arc::strong_count(&self.value) > 1 || self.used.elapsed() < KEPT
+    }
+}
+
 impl Aws {
-    /// Answers a question about where images or code come from, into `facts`.
-    pub async fn source(&self, read: Read, facts: &mut Facts) {
+    /// Answers a question about where images or code come from, into `facts`. Calls that it takes are the namespace's.
+    pub async fn source(&self, tenant: &Tenant, read: Read, facts: &mut Facts) {
         match read {
             Read::Look {
                 repository,
@@ -47,17 +73,17 @@ impl Aws {
                 freshness,
             } => {
                 let registry = entry(&self.images.repositories, &repository);
-                let caller = self.caller(&repository.region);
-                let answer = registry
-                    .look(&caller, &repository, &wanted, freshness)
-                    .await;
+                let caller = self.caller(&repository.region).of(tenant.clone());
+                let look = registry.look(&caller, &repository, &wanted, freshness);
+                let answer = Box::pin(look).await;
                 facts.listings.insert(wanted, answer);
             }
             Read::Inspect { repository, digest } => {
                 let registry = entry(&self.images.repositories, &repository);
-                let caller = self.caller(&repository.region);
+                let caller = self.caller(&repository.region).of(tenant.clone());
                 let blobs = &self.images.blobs;
-                let answer = registry.inspect(&caller, blobs, &repository, &digest).await;
+                let inspect = registry.inspect(&caller, blobs, &repository, &digest);
+                let answer = Box::pin(inspect).await;
                 facts.images.insert(digest, answer);
             }
             Read::Object {
@@ -69,15 +95,22 @@ impl Aws {
                 let place = (region, bucket, key);
                 let object = entry(&self.images.objects, &place);
                 let (region, bucket, key) = &place;
-                let caller = self.caller(region);
-                facts.object = Some(object.head(&caller, bucket, key, freshness).await);
+                let caller = self.caller(region).of(tenant.clone());
+                let head = object.head(&caller, bucket, key, freshness);
+                facts.object = Some(Box::pin(head).await);
             }
         }
     }
 }
 
-fn entry<K: Hash + Eq + Clone, V: Default>(map: &Mutex<HashMap<K, Arc<V>>>, key: &K) -> Arc<V> {
-    map.lock().entry(key.clone()).or_default().clone()
+fn entry<K: Hash + Eq + Clone, V: Default>(map: &Mutex<HashMap<K, Kept<V>>>, key: &K) -> Arc<V> {
+    let mut map = map.lock();
+    let kept = map.entry(key.clone()).or_insert_with(|| Kept {
+        value: Arc::default(),
+        used: Instant::now(),
+    });
+    kept.used = Instant::now();
+    Arc::clone(&kept.value)
 }
 
 /// The lane of a question: who waits for a first answer goes before periodic looks.

@@ -6,6 +6,7 @@ use agentcore_plan::image::{Freshness, ObjectHead, Trouble};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
+use super::doors::Doors;
 use super::{Failures, lane, serves};
 use crate::aws::control::Caller;
 use crate::aws::operation::Operation;
@@ -13,7 +14,7 @@ use crate::aws::operation::Operation;
 /// An object, for all who ask about it.
 #[derive(Debug, Default)]
 pub(super) struct Object {
-    turn: tokio::sync::Mutex<()>,
+    doors: Doors,
     state: Mutex<State>,
 }
 
@@ -33,13 +34,23 @@ impl Object {
         freshness: Freshness,
     ) -> Result<ObjectHead, Trouble> {
         let asked = Timestamp::now();
-        if let Some(answer) = self.state.lock().known(freshness, asked) {
-            return answer;
-        }
-        let _turn = self.turn.lock().await;
-        if let Some(answer) = self.state.lock().known(freshness, asked) {
-            return answer;
-        }
+        let known = || self.state.lock().known(freshness, asked);
+        let look = async {
+            let answer = self.ask(caller, bucket, key, freshness, asked).await;
+            self.doors.tell();
+            answer
+        };
+        Box::pin(self.doors.look(caller.tenant(), known, look)).await
+    }
+
+    async fn ask(
+        &self,
+        caller: &Caller,
+        bucket: &str,
+        key: &str,
+        freshness: Freshness,
+        asked: Timestamp,
+    ) -> Result<ObjectHead, Trouble> {
         let began = Mutex::new(asked);
         let request = caller.s3.head_object().bucket(bucket).key(key);
         let answer = caller

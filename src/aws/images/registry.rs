@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::calls::{get_images, id, trouble};
+use super::doors::Doors;
 use super::{Failures, lane, serves};
 use crate::aws::classify;
 use crate::aws::control::Caller;
@@ -35,19 +36,18 @@ type Answer = Result<Arc<Listing>, Trouble>;
 /// A repository.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    /// One look at a time.
-    pub(super) turn: tokio::sync::Mutex<()>,
+    pub(super) doors: Doors,
     pub(super) state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Until when a tag goes along with every look.
-    interest: HashMap<String, Timestamp>,
+    /// Until when a tag goes along with every look of a namespace.
+    interest: HashMap<Arc<str>, HashMap<String, Timestamp>>,
     /// When the last look at each question began, and what it said.
     seen: HashMap<Wanted, (Timestamp, Answer)>,
-    /// Failures in a row, of lists (true) and of looks at tags.
-    failures: HashMap<bool, Failures>,
+    /// Failures in a row of a namespace's lists (true) and looks at tags: what one asks for may be what fails.
+    failures: HashMap<(Arc<str>, bool), Failures>,
     /// Manifests that a look brought along, by digest.
     pub manifests: HashMap<String, String>,
     /// Images that were looked into and cannot change.
@@ -63,18 +63,28 @@ impl Registry {
         wanted: &Wanted,
         freshness: Freshness,
     ) -> Answer {
-        let asked = Timestamp::now();
+        let (asked, namespace) = (Timestamp::now(), caller.tenant().namespace());
         if let Wanted::Tag(tag) = wanted {
-            self.state.lock().want(tag, freshness, asked);
+            self.state.lock().want(namespace, tag, freshness, asked);
         }
-        if let Some(answer) = self.state.lock().known(wanted, freshness, asked) {
-            return answer;
-        }
-        let _turn = self.turn.lock().await;
-        // Somebody else's look may have answered it meanwhile.
-        if let Some(answer) = self.state.lock().known(wanted, freshness, asked) {
-            return answer;
-        }
+        let known = || self.state.lock().known(namespace, wanted, freshness, asked);
+        let look = async {
+            let answer = self.ask(caller, repository, wanted, freshness, asked).await;
+            self.doors.tell();
+            answer
+        };
+        self.doors.look(caller.tenant(), known, look).await
+    }
+
+    async fn ask(
+        &self,
+        caller: &Caller,
+        repository: &Repository,
+        wanted: &Wanted,
+        freshness: Freshness,
+        asked: Timestamp,
+    ) -> Answer {
+        let namespace = caller.tenant().namespace();
         let (all, began) = (*wanted == Wanted::All, Mutex::new(asked));
         let done = if all {
             self.look_at_all(caller, repository, freshness, &began)
@@ -84,6 +94,7 @@ impl Registry {
                 .await
         };
         let began = *began.lock();
+        let key = (namespace.clone(), all);
         let mut state = self.state.lock();
         let scan = |result| {
             caller.observer.0.scanned(&Scan {
@@ -97,18 +108,18 @@ impl Registry {
         };
         match done {
             Ok(complete) => {
-                state.failures.remove(&all);
+                state.failures.remove(&key);
                 scan(if complete { "success" } else { "incomplete" });
             }
             Err((operation, fault)) => {
                 let trouble = trouble(operation, repository, &fault);
                 scan(trouble.reason);
                 let failures =
-                    Failures::after(state.failures.get(&all), began, &fault, trouble.clone());
-                state.failures.insert(all, failures);
+                    Failures::after(state.failures.get(&key), began, &fault, trouble.clone());
+                state.failures.insert(key, failures);
             }
         }
-        match state.known(wanted, freshness, asked) {
+        match state.known(namespace, wanted, freshness, asked) {
             Some(answer) => answer,
             // A tag that is not among the answers was not asked for: that cannot be, and is no reason to say that it is gone.
             None => Err(Trouble {
@@ -119,7 +130,7 @@ impl Registry {
         }
     }
 
-    /// BatchGetImage of every tag that anybody is interested in.
+    /// BatchGetImage of every tag that anybody of the namespace is interested in.
     async fn look_at_tags(
         &self,
         caller: &Caller,
@@ -127,7 +138,7 @@ impl Registry {
         freshness: Freshness,
         began: &Mutex<Timestamp>,
     ) -> Result<bool, (Operation, Fault)> {
-        let operation = Operation::BatchGetImage;
+        let (operation, namespace) = (Operation::BatchGetImage, caller.tenant().namespace());
         let (mut first, mut left, mut alone) = (true, Vec::new(), Vec::new());
         while first || !left.is_empty() || !alone.is_empty() {
             let mut batch = Vec::new();
@@ -137,7 +148,7 @@ impl Registry {
                     if first {
                         let now = Timestamp::now();
                         *began.lock() = now;
-                        left = self.state.lock().interesting(now);
+                        left = self.state.lock().interesting(namespace, now);
                     }
                     batch = left.split_off(left.len().saturating_sub(BATCH));
                     if batch.is_empty() {
@@ -232,35 +243,47 @@ impl Registry {
 }
 
 impl State {
-    fn want(&mut self, tag: &str, freshness: Freshness, now: Timestamp) {
+    fn want(&mut self, namespace: &Arc<str>, tag: &str, freshness: Freshness, now: Timestamp) {
         let span = match freshness {
             Freshness::Now => ONCE,
             // Who looks every interval asks again within another half of it.
             Freshness::Within(most) => SignedDuration::try_from(most.mul_f64(1.5)).unwrap_or(ONCE),
         };
         let until = now + span.max(ONCE);
-        let kept = self.interest.entry(tag.to_owned()).or_insert(until);
+        let interest = self.interest.entry(namespace.clone()).or_default();
+        let kept = interest.entry(tag.to_owned()).or_insert(until);
         *kept = (*kept).max(until);
     }
 
-    fn interesting(&mut self, now: Timestamp) -> Vec<String> {
-        self.interest.retain(|_, until| *until > now);
+    fn interesting(&mut self, namespace: &Arc<str>, now: Timestamp) -> Vec<String> {
+        self.interest.retain(|_, tags| {
+            tags.retain(|_, until| *until > now);
+            !tags.is_empty()
+        });
         let interest = &self.interest;
         self.seen.retain(|wanted, _| match wanted {
             Wanted::All => true,
-            Wanted::Tag(tag) => interest.contains_key(tag),
+            Wanted::Tag(tag) => interest.values().any(|tags| tags.contains_key(tag)),
         });
-        self.interest.keys().cloned().collect()
+        let tags = interest.get(namespace).into_iter();
+        tags.flat_map(HashMap::keys).cloned().collect()
     }
 
-    fn known(&self, wanted: &Wanted, freshness: Freshness, asked: Timestamp) -> Option<Answer> {
+    fn known(
+        &self,
+        namespace: &Arc<str>,
+        wanted: &Wanted,
+        freshness: Freshness,
+        asked: Timestamp,
+    ) -> Option<Answer> {
         let seen = self
             .seen
             .get(wanted)
             .filter(|(at, _)| serves(*at, freshness, asked))
             .map(|(_, answer)| answer.clone());
         seen.or_else(|| {
-            let failures = self.failures.get(&(*wanted == Wanted::All))?;
+            let key = (namespace.clone(), *wanted == Wanted::All);
+            let failures = self.failures.get(&key)?;
             failures
                 .answers(freshness, asked)
                 .then(|| Err(failures.trouble.clone()))

@@ -4,6 +4,7 @@
 //! list or by a Get each, whichever is fewer calls; at rest it lists once a minute. Cost grows with pages, not with objects.
 //! Runs in the leader only.
 
+mod groups;
 mod schedule;
 mod snapshot;
 
@@ -25,11 +26,9 @@ use tokio_util::sync::CancellationToken;
 use super::control::Control;
 use super::lanes::Lane;
 use super::operation::Operation;
+use groups::Who;
 use schedule::{Load, Look};
 use snapshot::Snapshot;
-
-/// Entries of one page of the list.
-const PAGE: usize = 100;
 
 /// An object, or whoever a runtime belongs to, should look again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +72,9 @@ struct State {
     tracked: HashMap<String, Tracked>,
     /// Beginning of the last list, whether it succeeded or not.
     listed_at: Option<Instant>,
-    /// Last time that tracked objects were told to Get.
+    /// Last time that tracked objects were told to Get, and that those of [`Who::Few`] were.
     polled_at: Option<Instant>,
+    few_polled_at: Option<Instant>,
     /// Lists that failed in a row.
     failures: u32,
     /// Drawn anew for each list: 0 to 1.
@@ -95,7 +95,7 @@ struct Tracked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     List(Lane),
-    Gets,
+    Gets(Who),
 }
 
 impl Inventory {
@@ -123,7 +123,7 @@ impl Inventory {
                 // What was waited for can be settled by now, and a list made on behalf of somebody else.
                 match self.next() {
                     (_, at) if at > Instant::now() => {}
-                    (Next::Gets, _) => self.tell_to_get(),
+                    (Next::Gets(who), _) => self.tell_to_get(who),
                     (Next::List(lane), _) => self.list_if_due(lane).await,
                 }
             }
@@ -217,44 +217,43 @@ impl Inventory {
         } else {
             listed_at + schedule::at_rest(state.jitter)
         };
-        let Some(first_seen) = state.tracked.values().map(|tracked| tracked.seen).min() else {
-            return (Next::List(Lane::Sweep), at_rest);
-        };
-        let load = self.load(&state, now);
-        let (next, last, not_before) = match load.look() {
-            Look::List => (Next::List(Lane::Urgent), Some(listed_at), not_before),
-            Look::Gets => (Next::Gets, state.polled_at, now),
-        };
-        // What was mutated a moment ago is not done yet: the first look comes an interval after it was tracked.
-        let look = (last.map_or(first_seen, |last| last.max(first_seen)) + load.interval())
-            .max(not_before);
-        if look <= at_rest {
-            (next, look)
-        } else {
-            (Next::List(Lane::Sweep), at_rest)
+        let pages = state.pages();
+        let mut next = (Next::List(Lane::Sweep), at_rest);
+        let (few, rest) = state.groups(pages);
+        let polled = [state.few_polled_at, state.polled_at];
+        for ((group, who), polled_at) in [(few, Who::Few), (rest, Who::All)].into_iter().zip(polled)
+        {
+            let first_seen = group.iter().map(|tracked| tracked.seen).min();
+            let Some(first_seen) = first_seen else {
+                continue;
+            };
+            let load = self.load(&group, pages, state.failures > 0, now);
+            let (look, last, not_before) = match load.look() {
+                Look::List => (Next::List(Lane::Urgent), Some(listed_at), not_before),
+                Look::Gets => (Next::Gets(who), polled_at, now),
+            };
+            // What was mutated a moment ago is not done yet: the first look comes an interval after it was tracked.
+            let at = (last.map_or(first_seen, |last| last.max(first_seen)) + load.interval())
+                .max(not_before);
+            if at <= next.1 {
+                next = (look, at);
+            }
         }
+        next
     }
 
-    fn load(&self, state: &State, now: Instant) -> Load {
-        let with_id = state
-            .tracked
-            .values()
-            .filter(|tracked| tracked.runtime_id.is_some())
-            .count();
-        let youngest = state
-            .tracked
-            .values()
-            .map(|tracked| now.duration_since(tracked.since))
-            .min();
+    fn load(&self, group: &[&Tracked], pages: usize, list_fails: bool, now: Instant) -> Load {
+        let with_id = group.iter().filter(|tracked| tracked.runtime_id.is_some());
+        let with_id = with_id.count();
+        let ages = group
+            .iter()
+            .map(|tracked| now.duration_since(tracked.since));
         Load {
             with_id,
-            without_id: state.tracked.len() - with_id,
-            pages: state
-                .snapshot
-                .as_ref()
-                .map_or(1, |snapshot| snapshot.len().div_ceil(PAGE).max(1)),
-            list_fails: state.failures > 0,
-            youngest: youngest.unwrap_or_default(),
+            without_id: group.len() - with_id,
+            pages,
+            list_fails,
+            youngest: ages.min().unwrap_or_default(),
             get_quarter: self.control.quarter(Operation::GetAgentRuntime),
             list_quarter: self.control.quarter(Operation::ListAgentRuntimes),
         }
@@ -334,12 +333,15 @@ impl Inventory {
         state.snapshot = Some(snapshot);
     }
 
-    /// Tells each tracked object to read its runtime.
-    fn tell_to_get(&self) {
+    /// Tells tracked objects to read their runtimes.
+    fn tell_to_get(&self, who: Who) {
         let mut state = self.state.lock();
-        state.polled_at = Some(Instant::now());
+        state.few_polled_at = Some(Instant::now());
+        if who == Who::All {
+            state.polled_at = state.few_polled_at;
+        }
         let as_of = Timestamp::now();
-        for (key, tracked) in &state.tracked {
+        for (key, tracked) in state.told(who) {
             let Some(runtime_id) = tracked.runtime_id.clone() else {
                 continue;
             };

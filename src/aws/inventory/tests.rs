@@ -88,8 +88,8 @@ async fn the_youngest_sets_the_pace() {
 async fn few_in_transition_among_many_pages_get_and_the_minute_list_goes_on() {
     let inventory = listed(1000);
     inventory.track("a".to_owned(), Some("agent-0".to_owned()), Timestamp::now());
-    assert_eq!(next(&inventory).0, Next::Gets);
-    inventory.state.lock().polled_at = Some(Instant::now() + Duration::from_mins(2));
+    assert_eq!(next(&inventory).0, Next::Gets(Who::Few));
+    inventory.state.lock().few_polled_at = Some(Instant::now() + Duration::from_mins(2));
     let (look, after) = next(&inventory);
     assert_eq!(look, Next::List(Lane::Sweep));
     assert!(after <= 66.0);
@@ -109,8 +109,37 @@ async fn while_lists_fail_those_in_transition_get_and_the_list_is_tried_again() 
     inventory.track("a".to_owned(), Some("agent-0".to_owned()), Timestamp::now());
     inventory.state.lock().failures = 10;
     let (look, after) = next(&inventory);
-    assert_eq!(look, Next::Gets);
+    assert_eq!(look, Next::Gets(Who::All));
     assert!(after <= 2.0, "{after}");
     inventory.state.lock().polled_at = Some(Instant::now() + Duration::from_mins(2));
     assert_eq!(next(&inventory).0, Next::List(Lane::Sweep));
+}
+
+#[tokio::test]
+async fn one_object_is_read_by_itself_beside_the_list_of_anothers_hundreds() {
+    let inventory = listed(1000);
+    for number in 0..500 {
+        let id = Some(format!("agent-{number}"));
+        inventory.track(format!("crowd/{number}"), id, Timestamp::now());
+    }
+    inventory.track(
+        "shop/a".to_owned(),
+        Some("agent-999".to_owned()),
+        Timestamp::now(),
+    );
+    let (look, after) = next(&inventory);
+    assert_eq!(look, Next::Gets(Who::Few));
+    assert!(after <= 2.0, "{after}");
+    let state = inventory.state.lock();
+    let told: Vec<_> = state
+        .told(Who::Few)
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(told, ["shop/a"]);
+    drop(state);
+    inventory.state.lock().few_polled_at = Some(Instant::now() + Duration::from_mins(1));
+    let (look, after) = next(&inventory);
+    assert_eq!(look, Next::List(Lane::Urgent));
+    assert!(after <= 8.1, "ten pages at a quarter of the rate, {after}");
 }

@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use tokio::sync::Mutex;
 
 use crate::cluster::MANAGED_BY;
+use crate::errors::told;
 
 /// Name of the Secret; the chart's rights name it too.
 pub const SECRET: &str = "agentcore-operator-hash-key";
@@ -43,7 +44,7 @@ impl KeyKeeper {
         let secret = match self.api.get_opt(SECRET).await {
             Ok(Some(secret)) => secret,
             Ok(None) => self.make().await?,
-            Err(error) => return Err(said(&error)),
+            Err(error) => return Err(told(&error)),
         };
         let data = secret.data.unwrap_or_default().remove(DATA_KEY);
         let key = data.and_then(|ByteString(bytes)| HashKey::new(bytes));
@@ -77,15 +78,8 @@ impl KeyKeeper {
         match self.api.create(&PostParams::default(), &secret).await {
             Ok(_) => tracing::info!(secret = SECRET, "made a key for hashes"),
             Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => return Err(said(&error)),
+            Err(error) => return Err(told(&error)),
         }
-        self.api.get(SECRET).await.map_err(|error| said(&error))
-    }
-}
-
-fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
+        self.api.get(SECRET).await.map_err(|error| told(&error))
     }
 }

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource, ResourceExt};
 use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::cluster::listing::listing;
+use crate::cluster::readable::Head;
+use crate::errors::told;
 
 /// Longest wait for the first list.
 const FIRST_LIST: Duration = Duration::from_secs(10);
@@ -21,8 +23,6 @@ const FIRST_LIST: Duration = Duration::from_secs(10);
 const FORBIDDEN_PAUSE: Duration = Duration::from_secs(30);
 /// First and longest pause after another failure.
 const FAILURE_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Objects of one page of the list.
-const PAGE: u32 = 500;
 
 /// What the watch says of a name.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,13 +55,9 @@ pub struct MetadataWatch {
 
 impl MetadataWatch {
     /// Starts watching; `tell` is called with each name that came, changed or went.
-    pub fn start<K>(
-        api: Api<PartialObjectMeta<K>>,
-        tell: impl Fn(&str) + Send + Sync + 'static,
-    ) -> Self
+    pub fn start<K>(api: Api<Head<K>>, tell: impl Fn(&str) + Send + Sync + 'static) -> Self
     where
-        PartialObjectMeta<K>: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-        K: Send + 'static,
+        K: Resource<DynamicType = ()> + Clone + Debug + 'static,
     {
         let shared = Arc::new(Shared {
             versions: Mutex::default(),
@@ -100,15 +96,13 @@ impl MetadataWatch {
 }
 
 /// Watches for ever.
-async fn run<K>(api: &Api<PartialObjectMeta<K>>, shared: &Shared, tell: &impl Fn(&str))
+async fn run<K>(api: &Api<Head<K>>, shared: &Shared, tell: &impl Fn(&str))
 where
-    PartialObjectMeta<K>: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-    K: Send + 'static,
+    K: Resource<DynamicType = ()> + Clone + Debug + 'static,
 {
     let mut pause = FAILURE_PAUSES.0;
     loop {
-        let config = watcher::Config::default().page_size(PAGE);
-        let mut events = pin!(watcher(api.clone(), config));
+        let mut events = pin!(listing(api.clone(), watcher::Config::default()));
         let mut listed = HashMap::new();
         let error = loop {
             match events.next().await {
@@ -129,7 +123,7 @@ where
             pause = (pause * 2).min(FAILURE_PAUSES.1);
         }
         if let Some(error) = error {
-            tracing::debug!(%error, forbidden, "metadata watch interrupted; it is tried again");
+            tracing::debug!(error = %told(&error), forbidden, "metadata watch interrupted; it is tried again");
         }
         tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * rand::random::<f64>())).await;
     }
@@ -138,13 +132,13 @@ where
 impl Shared {
     fn take<K>(
         &self,
-        event: Event<PartialObjectMeta<K>>,
+        event: Event<Head<K>>,
         listed: &mut HashMap<String, String>,
         tell: &impl Fn(&str),
     ) where
-        PartialObjectMeta<K>: Resource,
+        K: Resource<DynamicType = ()>,
     {
-        let entry = |object: &PartialObjectMeta<K>| {
+        let entry = |object: &Head<K>| {
             let version = object.resource_version().unwrap_or_default();
             (object.name_any(), version)
         };

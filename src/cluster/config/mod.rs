@@ -10,19 +10,23 @@ use std::time::Duration;
 
 use agentcore_plan::config::{ConfigInput, Data, EnvValue, Found, Source, SourceKind};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
+use super::readable::{Head, Raw};
 use key::KeyKeeper;
 use metadata::{Known, MetadataWatch};
+
+use crate::errors::told;
 
 /// How long a read without a watch stays good: passes that follow each other ask once.
 const FRESH: Duration = Duration::from_secs(20);
 /// Values that nobody asked for during this time are dropped from memory.
 const KEPT: Duration = Duration::from_hours(1);
+/// Values of one namespace that are read at a time: no pass has its turn meanwhile, and there is room for other namespaces' requests.
+const AT_ONCE: usize = 4;
 
 /// A Secret or ConfigMap is not as it was.
 #[derive(Debug)]
@@ -52,10 +56,20 @@ pub struct Configs {
 }
 
 /// What is known of one namespace. The watches end with it.
-#[derive(Default)]
 struct Namespace {
+    gets: Semaphore,
     watches: Mutex<HashMap<SourceKind, Arc<MetadataWatch>>>,
     read: Mutex<HashMap<Source, Read>>,
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self {
+            gets: Semaphore::new(AT_ONCE),
+            watches: Mutex::default(),
+            read: Mutex::default(),
+        }
+    }
 }
 
 /// What was read, and when.
@@ -153,7 +167,11 @@ impl Configs {
             read.used = Instant::now();
             return (read.found.clone(), watched);
         }
-        let (resource_version, found) = self.get(namespace, source).await;
+        let (resource_version, found) = {
+            // Nobody closes it.
+            let _one = place.gets.acquire().await;
+            self.get(namespace, source).await
+        };
         let now = Instant::now();
         let read = Read {
             resource_version,
@@ -178,14 +196,12 @@ impl Configs {
             let _ = told.send(Changed { namespace, source });
         };
         Arc::new(match kind {
-            SourceKind::Secret => MetadataWatch::start(
-                Api::<PartialObjectMeta<Secret>>::namespaced(kube, namespace),
-                tell,
-            ),
-            SourceKind::ConfigMap => MetadataWatch::start(
-                Api::<PartialObjectMeta<ConfigMap>>::namespaced(kube, namespace),
-                tell,
-            ),
+            SourceKind::Secret => {
+                MetadataWatch::start(Api::<Head<Secret>>::namespaced(kube, namespace), tell)
+            }
+            SourceKind::ConfigMap => {
+                MetadataWatch::start(Api::<Head<ConfigMap>>::namespaced(kube, namespace), tell)
+            }
         })
     }
 
@@ -193,22 +209,29 @@ impl Configs {
         let name = source.name.as_str();
         let answer = match source.kind {
             SourceKind::Secret => {
-                let api = Api::<Secret>::namespaced(self.kube.clone(), namespace);
+                let api = Api::<Raw<Secret>>::namespaced(self.kube.clone(), namespace);
                 let answer = api.get(name).await;
-                answer.map(|secret| (secret.resource_version(), secret_data(secret)))
+                answer.map(|raw| {
+                    raw.decode()
+                        .map(|it| (it.resource_version(), secret_data(it)))
+                })
             }
             SourceKind::ConfigMap => {
-                let api = Api::<ConfigMap>::namespaced(self.kube.clone(), namespace);
+                let api = Api::<Raw<ConfigMap>>::namespaced(self.kube.clone(), namespace);
                 let answer = api.get(name).await;
-                answer.map(|map| (map.resource_version(), map_data(map)))
+                answer.map(|raw| raw.decode().map(|it| (it.resource_version(), map_data(it))))
             }
         };
         match answer {
-            Ok((version, data)) => (version, Found::Data(Arc::new(data))),
+            Ok(Ok((version, data))) => (version, Found::Data(Arc::new(data))),
+            Ok(Err(why)) => {
+                tracing::warn!(%source, namespace, %why, "cannot be read; it is tried again");
+                (None, Found::Unavailable)
+            }
             Err(kube::Error::Api(status)) if status.code == 404 => (None, Found::Missing),
             Err(kube::Error::Api(status)) if status.code == 403 => (None, Found::Forbidden),
             Err(error) => {
-                tracing::warn!(%source, namespace, %error, "cannot be read; it is tried again");
+                tracing::warn!(%source, namespace, error = %told(&error), "cannot be read; it is tried again");
                 (None, Found::Unavailable)
             }
         }

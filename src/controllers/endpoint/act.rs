@@ -13,7 +13,7 @@ use crate::controllers::pass::Error;
 impl EndpointPass<'_> {
     /// Does it. AWS's answer, good or bad, becomes the pass's outcome.
     pub async fn perform(&mut self, action: Action) -> Result<(), Error> {
-        let control = &self.region.control;
+        let control = &self.control;
         let lane = self.lane;
         let outcome = match action {
             Action::AddFinalizer => {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use agentcore_api::values::default_endpoint_name;
 use agentcore_api::{AgentEndpoint, AgentRuntime};
 use agentcore_plan::endpoint::{Facts, Outcome, Read, View};
+use agentcore_plan::grant::Granted;
 use agentcore_plan::runtime::region as region_of;
 use agentcore_plan::step::Due;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use crate::aws::Lane;
+use crate::aws::{Control, Lane};
+use crate::controllers::grants::older;
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
 use crate::controllers::turns::Turn;
@@ -19,15 +21,20 @@ use crate::controllers::turns::Turn;
 /// One pass over one AgentEndpoint.
 pub struct EndpointPass<'a> {
     pub(super) shard: &'a Shard,
-    pub(super) region: Arc<Region>,
+    /// The calls of its region, in the queues of the object's namespace.
+    pub(super) control: Control,
     pub(super) object: Arc<AgentEndpoint>,
     pub(super) outcome: Option<Outcome>,
     pub(super) lane: Lane,
     runtime: Option<Arc<AgentRuntime>>,
     name_taken_by: Option<String>,
+    granted: Arc<Granted>,
+    older_in_namespace: usize,
     faults: u32,
     due: Due,
     facts: Facts,
+    /// It is not let go of meanwhile.
+    _region: Arc<Region>,
 }
 
 impl<'a> EndpointPass<'a> {
@@ -43,7 +50,11 @@ impl<'a> EndpointPass<'a> {
         }
         let region = turn.aside(region(&object, shard)).await;
         let due = context.endpoints.take_due(&*object, Timestamp::now());
+        // After what is due was taken: what is granted from here on is due again.
+        let granted = context.grants.of(&object.namespace().unwrap_or_default());
         let pass = Self {
+            older_in_namespace: older_in_namespace(&object, &granted, shard),
+            granted,
             name_taken_by: name_taken_by(&object, shard),
             runtime: runtime(&object, shard),
             faults: context.endpoints.with(&*object, |memory| memory.faults),
@@ -52,8 +63,9 @@ impl<'a> EndpointPass<'a> {
             } else {
                 Lane::Urgent
             },
+            control: region.control(context.tenant(&object.namespace().unwrap_or_default())),
             shard,
-            region,
+            _region: region,
             object,
             outcome: None,
             due,
@@ -67,6 +79,8 @@ impl<'a> EndpointPass<'a> {
         View {
             object: &self.object,
             policy: &self.shard.context.policy,
+            granted: &self.granted,
+            older_in_namespace: self.older_in_namespace,
             runtime: self.runtime.as_deref(),
             name_taken_by: self.name_taken_by.as_deref(),
             faults: self.faults,
@@ -78,12 +92,15 @@ impl<'a> EndpointPass<'a> {
 
     /// Does a read and keeps the answer.
     pub async fn fetch(&mut self, read: Read) {
-        let (control, lane, facts) = (&self.region.control, self.lane, &mut self.facts);
+        let (control, lane, facts) = (&self.control, self.lane, &mut self.facts);
         match read {
             Read::Endpoint { runtime_id, name } => {
                 facts.endpoint = Some(control.get_endpoint(lane, &runtime_id, &name).await);
             }
-            Read::Tags { arn } => facts.tags = Some(control.tags(lane, &arn).await),
+            Read::Tags { arn } => {
+                let answer = control.tags(lane, &arn).await;
+                facts.tags.insert(arn, answer);
+            }
             Read::Endpoints { runtime_id } => {
                 facts.endpoints = Some(control.list_endpoints(lane, &runtime_id).await);
             }
@@ -143,4 +160,12 @@ fn name_taken_by(object: &AgentEndpoint, shard: &Shard) -> Option<String> {
         .iter()
         .find(takes)
         .map(|other| other.name_any())
+}
+
+/// How many AgentEndpoints of the namespace are older; only counted when there is a limit.
+fn older_in_namespace(object: &AgentEndpoint, granted: &Granted, shard: &Shard) -> usize {
+    if granted.limits.endpoints.is_none() {
+        return 0;
+    }
+    older(object, &shard.endpoints.state())
 }

@@ -91,7 +91,6 @@ impl Pass for EndpointPass<'_> {
         // All endpoints in transition together take a quarter of the rate at most.
         let together = u32::try_from(memories.polled()).unwrap_or(u32::MAX);
         let pace = self
-            .region
             .control
             .quarter(Operation::GetAgentRuntimeEndpoint)
             .saturating_mul(together);

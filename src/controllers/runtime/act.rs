@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use agentcore_plan::runtime::{Action, Outcome};
+use agentcore_plan::runtime::{Action, Outcome, left_behind};
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::gather::RuntimePass;
 use crate::aws::Lane;
@@ -14,7 +15,7 @@ use crate::controllers::pass::Error;
 impl RuntimePass<'_> {
     /// Does it. AWS's answer, good or bad, becomes the pass's outcome.
     pub async fn perform(&mut self, action: Action) -> Result<(), Error> {
-        let control = &self.region.control;
+        let control = &self.control;
         let lane = self.lane;
         let outcome = match action {
             Action::AddFinalizer => {
@@ -25,6 +26,12 @@ impl RuntimePass<'_> {
                 return Ok(());
             }
             Action::RemoveFinalizer => {
+                // Before the object goes: after it nobody would know whose the runtime was.
+                if let Some((id, arn)) = left_behind(&self.view()) {
+                    let namespace = self.object.namespace().unwrap_or_default();
+                    let retained = &self.shard.context.retained;
+                    retained.keep(&namespace, &id, &arn).await?;
+                }
                 finalizer::remove(&self.shard.api(&*self.object), &*self.object).await?;
                 // Seen without it, the object is forgotten.
                 Arc::make_mut(&mut self.object).metadata.finalizers = None;

@@ -4,35 +4,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use agentcore_api::reasons::{NAMESPACE_LIMIT_REACHED, SERVICE_UNAVAILABLE};
-use agentcore_api::values::default_runtime_name;
 use agentcore_api::{AgentEndpoint, AgentRuntime};
 use agentcore_plan::aws::ListedVersion;
 use agentcore_plan::config::{EnvValue, scrub};
 use agentcore_plan::fault::{Class, Fault};
-use agentcore_plan::policy::Policy;
-use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View, region};
-use agentcore_plan::step::Due;
+use agentcore_plan::grant::Granted;
+use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View, names, region};
+use agentcore_plan::step::{Answer, Due};
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::{Api, Client, ResourceExt};
 
-use crate::aws::Lane;
+use crate::aws::{Control, Lane};
 use crate::cluster::config::Reading;
 use crate::controllers::config;
 use crate::controllers::endpoint;
+use crate::controllers::grants::older;
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
 use crate::controllers::turns::Turn;
+use crate::fair::Tenant;
 
 /// One pass over one AgentRuntime.
 pub struct RuntimePass<'a> {
     pub(super) shard: &'a Shard,
     pub(super) region: Arc<Region>,
+    /// The region's calls, in the queues of the object's namespace.
+    pub(super) control: Control,
+    tenant: Tenant,
     pub(super) object: Arc<AgentRuntime>,
     pub(super) outcome: Option<Outcome>,
     pub(super) lane: Lane,
     referrers: Vec<String>,
     owned_endpoint_names: Vec<String>,
     older_in_namespace: usize,
+    granted: Arc<Granted>,
     pub(super) config: Reading,
     used_versions: BTreeSet<String>,
     /// A revision could not be written.
@@ -58,8 +63,16 @@ impl<'a> RuntimePass<'a> {
         let due = context.runtimes.take_due(&*object, Timestamp::now());
         // After what is due was taken: what changes from here on is due again.
         let reading = turn.aside(Box::pin(config::read(context, &object))).await;
+        let granted = context.grants.of(&object.namespace().unwrap_or_default());
+        let counted = older_in_namespace(&object, &granted, shard).await;
+        let (older, granted) = match counted {
+            Some(older) => (older, granted),
+            // Nobody can say what the limit still allows: nothing is made meanwhile.
+            None => (0, Arc::new(Granted::unknown())),
+        };
         let faults = context.runtimes.with(&*object, |memory| memory.faults);
         let endpoints = referring(&object, shard);
+        let tenant = context.tenant(&object.namespace().unwrap_or_default());
         let mut pass = Self {
             referrers: endpoints
                 .iter()
@@ -69,7 +82,8 @@ impl<'a> RuntimePass<'a> {
                 .iter()
                 .map(|endpoint| endpoint::aws_name(endpoint))
                 .collect(),
-            older_in_namespace: older_in_namespace(&object, shard),
+            older_in_namespace: older,
+            granted,
             config: reading,
             used_versions: used_versions(&object, &endpoints, shard),
             history_due: false,
@@ -79,6 +93,8 @@ impl<'a> RuntimePass<'a> {
                 Lane::Urgent
             },
             shard,
+            control: region.control(tenant.clone()),
+            tenant,
             region,
             object,
             outcome: None,
@@ -86,7 +102,7 @@ impl<'a> RuntimePass<'a> {
             due,
             facts: Facts::default(),
         };
-        pass.facts.listed = pass.listed();
+        pass.look_up();
         (pass, turn)
     }
 
@@ -95,7 +111,7 @@ impl<'a> RuntimePass<'a> {
         View {
             object: &self.object,
             policy: &self.shard.context.policy,
-            granted: &self.shard.context.granted,
+            granted: &self.granted,
             older_in_namespace: self.older_in_namespace,
             referrers: &self.referrers,
             owned_endpoint_names: &self.owned_endpoint_names,
@@ -112,14 +128,15 @@ impl<'a> RuntimePass<'a> {
     pub async fn fetch(&mut self, read: Read) {
         if read == Read::List {
             self.facts.list_fault = self.region.inventory.fresh().await.err();
-            self.facts.listed = self.listed();
+            self.look_up();
             return;
         }
         if let Read::Source(read) = read {
             let regions = &self.shard.context.regions;
-            return regions.source(read, &mut self.facts.source).await;
+            let facts = &mut self.facts.source;
+            return regions.source(&self.tenant, read, facts).await;
         }
-        let (control, facts) = (&self.region.control, &mut self.facts);
+        let (control, facts) = (&self.control, &mut self.facts);
         match read {
             Read::List | Read::Source(_) => {}
             Read::Runtime { id } => {
@@ -133,7 +150,19 @@ impl<'a> RuntimePass<'a> {
                 }
                 facts.runtime = Some(answer);
             }
-            Read::Tags { arn } => facts.tags = Some(control.tags(self.lane, &arn).await),
+            Read::Tags { arn } => {
+                // A reading goes in the lane of what it is for: old versions can wait.
+                let lane = if facts.versions.is_some() {
+                    Lane::Sweep
+                } else {
+                    self.lane
+                };
+                let answer = control.tags(lane, &arn).await;
+                facts.tags.insert(arn, answer);
+            }
+            Read::Owner { namespace, name } => {
+                facts.owner = Some(lives(&self.shard.context.kube, &namespace, &name).await);
+            }
             Read::DefaultEndpoint { id } => {
                 facts.default_endpoint =
                     Some(control.get_endpoint(self.lane, &id, "DEFAULT").await);
@@ -148,11 +177,12 @@ impl<'a> RuntimePass<'a> {
                 facts.endpoints = Some(control.list_endpoints(lane, &id).await);
             }
             Read::Versions { id } => {
-                // Which versions declared sessions run is not known before these are: nothing goes meanwhile.
-                facts.versions = Some(if self.shard.sessions.listed() {
+                // Which versions are in use is not known before all who may use one can be read: nothing goes meanwhile.
+                let namespace = self.object.namespace().unwrap_or_default();
+                facts.versions = Some(if self.shard.users_are_known(&namespace) {
                     control.list_versions(Lane::Sweep, &id).await
                 } else {
-                    Err(unlisted_sessions())
+                    Err(unknown_users())
                 });
             }
             Read::ResourcePolicy { arn } => {
@@ -175,24 +205,53 @@ impl<'a> RuntimePass<'a> {
         answer.as_ref().ok()?.as_deref()
     }
 
-    /// The inventory's entry, from a list that was begun after our last mutation.
-    fn listed(&self) -> Listed {
+    /// The inventory's entries, from a list that was begun after our last mutation.
+    fn look_up(&mut self) {
         let context = &self.shard.context;
         let not_before = context
             .runtimes
             .with(&*self.object, |memory| memory.mutated_at);
-        match self
-            .object
-            .status
-            .as_ref()
-            .and_then(|status| status.id.as_deref())
-        {
-            Some(id) => self.region.inventory.lookup_id(id, not_before),
-            None => self
-                .region
-                .inventory
-                .lookup_name(&aws_name(&self.object, &context.policy), not_before),
+        let inventory = &self.region.inventory;
+        let status = self.object.status.as_ref();
+        if let Some(id) = status.and_then(|status| status.id.as_deref()) {
+            self.facts.listed = inventory.lookup_id(id, not_before);
+            return;
         }
+        let mut names = names(&self.object, &context.policy).into_iter();
+        if let Some(name) = names.next() {
+            self.facts.listed = inventory.lookup_name(&name, not_before);
+        }
+        let former = names.filter_map(|name| match inventory.lookup_name(&name, not_before) {
+            Listed::Present { entry, .. } => Some(entry),
+            Listed::Absent { .. } | Listed::Unknown => None,
+        });
+        self.facts.listed_under_former_names = former.collect();
+    }
+}
+
+/// Whether an AgentRuntime lives. The API server is asked, as its namespace may not be watched; where it does not tell, that is a fault.
+async fn lives(client: &Client, namespace: &str, name: &str) -> Answer<()> {
+    let api = Api::<AgentRuntime>::namespaced(client.clone(), namespace);
+    match api.get_metadata_opt(name).await {
+        Ok(found) => Ok(found.map(|_| ())),
+        Err(error) => Err(Fault {
+            class: Class::Transient,
+            reason: SERVICE_UNAVAILABLE,
+            code: "OwnerUnknown".to_owned(),
+            message: format!(
+                "whether the present owner {namespace}/{name} lives cannot be asked: {}",
+                cause(&error)
+            ),
+            request_id: None,
+        }),
+    }
+}
+
+/// Why the API server did not tell, without its text.
+fn cause(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("the API server answered {}", status.code),
+        _ => "the API server did not answer".to_owned(),
     }
 }
 
@@ -216,17 +275,6 @@ pub fn over_the_limit(shard: &Shard, namespace: &str) -> Vec<String> {
     objects.map(|object| object.name_any()).collect()
 }
 
-/// Name of a runtime in AgentCore.
-pub fn aws_name(object: &AgentRuntime, policy: &Policy) -> String {
-    object.spec.runtime_name.clone().unwrap_or_else(|| {
-        default_runtime_name(
-            &policy.cluster_id,
-            &object.namespace().unwrap_or_default(),
-            &object.name_any(),
-        )
-    })
-}
-
 /// The AgentEndpoints that refer to the object, those being deleted included.
 fn referring(object: &AgentRuntime, shard: &Shard) -> Vec<Arc<AgentEndpoint>> {
     let (namespace, name) = (object.namespace(), object.name_any());
@@ -238,12 +286,12 @@ fn referring(object: &AgentRuntime, shard: &Shard) -> Vec<Arc<AgentEndpoint>> {
     endpoints
 }
 
-fn unlisted_sessions() -> Fault {
+fn unknown_users() -> Fault {
     Fault {
         class: Class::Transient,
         reason: SERVICE_UNAVAILABLE,
         code: "Unlisted".to_owned(),
-        message: "AgentSessions have not been listed yet".to_owned(),
+        message: "not every AgentSession and AgentEndpoint of the namespace can be read".to_owned(),
         request_id: None,
     }
 }
@@ -293,23 +341,18 @@ fn used_versions(
     used
 }
 
-/// How many AgentRuntimes of the namespace are older; only counted when there is a limit.
-fn older_in_namespace(object: &AgentRuntime, shard: &Shard) -> usize {
-    if shard.context.policy.max_runtimes_per_namespace.is_none() {
-        return 0;
+/// How many AgentRuntimes of the namespace are older, and how many runtimes outlived their objects; only counted when there is a limit
+/// that may hold this object back. `None`: nobody knows yet.
+async fn older_in_namespace(
+    object: &AgentRuntime,
+    granted: &Granted,
+    shard: &Shard,
+) -> Option<usize> {
+    let exists = object.status.as_ref().is_some_and(|it| it.id.is_some());
+    if granted.limits.runtimes.is_none() || exists || object.metadata.deletion_timestamp.is_some() {
+        return Some(0);
     }
-    let age = |object: &AgentRuntime| (object.creation_timestamp(), object.name_any());
-    let mine = age(object);
-    let counts = |other: &Arc<AgentRuntime>| {
-        other.namespace() == object.namespace()
-            && other.uid() != object.uid()
-            && other.metadata.deletion_timestamp.is_none()
-            && age(other) < mine
-    };
-    shard
-        .runtimes
-        .state()
-        .iter()
-        .filter(|other| counts(other))
-        .count()
+    let namespace = object.namespace().unwrap_or_default();
+    let retained = shard.context.retained.count(&namespace, shard).await?;
+    Some(older(object, &shard.runtimes.state()) + retained)
 }

@@ -19,7 +19,8 @@ use super::shard::Shard;
 use super::{config, history};
 use gather::RuntimePass;
 
-pub use gather::{aws_name, key, over_the_limit};
+pub use agentcore_plan::runtime::names as aws_names;
+pub use gather::{key, over_the_limit};
 
 const CONTROLLER: &str = "agentruntime";
 const CONTROLLED: &str = "AgentRuntime";

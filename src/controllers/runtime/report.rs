@@ -6,6 +6,7 @@ use agentcore_api::AgentRuntimeStatus;
 
 use super::gather::RuntimePass;
 use crate::cluster::status;
+use crate::controllers::left_alone;
 use crate::controllers::pass::Error;
 use crate::controllers::shard::released;
 
@@ -15,16 +16,17 @@ const FIELD_MANAGER: &str = "agentcore-operator/agentruntime";
 impl RuntimePass<'_> {
     /// Writes the status if it differs from the one that is there.
     pub async fn write_status(&mut self, status: AgentRuntimeStatus) -> Result<(), Error> {
-        if self.object.status.as_ref() == Some(&status) || released(&*self.object) {
+        let marked = self.shard.runtimes.held().is_marked(&self.object.metadata);
+        let same = self.object.status.as_ref() == Some(&status);
+        if (same && !marked) || released(&*self.object) {
             return Ok(());
         }
-        let written = status::apply(
-            &self.shard.api(&*self.object),
-            &*self.object,
-            FIELD_MANAGER,
-            &status,
-        )
-        .await?;
+        let api = self.shard.api(&*self.object);
+        let mut written =
+            status::apply(&api, &self.object.metadata, FIELD_MANAGER, &status).await?;
+        if marked {
+            written = left_alone::release(&api, &self.object.metadata).await?;
+        }
         self.shard
             .context
             .runtimes

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::session::{Action, Address, CallResult, Outcome};
+use kube::ResourceExt;
 
 use super::gather::SessionPass;
 use crate::aws::{DataPlane, Lane};
@@ -52,7 +53,9 @@ impl SessionPass<'_> {
         let context = &self.shard.context;
         let region = at.runtime_arn.split(':').nth(3);
         let region = region.unwrap_or(&context.policy.region);
-        context.regions.data_plane(region).map_err(|error| Fault {
+        let tenant = context.tenant(&self.object.namespace().unwrap_or_default());
+        let plane = context.regions.data_plane(region, tenant);
+        plane.map_err(|error| Fault {
             class: Class::Unknown,
             reason: agentcore_api::reasons::UNKNOWN_ERROR,
             code: "Setup".to_owned(),

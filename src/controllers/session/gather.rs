@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
+use agentcore_plan::grant::Granted;
 use agentcore_plan::session::{Outcome, View};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
+use crate::controllers::grants::older;
 use crate::controllers::shard::Shard;
 
 /// One pass over one AgentSession.
@@ -17,6 +19,8 @@ pub struct SessionPass<'a> {
     pub(super) outcome: Option<Outcome>,
     endpoint: Option<Arc<AgentEndpoint>>,
     runtime: Option<Arc<AgentRuntime>>,
+    granted: Arc<Granted>,
+    older_in_namespace: usize,
 }
 
 impl<'a> SessionPass<'a> {
@@ -43,7 +47,14 @@ impl<'a> SessionPass<'a> {
             Arc::make_mut(&mut object).status = Some(status);
         }
         sessions.take_due(&*object, Timestamp::now());
+        let granted = shard.context.grants.of(&namespace);
+        let older_in_namespace = match granted.limits.sessions {
+            None => 0,
+            Some(_) => older(&*object, &shard.sessions.store.state()),
+        };
         Self {
+            granted,
+            older_in_namespace,
             shard,
             object,
             outcome: None,
@@ -57,6 +68,8 @@ impl<'a> SessionPass<'a> {
         View {
             object: &self.object,
             policy: &self.shard.context.policy,
+            granted: &self.granted,
+            older_in_namespace: self.older_in_namespace,
             endpoint: self.endpoint.as_deref(),
             runtime: self.runtime.as_deref(),
             outcome: self.outcome.clone(),

@@ -6,6 +6,7 @@ use agentcore_api::AgentSessionStatus;
 
 use super::gather::SessionPass;
 use crate::cluster::status;
+use crate::controllers::left_alone;
 use crate::controllers::pass::Error;
 use crate::controllers::shard::released;
 
@@ -15,11 +16,18 @@ const FIELD_MANAGER: &str = "agentcore-operator/agentsession";
 impl SessionPass<'_> {
     /// Writes the status if it differs from the one that is there.
     pub async fn write_status(&mut self, status: AgentSessionStatus) -> Result<(), Error> {
-        if self.object.status.as_ref() == Some(&status) || released(&*self.object) {
+        let held = self.shard.sessions.store.held();
+        let marked = held.is_marked(&self.object.metadata);
+        let same = self.object.status.as_ref() == Some(&status);
+        if (same && !marked) || released(&*self.object) {
             return Ok(());
         }
         let api = self.shard.api(&*self.object);
-        let written = status::apply(&api, &*self.object, FIELD_MANAGER, &status).await?;
+        let mut written =
+            status::apply(&api, &self.object.metadata, FIELD_MANAGER, &status).await?;
+        if marked {
+            written = left_alone::release(&api, &self.object.metadata).await?;
+        }
         let context = &self.shard.context;
         context
             .sessions

@@ -9,7 +9,7 @@ use agentcore_api::session::AgentSessionStatus;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
 use futures::StreamExt;
 use kube::runtime::Controller;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
@@ -17,13 +17,15 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{on_error, reconcile};
-use crate::cluster::store::Watch;
+use crate::cluster::readable::Raw;
+use crate::cluster::store::{Cache, Watch};
 use crate::controllers::context::Context;
-use crate::controllers::shard::Shard;
+use crate::controllers::left_alone;
+use crate::controllers::shard::{Shard, tell};
 
 /// The AgentSessions of one watched namespace.
 pub struct Declared {
-    pub(super) store: Store<AgentSession>,
+    pub store: Cache<AgentSession>,
     wake: UnboundedSender<ObjectRef<AgentSession>>,
     filled: watch::Receiver<bool>,
 }
@@ -103,6 +105,11 @@ impl Declared {
             .collect()
     }
 
+    /// Asks for a pass over each of a namespace.
+    pub fn wake_all(&self, context: &Context, namespace: &str) {
+        self.send(self.mark(context, namespace, |_| true));
+    }
+
     /// An AgentEndpoint went away: asks for a pass over each that runs behind it.
     pub fn wake_of_endpoint(&self, context: &Context, namespace: &str, name: &str) {
         self.send(self.of_endpoint(context, namespace, name));
@@ -136,7 +143,7 @@ pub fn controller(
     stop: &CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {
     let (by_runtime, by_endpoint) = (shard.clone(), shard.clone());
-    Controller::for_shared_stream(sessions.subscribe(), sessions.store.clone())
+    Controller::for_shared_stream(sessions.subscribe(), sessions.store.store())
         .watches_shared_stream(runtimes.subscribe(), move |runtime: Arc<AgentRuntime>| {
             let namespace = runtime.namespace().unwrap_or_default();
             let declared = &by_runtime.sessions;
@@ -160,10 +167,16 @@ pub fn controller(
 pub fn drive(
     shard: &Arc<Shard>,
     watch: Watch<AgentSession>,
-    api: Api<AgentSession>,
+    api: Api<Raw<AgentSession>>,
 ) -> impl Future<Output = ()> + Send + 'static {
     let context = shard.context.clone();
-    watch
-        .drive(api, move |object| context.sessions.forget(object))
-        .for_each(|()| ready(()))
+    let said = left_alone::run::<AgentSession>;
+    let (tell, left) = tell(move |object: &AgentSession| context.sessions.forget(object));
+    let context = shard.context.clone();
+    async move {
+        tokio::join!(
+            watch.drive(api, tell).for_each(|()| ready(())),
+            said(context, left)
+        );
+    }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use k8s_openapi::NamespaceResourceScope;
-use kube::{Api, Client, Resource};
+use kube::{Api, Client};
 use tokio::sync::Notify;
 
 use super::Made;
-use crate::cluster::store::Watch;
+use crate::cluster::kept::Kept;
+use crate::cluster::store::{LeftAlone, Told, Watch};
 
 /// Keeps one watch running.
 pub(super) fn drive<K>(
@@ -21,26 +21,30 @@ pub(super) fn drive<K>(
     changed: &Arc<Notify>,
 ) -> BoxFuture<'static, ()>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + 'static,
+    K: Kept,
 {
     let api = if namespace.is_empty() {
         Api::all(client.clone())
     } else {
         Api::namespaced(client.clone(), namespace)
     };
-    let (made, changed) = (made.clone(), changed.clone());
-    Box::pin(
-        watch
-            .drive(api, move |object| made.forget(object))
-            .for_each(move |()| {
-                changed.notify_one();
-                ready(())
-            }),
-    )
+    let changed = changed.clone();
+    Box::pin(watch.drive(api, Forgets(made.clone())).for_each(move |()| {
+        changed.notify_one();
+        ready(())
+    }))
+}
+
+/// Forgets the agents of objects that went away.
+struct Forgets<K: Kept>(Arc<Made<K>>);
+
+impl<K: Kept> Told<K> for Forgets<K> {
+    fn gone(&self, object: &K) {
+        self.0.forget(object);
+    }
+
+    fn left_alone(&self, LeftAlone { metadata, why, .. }: LeftAlone) {
+        let (namespace, name) = (metadata.namespace, metadata.name);
+        tracing::debug!(kind = %K::kind(&()), namespace, name, %why, "object left alone");
+    }
 }

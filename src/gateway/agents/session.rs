@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use agentcore_api::{AgentRuntime, AgentSession, reasons};
+use agentcore_api::{AgentSession, reasons};
 use agentcore_invoke::SessionIdError;
 use futures::future::BoxFuture;
 use kube::Client;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{Notify, watch};
 
-use super::{Agent, Kind, Made, NotReady, Shard, Unresolved, drive, make, not_seen, readiness};
-use crate::cluster::store::Watch;
+use super::{
+    Agent, Kind, Made, NotReady, Owned, Shard, Unresolved, drive, found, make, not_seen, readiness,
+};
+use crate::cluster::room::Room;
+use crate::cluster::store::{Cache, Watch};
 
 /// The AgentSessions of one watch.
 pub(super) struct Declared {
-    store: Store<AgentSession>,
+    store: Cache<AgentSession>,
     filled: watch::Receiver<bool>,
     made: Arc<Made<AgentSession>>,
 }
@@ -24,10 +27,11 @@ impl Declared {
     /// without this kind has agents all the same.
     pub(super) fn watch(
         client: &Client,
+        room: &Arc<Room>,
         namespace: &str,
         changed: &Arc<Notify>,
     ) -> (Self, BoxFuture<'static, ()>) {
-        let watch = Watch::new();
+        let watch = Watch::new(room);
         let declared = Self {
             store: watch.store.clone(),
             filled: watch.filled(),
@@ -39,6 +43,12 @@ impl Declared {
 }
 
 impl Shard {
+    /// Whether the declared sessions have been listed once.
+    #[cfg(test)]
+    pub(super) fn declared_are_listed(&self) -> bool {
+        *self.declared.filled.borrow()
+    }
+
     /// The agent behind a declared session.
     pub(super) fn session(&self, namespace: &str, name: &str) -> Result<Arc<Agent>, Unresolved> {
         let Declared {
@@ -47,7 +57,7 @@ impl Shard {
             made,
         } = &self.declared;
         let reference = ObjectRef::new(name).within(namespace);
-        let Some(object) = store.get(&reference) else {
+        let Some(object) = found(store, &reference)? else {
             // Before the first list, what is not found may exist all the same.
             return Err(if *filled.borrow() {
                 Unresolved::NotFound
@@ -62,9 +72,15 @@ impl Shard {
         let endpoint = object.spec.endpoint_ref.as_ref().map(|one| {
             let reference = ObjectRef::new(&one.name).within(namespace);
             let missing = || missing(reasons::ENDPOINT_NOT_FOUND, "AgentEndpoint", &one.name);
-            self.endpoints.get(&reference).ok_or_else(missing)
+            found(&self.endpoints, &reference)?.ok_or_else(missing)
         });
         let endpoint = endpoint.transpose()?;
+        let of_endpoint = endpoint.as_ref().and_then(|one| one.status.as_ref());
+        if let Some(Err(not_ready)) = of_endpoint.map(|status| readiness(&status.conditions))
+            && not_ready.reason == reasons::NOT_OWNED
+        {
+            return Err(not_ready.into());
+        }
         let runtime_name = match &endpoint {
             Some(endpoint) => endpoint.spec.runtime_ref.name.as_str(),
             None => object
@@ -73,17 +89,16 @@ impl Shard {
                 .as_ref()
                 .map_or("", |one| one.name.as_str()),
         };
-        let runtime = self
-            .runtimes
-            .get(&ObjectRef::new(runtime_name).within(namespace))
+        let reference_of_runtime = ObjectRef::new(runtime_name).within(namespace);
+        let runtime = found(&self.runtimes, &reference_of_runtime)?
             .ok_or_else(|| missing(reasons::RUNTIME_NOT_FOUND, "AgentRuntime", runtime_name))?;
         made.agent(reference, &object, &runtime, || {
-            of_session(&object, &runtime)
+            of_session(&object, &Owned::new(&runtime, &self.names))
         })
     }
 }
 
-fn of_session(object: &AgentSession, runtime: &AgentRuntime) -> Result<Agent, NotReady> {
+fn of_session(object: &AgentSession, owned: &Owned<'_>) -> Result<Agent, NotReady> {
     let status = object.status.clone().unwrap_or_default();
     let conditions = &status.conditions;
     let Some(id) = status.session_id else {
@@ -97,7 +112,7 @@ fn of_session(object: &AgentSession, runtime: &AgentRuntime) -> Result<Agent, No
     let agent = make(
         Kind::AgentSession,
         object,
-        runtime,
+        owned,
         place,
         status.version,
         conditions,

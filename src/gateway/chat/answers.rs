@@ -1,12 +1,19 @@
 //! What a caller of chat gets: one JSON document, a stream of events, or the agent's own error.
 
+use std::task::{Context, Poll, ready};
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 use futures::stream::StreamExt as _;
+use hyper::body::{Frame, SizeHint};
 use serde_json::json;
 
-use super::{CHAT_MAX, Pieces, too_long};
+use super::{CHAT_MAX, Piece, Pieces, too_long};
+use crate::gateway::answer::Tail;
+use crate::gateway::answer::guarded::{Guarded, LastWords, Source};
+use crate::gateway::answer::purse::{Gathered, Purse, on_account, set};
+use crate::gateway::problem::Problem;
 use crate::gateway::routes::{name_session, refuse};
 use crate::gateway::sessions::Inside;
 use crate::gateway::turn::Turn;
@@ -34,11 +41,15 @@ pub fn agents_own(
 /// The whole answer as one JSON document.
 pub async fn joined(
     mut turn: Turn,
-    inside: &Inside,
+    inside: Inside,
     mut pieces: Pieces,
     mut watchdog: Watchdog,
+    purse: &Purse,
+    held: impl Send + 'static,
 ) -> Response<Body> {
-    let mut response = String::new();
+    let mut document = purse.gather(CHAT_MAX);
+    let mut length = 0;
+    document.push_last(br#"{"response":""#);
     let broken = loop {
         let piece = tokio::select! {
             piece = pieces.next() => piece,
@@ -47,37 +58,95 @@ pub async fn joined(
         match piece {
             None => break None,
             Some(Err(problem)) => break Some(problem),
-            Some(Ok(_)) if response.len() > CHAT_MAX => break Some(too_long()),
-            Some(Ok(piece)) => {
-                turn.chunk(piece.len());
-                response.push_str(&piece);
+            Some(Ok(_)) if length > CHAT_MAX => break Some(too_long()),
+            Some(Ok(Piece { text, .. })) => {
+                turn.chunk(text.len());
+                length += text.len();
+                if let Err(problem) = document.push_escaped(&text) {
+                    break Some(problem);
+                }
             }
         }
     };
-    let mut answer = json!({"response": response, "sessionId": inside.conversation.as_str()});
+    // What the agent still says is for nobody.
+    drop(pieces);
+    let mut end = json!({"sessionId": inside.conversation.as_str()});
+    let mut response = Response::new(Body::empty());
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    name_session(response.headers_mut(), &inside);
     match broken {
         // There is nothing that could be partial.
-        Some(problem) if response.is_empty() => return refuse(turn, Some(inside), problem),
+        Some(problem) if length == 0 => return refuse(turn, Some(&inside), problem),
         Some(problem) => {
-            answer["partial"] = json!(true);
-            answer["error"] = problem.to_json();
+            end["partial"] = json!(true);
+            end["error"] = problem.to_json();
             turn.broke_off(&problem);
         }
         None => turn.end(),
     }
-    let mut response = Response::new(Body::from(answer.to_string()));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    name_session(response.headers_mut(), inside);
+    let end = end.to_string();
+    document.push_last(br#"","#);
+    document.push_last(end.get(1..).unwrap_or_default().as_bytes());
+    *response.body_mut() = whole(document, turn, watchdog, (inside, held)).await;
     response
 }
 
+/// The body of a document, which its caller may take in slowly.
+async fn whole(
+    document: Gathered,
+    turn: Turn,
+    watchdog: Watchdog,
+    held: impl Send + 'static,
+) -> Body {
+    let whole = Whole {
+        document: document.freeze(),
+        turn,
+        _held: Box::new(held),
+    };
+    Guarded::body(whole, watchdog).await
+}
+
+/// A document that is there.
+struct Whole {
+    document: Bytes,
+    turn: Turn,
+    _held: Box<dyn Send>,
+}
+
+impl Source for Whole {
+    fn poll_frame(
+        &mut self,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Problem>>> {
+        let document = std::mem::take(&mut self.document);
+        Poll::Ready((!document.is_empty()).then(|| Ok(Frame::data(document))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.document.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.document.len() as u64)
+    }
+
+    fn passed(&mut self, _piece: &Bytes) {}
+
+    fn ended(&mut self) {}
+
+    fn broke_off(&mut self, problem: &Problem) -> LastWords {
+        self.turn.broke_off(problem);
+        LastWords::None(problem.reason)
+    }
+}
+
 /// The answer as a stream of events, each as soon as the agent says it.
-pub fn events(
-    mut turn: Turn,
+pub async fn events(
+    turn: Turn,
     inside: Inside,
-    mut pieces: Pieces,
-    mut watchdog: Watchdog,
+    pieces: Pieces,
+    watchdog: Watchdog,
     held: impl Send + 'static,
 ) -> Response<Body> {
     let mut headers = HeaderMap::new();
@@ -85,34 +154,80 @@ pub fn events(
     headers.insert(header::CONTENT_TYPE, stream);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     name_session(&mut headers, &inside);
-    let events = async_stream::stream! {
-        let _held = held;
-        let id = inside.conversation.as_str();
-        loop {
-            let piece = tokio::select! {
-                piece = pieces.next() => piece,
-                problem = &mut watchdog => Some(Err(problem)),
-            };
-            let event = match piece {
-                None => {
-                    turn.end();
-                    return;
-                }
-                Some(Ok(text)) => {
-                    turn.chunk(text.len());
-                    format!("data: {}\n\n", json!({"response": text, "sessionId": id}))
-                }
-                Some(Err(problem)) => {
-                    let data = json!({"partial": true, "sessionId": id, "error": problem.to_json()});
-                    turn.broke_off(&problem);
-                    yield Ok::<_, std::convert::Infallible>(Bytes::from(format!("event: error\ndata: {data}\n\n")));
-                    return;
-                }
-            };
-            yield Ok(Bytes::from(event));
-        }
+    let events = Events {
+        pieces,
+        tail: Tail::Clean,
+        turn,
+        inside,
+        _held: Box::new(held),
     };
-    let mut response = Response::new(Body::from_stream(events));
+    let mut response = Response::new(Guarded::body(events, watchdog).await);
     *response.headers_mut() = headers;
     response
+}
+
+/// Pieces as events.
+struct Events {
+    pieces: Pieces,
+    tail: Tail,
+    turn: Turn,
+    inside: Inside,
+    _held: Box<dyn Send>,
+}
+
+impl Source for Events {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Problem>>> {
+        let Some(piece) = ready!(self.pieces.poll_next_unpin(context)) else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(piece.and_then(|Piece { text, mut held }| {
+            self.turn.chunk(text.len());
+            let id = self.inside.conversation.as_str();
+            let event = format!("data: {}\n\n", said(&text, id));
+            set(&mut held, event.capacity())?;
+            Ok(Frame::data(on_account(event.into_bytes(), held)))
+        })))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        false
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+
+    fn passed(&mut self, piece: &Bytes) {
+        self.tail = self.tail.after(piece);
+    }
+
+    fn ended(&mut self) {
+        self.turn.end();
+    }
+
+    fn broke_off(&mut self, problem: &Problem) -> LastWords {
+        let id = self.inside.conversation.as_str();
+        let data = json!({"partial": true, "sessionId": id, "error": problem.to_json()});
+        self.turn.broke_off(problem);
+        LastWords::Bytes(self.tail.last_event(&data.to_string()))
+    }
+}
+
+/// One piece as JSON.
+fn said(text: &str, id: &str) -> String {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Said<'a> {
+        response: &'a str,
+        session_id: &'a str,
+    }
+    let said = Said {
+        response: text,
+        session_id: id,
+    };
+    // Two texts can always be written.
+    serde_json::to_string(&said).unwrap_or_default()
 }

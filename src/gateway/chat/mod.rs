@@ -18,12 +18,14 @@ use futures::stream::{BoxStream, StreamExt as _};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
+use crate::gateway::answer::purse::{Gathered, Purse, set};
 use crate::gateway::context::{Admitted, Gateway, resend};
 use crate::gateway::headers;
 use crate::gateway::payload::leave;
 use crate::gateway::problem::Problem;
 use crate::gateway::routes::refuse;
 use crate::gateway::sessions::{Inside, owner};
+use crate::gateway::shares::Held;
 use crate::gateway::trace;
 use crate::gateway::turn::Turn;
 use answers::{agents_own, events, joined};
@@ -31,11 +33,31 @@ use request::Chat;
 
 /// Largest chat request, and largest answer that is kept to be joined, in bytes.
 const CHAT_MAX: usize = 10_000_000;
-/// Largest event of an agent, in bytes (AgentCore's limit on a chunk).
+/// Largest event of an agent, in bytes (AgentCore's limit on a chunk), and longest line of one: an endless line is no answer.
 const EVENT_MAX: usize = 10_000_000;
+const LINE_MAX: usize = 1 << 20;
 
-/// A piece of the answer, or the problem that it broke off with.
-type Pieces = BoxStream<'static, Result<String, Problem>>;
+/// A piece of the answer, and the memory that it takes.
+pub struct Piece {
+    /// What the agent says.
+    pub text: String,
+    /// On the caller's account.
+    pub held: Held,
+}
+
+/// Pieces of the answer, or the problem that it broke off with.
+type Pieces = BoxStream<'static, Result<Piece, Problem>>;
+
+impl Piece {
+    /// A piece on an account.
+    ///
+    /// # Errors
+    /// The account has no room for it.
+    fn new(text: String, purse: &Purse) -> Result<Self, Problem> {
+        let held = purse.take(text.capacity())?;
+        Ok(Self { text, held })
+    }
+}
 
 /// Answers a chat request.
 pub async fn chat(
@@ -53,8 +75,11 @@ pub async fn chat(
                 return Err(problem);
             }
         };
-        let (body, room) = gateway.reader.small(&parts, body, CHAT_MAX as u64).await?;
+        let (reader, limit) = (&gateway.reader, CHAT_MAX as u64);
+        let (body, room) = reader.small(&parts, body, limit, &admitted.holder).await?;
         let chat = Chat::parse(&body)?;
+        // What goes on is a copy, which the room is for from here on.
+        drop(body);
         turn.prompt(chat.prompt_bytes);
         admitted.renew(gateway, &mut turn)?;
         let header = parts.headers.get(headers::SESSION);
@@ -73,8 +98,10 @@ pub async fn chat(
     };
     let shown = gateway.sessions.deriver().shown(inside.upstream.as_str());
     turn.session(shown.clone());
+    let purse = gateway.purse(&admitted);
     let asked = Asked {
         gateway,
+        purse: &purse,
         shown: &shown,
         admitted: &admitted,
         request: &parts.headers,
@@ -95,10 +122,10 @@ pub async fn chat(
     let watchdog = admitted.watchdog().within(Some(&inside));
     if headers::wants_events(&parts.headers) {
         let held = (stream, gateway.metrics.stream(turn.route()));
-        events(turn, inside, pieces, watchdog, held)
+        events(turn, inside, pieces, watchdog, held).await
     } else {
-        let _active = gateway.metrics.stream(turn.route());
-        joined(turn, &inside, pieces, watchdog).await
+        let held = (stream, gateway.metrics.stream(turn.route()));
+        joined(turn, inside, pieces, watchdog, &purse, held).await
     }
 }
 
@@ -113,6 +140,7 @@ enum Spoken {
 /// A chat request on its way.
 struct Asked<'a> {
     gateway: &'a Arc<Gateway>,
+    purse: &'a Purse,
     shown: &'a str,
     admitted: &'a Admitted,
     request: &'a HeaderMap,
@@ -165,21 +193,24 @@ impl Asked<'_> {
         } = answer;
         turn.answered(status, request_id);
         if headers::is_event_stream(&given) && status.is_success() {
-            return Ok(Spoken::Pieces(event_stream(body)));
+            return Ok(Spoken::Pieces(event_stream(body, self.purse.clone())));
         }
         if !status.is_success() {
             let content_type = given.get(header::CONTENT_TYPE).cloned();
             let whole = tokio::select! {
-                whole = collect(body) => whole?,
+                whole = collect(body, self.purse) => whole?,
                 problem = self.admitted.watchdog() => return Err(problem),
             };
-            return Ok(Spoken::Refusal(status, content_type, whole));
+            return Ok(Spoken::Refusal(status, content_type, whole.freeze()));
         }
+        let purse = self.purse.clone();
         let piece = async move {
-            match said::answer(&collect(body).await?) {
-                Said::Text(text) => Ok(text),
+            let whole = collect(body, &purse).await?;
+            // A text is never longer than what it is written in, but for the replacement of what is no text.
+            match said::answer(whole.bytes()) {
+                Said::Text(text) => Piece::new(text, &purse),
                 Said::Failed(error) => Err(agent_failed(error)),
-                Said::Nothing | Said::Done => Ok(String::new()),
+                Said::Nothing | Said::Done => Piece::new(String::new(), &purse),
             }
         };
         Ok(Spoken::Pieces(futures::stream::once(piece).boxed()))
@@ -197,6 +228,7 @@ impl Asked<'_> {
             shown: self.shown,
             headers: self.outgoing(),
             auth,
+            purse: self.purse,
         };
         self.inside.sent();
         let frames = match self.gateway.pool.turn(asking, frame).await {
@@ -218,18 +250,18 @@ fn agent_failed(error: String) -> Problem {
 }
 
 /// Reads an answer that is not a stream.
-async fn collect(mut body: Incoming) -> Result<Bytes, Problem> {
-    let mut whole = Vec::new();
+async fn collect(mut body: Incoming, purse: &Purse) -> Result<Gathered, Problem> {
+    let mut whole = purse.gather(CHAT_MAX);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Problem::interrupted(&error))?;
         if let Some(bytes) = frame.data_ref() {
-            if whole.len() + bytes.len() > CHAT_MAX {
+            if whole.bytes().len() + bytes.len() > CHAT_MAX {
                 return Err(too_long());
             }
-            whole.extend_from_slice(bytes);
+            whole.push(bytes)?;
         }
     }
-    Ok(whole.into())
+    Ok(whole)
 }
 
 fn too_long() -> Problem {
@@ -238,9 +270,10 @@ fn too_long() -> Problem {
 }
 
 /// The texts of a stream of events.
-fn event_stream(mut body: Incoming) -> Pieces {
+fn event_stream(mut body: Incoming, purse: Purse) -> Pieces {
     async_stream::stream! {
-        let mut decoder = Some(Decoder::new(EVENT_MAX));
+        let mut decoder = Some(Decoder::new(EVENT_MAX).with_lines_of(LINE_MAX));
+        let mut begun = purse.nothing();
         let mut events: Vec<Event> = Vec::new();
         while let Some(reading) = &mut decoder {
             let mut broken: Option<Problem> = None;
@@ -249,13 +282,23 @@ fn event_stream(mut body: Incoming) -> Pieces {
                     let bytes = frame.data_ref().map_or(&b""[..], |bytes| bytes);
                     let fed = reading.feed(bytes, &mut events);
                     broken = fed.err().map(|error| Problem::broke_off(error.to_string()));
+                    broken = broken.or_else(|| set(&mut begun, reading.held()).err());
                 }
                 Some(Err(error)) => broken = Some(Problem::interrupted(&error)),
                 None => events.extend(decoder.take().and_then(Decoder::finish)),
             }
             for event in events.drain(..) {
-                match said::piece(&event.data) {
-                    Said::Text(text) => yield Ok(text),
+                let said = said::piece(&event.data);
+                // While nobody takes the text, nothing else of the event is kept.
+                drop(event);
+                match said {
+                    Said::Text(text) => match Piece::new(text, &purse) {
+                        Ok(piece) => yield Ok(piece),
+                        Err(problem) => {
+                            yield Err(problem);
+                            return;
+                        }
+                    },
                     Said::Failed(error) => {
                         yield Err(agent_failed(error));
                         return;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use agentcore_invoke::{Auth, Client, Failed, SessionId, Target, Upgrade};
 use axum::http::HeaderMap;
 use bytes::Bytes;
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::{self, StreamExt as _};
 use parking_lot::Mutex;
 use prometheus::IntGauge;
 use sha2::{Digest as _, Sha256};
@@ -17,15 +17,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Pieces;
 use super::socket::{self, Ask};
+use crate::gateway::answer::purse::Purse;
 use crate::gateway::metrics::Gauged;
 use crate::gateway::problem::Problem;
 use crate::gateway::sessions::was_turned_away;
+use crate::gateway::shares::{self, Full, Held, Holder, Shares};
 
 /// How long an unused socket is kept (R4.5).
 pub const IDLE: Duration = Duration::from_mins(5);
-/// How many sockets there may be at a time.
-pub const LIMIT: usize = 1_000;
 /// Pieces that wait for a slow caller before the agent is not read any further.
 const PIECES: usize = 16;
 /// Turns that wait for the one before.
@@ -43,7 +44,7 @@ pub struct Keeping {
     /// How long an unused socket is kept.
     pub idle: Duration,
     /// How many there may be.
-    pub limit: usize,
+    pub limit: Shares,
     /// How many there are.
     pub gauge: IntGauge,
     /// When cancelled, idle sockets close; busy ones after their turn.
@@ -56,6 +57,7 @@ pub struct Keeping {
 #[derive(Clone)]
 pub struct Pool {
     keeping: Arc<Keeping>,
+    places: Arc<shares::Pool>,
     slots: Arc<Mutex<HashMap<SessionId, Arc<Slot>>>>,
 }
 
@@ -64,6 +66,9 @@ struct Slot {
     /// Whoever holds it opens the socket; the others wait for that.
     socket: tokio::sync::Mutex<Option<Opened>>,
     turns: AtomicU32,
+    holder: Holder,
+    /// Its holder's place among all sockets, until it is needed for another.
+    place: Mutex<Option<Held>>,
     /// How many sockets there are: while one closes, the next may be open.
     open: AtomicU32,
     used: Mutex<Instant>,
@@ -92,6 +97,8 @@ pub struct Asking<'a> {
     pub headers: HeaderMap,
     /// Who asks.
     pub auth: Auth,
+    /// On whose account.
+    pub purse: &'a Purse,
 }
 
 impl Asking<'_> {
@@ -148,17 +155,19 @@ impl Pool {
     /// An empty pool.
     pub fn new(keeping: Keeping) -> Self {
         Self {
+            places: shares::Pool::new("upstream WebSockets", keeping.limit),
             keeping: Arc::new(keeping),
             slots: Arc::default(),
         }
     }
 
+    /// The places for sockets.
+    pub fn places(&self) -> &Arc<shares::Pool> {
+        &self.places
+    }
+
     /// Sends one frame and gives back what the agent says to it. Turns of one session follow each other.
-    pub async fn turn(
-        &self,
-        asking: Asking<'_>,
-        frame: Bytes,
-    ) -> Result<BoxStream<'static, Result<String, Problem>>, Missed> {
+    pub async fn turn(&self, asking: Asking<'_>, frame: Bytes) -> Result<Pieces, Missed> {
         for opening in 0..OPENINGS {
             // After the first time, a handshake may have begun the session.
             let missed = |problem, unsent| Missed {
@@ -170,7 +179,7 @@ impl Pool {
                 let problem = Problem::unavailable("GatewayStopping", detail);
                 return Err(missed(problem, true));
             }
-            let using = self.slot(asking.session);
+            let using = self.slot(asking.session, asking.purse.holder());
             let using = using.map_err(|problem| missed(problem, true))?;
             let turns = self.socket(&using.slot, &asking).await;
             let turns = turns.map_err(|failed| {
@@ -183,6 +192,7 @@ impl Pool {
                 frame: frame.clone(),
                 begun,
                 pieces,
+                purse: asking.purse.clone(),
             };
             // A socket that closed before it took the turn has not sent anything: another one can.
             if turns.send(ask).await.is_err() || taken.await.is_err() {
@@ -209,30 +219,40 @@ impl Pool {
         if let Some(slot) = self.slots.lock().remove(session) {
             slot.stopped.store(true, Ordering::Relaxed);
             slot.closed.cancel();
+            drop(slot.place.lock().take());
         }
     }
 
-    /// The session's slot; a new one takes the place of the one that was idle for longest where there are too many.
-    fn slot(&self, session: &SessionId) -> Result<Using, Problem> {
+    /// The session's slot. Where its holder has no room for a new one, one that is idle gives its place: the holder's own if there is one.
+    fn slot(&self, session: &SessionId, holder: &Holder) -> Result<Using, Problem> {
         let mut slots = self.slots.lock();
         if let Some(slot) = slots.get(session) {
             return Ok(self.using(session, slot.clone()));
         }
-        if slots.len() >= self.keeping.limit {
-            let idle = slots
-                .iter()
-                .filter(|(_, slot)| slot.turns.load(Ordering::Relaxed) == 0)
-                .min_by_key(|(_, slot)| *slot.used.lock())
-                .map(|(session, _)| session.clone());
-            let Some(slot) = idle.and_then(|session| slots.remove(&session)) else {
-                let detail = format!("all {} upstream WebSockets are busy", self.keeping.limit);
-                return Err(Problem::unavailable("WebSocketLimit", detail));
-            };
-            slot.closed.cancel();
-        }
+        let place = match self.places.take(holder, 1) {
+            Ok(place) => place,
+            Err(full) => {
+                let idle = idle_longest(&slots, holder, &full);
+                let Some(slot) = idle.and_then(|session| slots.remove(&session)) else {
+                    let problem = Problem::from(full);
+                    return Err(match full {
+                        Full::All { .. } => Problem {
+                            reason: "WebSocketLimit",
+                            ..problem
+                        },
+                        _ => problem,
+                    });
+                };
+                slot.closed.cancel();
+                drop(slot.place.lock().take());
+                self.places.take(holder, 1).map_err(Problem::from)?
+            }
+        };
         let slot = Arc::new(Slot {
             socket: tokio::sync::Mutex::default(),
             turns: AtomicU32::new(0),
+            holder: holder.clone(),
+            place: Mutex::new(Some(place)),
             open: AtomicU32::new(0),
             used: Mutex::new(Instant::now()),
             closed: CancellationToken::new(),
@@ -273,7 +293,9 @@ impl Pool {
             auth: asking.auth.clone(),
             first_byte: self.keeping.first_byte,
         };
-        let opened = self.keeping.client.web_socket(upgrade).await?;
+        let mut opened = self.keeping.client.web_socket(upgrade).await?;
+        let messages = asking.purse.messages();
+        opened.socket.get_mut().set(messages.meter());
         let (turns, asks) = mpsc::channel(TURNS);
         *socket = Some(Opened {
             turns: turns.clone(),
@@ -294,7 +316,8 @@ impl Pool {
                 idle: keeping.idle,
                 first_frame: keeping.first_byte,
             };
-            socket::run(opened.socket, asks, limits, &slot.closed, &keeping.stop).await;
+            let (closed, stop) = (&slot.closed, &keeping.stop);
+            socket::run(opened.socket, asks, limits, &messages, closed, stop).await;
             tracing::info!(session = shown, "upstream web socket closed");
             slot.open.fetch_sub(1, Ordering::Relaxed);
             pool.forget(&session, &slot);
@@ -311,6 +334,31 @@ impl Pool {
         let used = slot.open.load(Ordering::Relaxed) > 0 || slot.turns.load(Ordering::Relaxed) > 0;
         if here && !used {
             slots.remove(session);
+        }
+    }
+}
+
+/// The session of the socket that was idle for longest, among those whose place would help: the holder's own first, and those of others
+/// only where it is not the holder itself who has too many.
+fn idle_longest(
+    slots: &HashMap<SessionId, Arc<Slot>>,
+    holder: &Holder,
+    full: &Full,
+) -> Option<SessionId> {
+    let longest = |helps: &dyn Fn(&Holder) -> bool| {
+        slots
+            .iter()
+            .filter(|(_, slot)| slot.turns.load(Ordering::Relaxed) == 0 && helps(&slot.holder))
+            .min_by_key(|(_, slot)| *slot.used.lock())
+            .map(|(session, _)| session.clone())
+    };
+    match full {
+        Full::Caller { .. } => longest(&|of| of.caller == holder.caller),
+        Full::Namespace { .. } => {
+            longest(&|of| of == holder).or_else(|| longest(&|of| of.namespace == holder.namespace))
+        }
+        Full::All { .. } => {
+            longest(&|of| of.caller == holder.caller).or_else(|| longest(&|_| true))
         }
     }
 }

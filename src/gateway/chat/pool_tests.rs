@@ -10,6 +10,24 @@ use super::*;
 /// Longer than anything here takes.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// So many of all, and no share of anybody.
+fn all(all: u64) -> Shares {
+    Shares {
+        caller: u64::MAX,
+        namespace: u64::MAX,
+        all,
+    }
+}
+
+fn purse(caller: &str, namespace: &str) -> Purse {
+    let holder = Holder {
+        caller: caller.into(),
+        namespace: namespace.into(),
+    };
+    let answers = shares::Pool::new("bytes of answers", all(1 << 20));
+    Purse::new(answers, holder)
+}
+
 struct Stage {
     pool: Pool,
     /// How often a socket was opened.
@@ -19,7 +37,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn new(limit: usize, idle: Duration) -> Self {
+    async fn new(limit: Shares, idle: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("address"));
         let opened = Arc::new(AtomicU32::new(0));
@@ -56,11 +74,7 @@ impl Stage {
         }
     }
 
-    async fn turn(
-        &self,
-        session: usize,
-        text: &'static str,
-    ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
+    async fn turn(&self, session: usize, text: &'static str) -> Result<Pieces, Problem> {
         self.turn_as(session, text, Auth::SigV4).await
     }
 
@@ -69,7 +83,18 @@ impl Stage {
         session: usize,
         text: &'static str,
         auth: Auth,
-    ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
+    ) -> Result<Pieces, Problem> {
+        self.turn_of(&purse("caller", "shop"), session, text, auth)
+            .await
+    }
+
+    async fn turn_of(
+        &self,
+        purse: &Purse,
+        session: usize,
+        text: &'static str,
+        auth: Auth,
+    ) -> Result<Pieces, Problem> {
         let session: SessionId = format!("session-{session:040}").parse().expect("an id");
         let asking = Asking {
             target: &self.target,
@@ -77,6 +102,7 @@ impl Stage {
             shown: "shown",
             headers: HeaderMap::new(),
             auth,
+            purse,
         };
         self.pool
             .turn(asking, Bytes::from_static(text.as_bytes()))
@@ -87,7 +113,10 @@ impl Stage {
     /// A turn to its end.
     async fn said(&self, session: usize, text: &'static str) -> String {
         let pieces = self.turn(session, text).await.expect("a turn");
-        let pieces: Vec<_> = pieces.map(|piece| piece.expect("a piece")).collect().await;
+        let pieces: Vec<_> = pieces
+            .map(|piece| piece.expect("a piece").text)
+            .collect()
+            .await;
         pieces.concat()
     }
 
@@ -130,11 +159,12 @@ async fn agent(stream: tokio::net::TcpStream) {
 
 #[tokio::test]
 async fn a_full_pool_of_busy_sockets_refuses_and_one_that_is_idle_gives_its_place() {
-    let stage = Stage::new(2, DEADLINE).await;
+    let stage = Stage::new(all(2), DEADLINE).await;
     let mut first = stage.turn(1, "hold").await.expect("room");
     let mut second = stage.turn(2, "hold").await.expect("room");
     for turn in [&mut first, &mut second] {
-        assert_eq!(turn.next().await.expect("open").expect("a piece"), "hold");
+        let piece = turn.next().await.expect("open").expect("a piece");
+        assert_eq!(piece.text, "hold");
     }
     let Err(refused) = stage.turn(3, "hello").await else {
         panic!("there is no room")
@@ -157,12 +187,12 @@ async fn a_full_pool_of_busy_sockets_refuses_and_one_that_is_idle_gives_its_plac
 
 #[tokio::test]
 async fn a_socket_is_used_again_until_it_was_idle_for_long_or_its_session_ends() {
-    let stage = Stage::new(2, Duration::from_millis(50)).await;
+    let stage = Stage::new(all(2), Duration::from_millis(50)).await;
     assert_eq!(stage.said(1, "one").await, "one");
     stage.until_open(0).await;
     assert!(stage.pool.slots.lock().is_empty(), "its place is free too");
 
-    let stage = Stage::new(2, DEADLINE).await;
+    let stage = Stage::new(all(2), DEADLINE).await;
     assert_eq!(stage.said(1, "one").await, "one");
     assert_eq!(stage.said(1, "two").await, "two");
     assert_eq!(stage.gauge.get(), 1);
@@ -174,7 +204,7 @@ async fn a_socket_is_used_again_until_it_was_idle_for_long_or_its_session_ends()
 
 #[tokio::test]
 async fn a_socket_is_for_the_token_that_opened_it() {
-    let stage = Stage::new(2, DEADLINE).await;
+    let stage = Stage::new(all(2), DEADLINE).await;
     let bearer = |token| Auth::Bearer(axum::http::HeaderValue::from_static(token));
     for (token, sockets) in [
         ("Bearer a", 1),
@@ -195,11 +225,57 @@ async fn a_socket_is_for_the_token_that_opened_it() {
 
 #[tokio::test]
 async fn a_gateway_that_stops_says_so_and_sends_nothing() {
-    let stage = Stage::new(2, DEADLINE).await;
+    let stage = Stage::new(all(2), DEADLINE).await;
     assert_eq!(stage.said(1, "one").await, "one");
     stage.pool.keeping.stop.cancel();
     let Err(refused) = stage.turn(1, "two").await else {
         panic!("it is taken");
     };
     assert_eq!(refused.reason, "GatewayStopping");
+}
+
+#[tokio::test]
+async fn a_caller_with_all_its_sockets_makes_room_for_itself_and_others_keep_theirs() {
+    let shares = Shares {
+        caller: 3,
+        namespace: 4,
+        all: 5,
+    };
+    let stage = Stage::new(shares, DEADLINE).await;
+    let said = async |caller: &str, namespace: &str, session: usize| {
+        let purse = purse(caller, namespace);
+        let pieces = stage.turn_of(&purse, session, "hello", Auth::SigV4).await;
+        pieces.expect("a turn").count().await
+    };
+    assert_eq!(said("other", "shop", 100).await, 1);
+    // Far more than it may have, one after the other.
+    for session in 0..20 {
+        assert_eq!(said("greedy", "shop", session).await, 1);
+    }
+    stage.until_open(4).await;
+    let before = stage.opened.load(Ordering::Relaxed);
+    assert_eq!(said("other", "shop", 100).await, 1);
+    let after = stage.opened.load(Ordering::Relaxed);
+    assert_eq!(after, before, "the other's socket was not given away");
+    // Of the namespace the greedy one's are idle for longest, and of all too.
+    assert_eq!(said("third", "shop", 200).await, 1);
+    assert_eq!(said("fourth", "mall", 300).await, 1);
+    assert_eq!(said("fifth", "mall", 400).await, 1);
+    assert_eq!(said("other", "shop", 100).await, 1);
+    stage.until_open(5).await;
+
+    // Busy ones are nobody's to give away: the greedy caller is refused, and others are not.
+    let greedy = purse("greedy", "shop");
+    let mut busy = Vec::new();
+    for session in 500..503 {
+        let turn = stage.turn_of(&greedy, session, "hold", Auth::SigV4).await;
+        busy.push(turn.expect("room"));
+    }
+    let refused = stage.turn_of(&greedy, 600, "hold", Auth::SigV4).await;
+    let refused = refused.err().expect("no room");
+    assert_eq!(
+        (refused.status.as_u16(), refused.reason),
+        (429, "CallerShare")
+    );
+    assert_eq!(said("sixth", "mall", 700).await, 1);
 }

@@ -15,7 +15,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
-use super::agent_failed;
+use super::{Piece, agent_failed};
+use crate::gateway::answer::purse::{Messages, Purse};
 use crate::gateway::problem::Problem;
 
 /// How long a closing handshake may take.
@@ -28,7 +29,9 @@ pub struct Ask {
     /// Told once the frame is about to be sent. Dropped instead: it was not, and will not be.
     pub begun: oneshot::Sender<()>,
     /// What the agent says, or why that broke off.
-    pub pieces: mpsc::Sender<Result<String, Problem>>,
+    pub pieces: mpsc::Sender<Result<Piece, Problem>>,
+    /// Whose memory they take.
+    pub purse: Purse,
 }
 
 /// How long things may take.
@@ -44,6 +47,7 @@ pub async fn run(
     mut socket: WebSocket,
     mut asks: mpsc::Receiver<Ask>,
     limits: Limits,
+    messages: &Messages,
     closed: &CancellationToken,
     stop: &CancellationToken,
 ) {
@@ -57,11 +61,11 @@ pub async fn run(
             // The agent closes, or says something that nobody asked for.
             message = socket.next() => match message {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break None,
-                Some(Ok(_)) => {}
+                Some(Ok(_)) => messages.passed(),
             },
             ask = asks.recv() => match ask {
                 None => break Some(CloseCode::Normal),
-                Some(ask) => match turn(&mut socket, ask, &limits, closed).await {
+                Some(ask) => match turn(&mut socket, ask, &limits, messages, closed).await {
                     Ended::Over(code) => break code,
                     Ended::Usable => idle_at = Instant::now() + limits.idle,
                 },
@@ -100,12 +104,14 @@ async fn turn(
     socket: &mut WebSocket,
     ask: Ask,
     limits: &Limits,
+    messages: &Messages,
     closed: &CancellationToken,
 ) -> Ended {
     let Ask {
         frame,
         begun,
         pieces,
+        purse,
     } = ask;
     let Ok(frame) = Utf8Bytes::try_from(frame) else {
         return Ended::Usable;
@@ -149,7 +155,9 @@ async fn turn(
                 _ => (vec![Said::Done], Some(Ended::Over(None))),
             },
             Some(Err(error)) => {
-                let _ = pieces.send(Err(broke_off(&error))).await;
+                let full = messages.full().map(Problem::from);
+                let problem = full.unwrap_or_else(|| broke_off(&error));
+                let _ = pieces.send(Err(problem)).await;
                 return Ended::Over(None);
             }
             None => {
@@ -159,10 +167,17 @@ async fn turn(
             }
         };
         patience = None;
+        // From here on it counts as what was said in it.
+        messages.passed();
         for said in said {
             match said {
                 Said::Text(text) => {
-                    let _ = pieces.send(Ok(text)).await;
+                    let piece = Piece::new(text, &purse);
+                    let full = piece.is_err();
+                    let _ = pieces.send(piece).await;
+                    if full {
+                        return Ended::Over(Some(CloseCode::Normal));
+                    }
                 }
                 Said::Failed(error) => {
                     let _ = pieces.send(Err(agent_failed(error))).await;

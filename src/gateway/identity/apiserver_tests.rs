@@ -5,7 +5,8 @@ use axum::http::header::AUTHORIZATION;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::api::DeleteParams;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 use testcluster::Cluster;
@@ -87,9 +88,15 @@ async fn tokens_and_roles_of_a_real_cluster_decide() {
     let gate = Gate::with_lives(
         client.clone(),
         vec![AUDIENCE.to_owned()],
-        ALLOWED_FOR,
-        Duration::from_millis(50),
-        RECHECKED_FOR,
+        Asking {
+            // Refusals are waited out below.
+            unknown_names: 10_000.0,
+            ..Asking::default()
+        },
+        Lives {
+            refused: Duration::from_millis(50),
+            ..Lives::default()
+        },
     );
 
     let ours = token(&client, AUDIENCE).await;

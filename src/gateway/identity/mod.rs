@@ -3,17 +3,19 @@
 #[cfg(test)]
 mod fake;
 mod figures;
+mod inventions;
 mod lanes;
 pub mod review;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use sha2::{Digest as _, Sha256};
 
-pub use review::Gate;
+pub use review::{Answer, Asking, AtOnce, Gate};
 
 /// Longest token, in bytes. ServiceAccount tokens have about 1 KiB; those of identity providers with many groups have a few.
 pub const TOKEN_MAX: usize = 16 * 1024;
@@ -211,6 +213,9 @@ pub enum Denied {
     /// Known, and not allowed.
     #[error("{0}")]
     Forbidden(String),
+    /// It asked for too many things lately that it may not have, or that are not there: how long it has to wait.
+    #[error("too many names of this caller lead nowhere")]
+    TooMany(Duration),
     /// Nobody could say in time. The caller is not let through, and may try again.
     #[error("{0}")]
     Unavailable(String),

@@ -4,13 +4,19 @@ use futures::future::join_all;
 use serde_json::json;
 
 use super::super::fake::{AUDIENCE, Cluster, SOON};
-use super::super::lanes::AT_ONCE;
 use super::super::{Subresource, Verb};
 use super::*;
 use crate::gateway::agents::Kind;
 
+/// As many reviews as a lane has under way where nothing else is said.
+const AT_ONCE: usize = 32;
+
 fn gate(cluster: &Arc<Cluster>) -> Gate {
-    Gate::new(cluster.client(), vec![AUDIENCE.to_owned()])
+    Gate::new(
+        cluster.client(),
+        vec![AUDIENCE.to_owned()],
+        Asking::default(),
+    )
 }
 
 fn token(text: &str) -> Token {
@@ -131,7 +137,7 @@ async fn a_token_for_another_audience_is_refused() {
 #[tokio::test]
 async fn without_an_audience_nobody_comes_in() {
     let cluster = Cluster::new();
-    let gate = Gate::new(cluster.client(), Vec::new());
+    let gate = Gate::new(cluster.client(), Vec::new(), Asking::default());
     assert!(gate.authenticate(&token("good")).await.is_err());
 }
 
@@ -158,9 +164,12 @@ async fn a_refusal_is_remembered_and_does_not_last() {
     let forgetful = Gate::with_lives(
         cluster.client(),
         audiences,
-        ALLOWED_FOR,
-        short,
-        RECHECKED_FOR,
+        Asking::default(),
+        Lives {
+            allowed: ALLOWED_FOR,
+            refused: short,
+            rechecked: RECHECKED_FOR,
+        },
     );
     assert!(forgetful.authorize(&who, &invoke("support")).await.is_err());
     *cluster.allowed.lock() = true;
@@ -179,9 +188,12 @@ async fn an_allowed_caller_is_asked_about_again() {
     let gate = Gate::with_lives(
         cluster.client(),
         audiences,
-        short,
-        REFUSED_FOR,
-        RECHECKED_FOR,
+        Asking::default(),
+        Lives {
+            allowed: short,
+            refused: REFUSED_FOR,
+            rechecked: RECHECKED_FOR,
+        },
     );
     gate.authenticate(&token("good")).await.expect("known");
     cluster.good.lock().clear();
@@ -204,7 +216,7 @@ async fn an_api_server_that_fails_lets_nobody_in_and_is_asked_again() {
         .push(("good2".to_owned(), AUDIENCE.to_owned()));
     let denied = [
         gate.authenticate(&token("good2")).await.map(drop),
-        gate.authorize(&who, &invoke("support")).await,
+        gate.authorize(&who, &invoke("support")).await.map(drop),
         gate.still(&token("good"), &invoke("support")).await,
     ];
     for denied in denied {
@@ -241,9 +253,12 @@ async fn a_revoked_right_ends_open_streams_and_new_requests() {
     let gate = Gate::with_lives(
         cluster.client(),
         audiences,
-        ALLOWED_FOR,
-        REFUSED_FOR,
-        at_once,
+        Asking::default(),
+        Lives {
+            allowed: ALLOWED_FOR,
+            refused: REFUSED_FOR,
+            rechecked: at_once,
+        },
     );
     let (token, access) = (token("good"), invoke("support"));
     let who = gate.authenticate(&token).await.expect("known");
@@ -303,9 +318,12 @@ async fn a_flood_of_invented_tokens_is_bounded_and_known_callers_pass_it() {
     let gate = Gate::with_lives(
         cluster.client(),
         audiences,
-        Duration::from_nanos(1),
-        REFUSED_FOR,
-        RECHECKED_FOR,
+        Asking::default(),
+        Lives {
+            allowed: Duration::from_nanos(1),
+            refused: REFUSED_FOR,
+            rechecked: RECHECKED_FOR,
+        },
     );
     cluster.turns.add_permits(1);
     gate.authenticate(&token("good")).await.expect("known");

@@ -10,9 +10,10 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{IDLE, PAYLOAD_MAX, announced, broken_off, too_large, too_slow};
+use super::pace::{Pace, too_slow};
+use super::{PAYLOAD_MAX, announced, broken_off, too_large};
 use crate::gateway::problem::Problem;
 
 /// Passes a body on as it comes. What became of it is found in `progress` afterwards.
@@ -25,7 +26,8 @@ pub fn streamed(
     Ok(Payload::Stream {
         body: Guarded {
             inner: body,
-            idle: Box::pin(tokio::time::sleep(IDLE)),
+            pace: Pace::default(),
+            late: Box::pin(sleep_until(Instant::now())),
             progress: progress.clone(),
         }
         .boxed_unsync(),
@@ -58,7 +60,9 @@ impl Progress {
 /// A streamed body that keeps to the limits.
 struct Guarded {
     inner: Incoming,
-    idle: Pin<Box<Sleep>>,
+    pace: Pace,
+    /// When the caller has taken too long.
+    late: Pin<Box<Sleep>>,
     progress: Progress,
 }
 
@@ -88,13 +92,21 @@ impl Body for Guarded {
                 if before + length > PAYLOAD_MAX {
                     return self.cut(too_large(PAYLOAD_MAX));
                 }
-                self.idle.as_mut().reset(Instant::now() + IDLE);
+                self.pace.came(length, Instant::now());
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(_))) => self.cut(broken_off()),
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending if self.idle.as_mut().poll(context).is_ready() => self.cut(too_slow()),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                let deadline = self.pace.deadline(Instant::now());
+                if self.late.deadline() != deadline {
+                    self.late.as_mut().reset(deadline);
+                }
+                match self.late.as_mut().poll(context) {
+                    Poll::Ready(()) => self.cut(too_slow()),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
         }
     }
 

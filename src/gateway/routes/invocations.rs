@@ -61,7 +61,7 @@ pub async fn card(
     match answered {
         Ok(answer) => {
             turn.attempts(answer.attempts);
-            relay(gateway, answer, &admitted, None, turn, stream)
+            relay(gateway, answer, &admitted, None, turn, stream).await
         }
         Err(failed) => fail(turn, None, &failed, None),
     }
@@ -111,7 +111,10 @@ pub async fn invoke(
         let progress = Progress::default();
         let (payload, room) = match &auth {
             Auth::SigV4 => {
-                let whole = gateway.reader.whole(&head, body).await?;
+                let whole = gateway
+                    .reader
+                    .whole(&head, body, admitted.holder.clone())
+                    .await?;
                 turn.prompt(whole.length);
                 admitted.renew(gateway, &mut turn)?;
                 (whole.payload, whole.room)
@@ -152,7 +155,7 @@ pub async fn invoke(
     match answered {
         Ok(answer) => {
             turn.attempts(answer.attempts);
-            relay(gateway, answer, &admitted, Some(seat), turn, stream)
+            relay(gateway, answer, &admitted, Some(seat), turn, stream).await
         }
         Err(failed) => fail(turn, seat.inside(), &failed, progress.cut()),
     }
@@ -204,7 +207,7 @@ fn outgoing(request: &HeaderMap, admitted: &Admitted, seat: &Seat) -> HeaderMap 
 }
 
 /// Passes the agent's answer on.
-fn relay(
+async fn relay(
     gateway: &Gateway,
     answer: Answer,
     admitted: &Admitted,
@@ -242,12 +245,10 @@ fn relay(
     }
     let inside = seat.as_ref().and_then(Seat::inside);
     let watchdog = admitted.watchdog().within(inside);
-    let busy = inside.map(|inside| inside.busy.clone());
+    let busy = inside.map(|inside| inside.busy.clone()).unwrap_or_default();
+    let body = busy.watch(body, &to);
     let held = (seat, stream, gateway.metrics.stream(route));
-    let mut body = Relay::body(body, events, turn, watchdog, held);
-    if let Some(busy) = busy {
-        body = busy.watch(body, &to);
-    }
+    let body = Relay::body(body, events, turn, watchdog, held).await;
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = to;

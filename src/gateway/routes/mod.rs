@@ -19,6 +19,7 @@ use crate::gateway::headers;
 use crate::gateway::path::{Action, Route};
 use crate::gateway::payload::leave;
 use crate::gateway::problem::Problem;
+use crate::gateway::server::Connection;
 use crate::gateway::sessions::Inside;
 use crate::gateway::trace;
 use crate::gateway::turn::Turn;
@@ -58,7 +59,11 @@ async fn routed(
     request: Request<Incoming>,
     mut turn: Turn,
 ) -> Response<Body> {
-    let admitted = match gateway.admit(route, request.headers(), &mut turn).await {
+    let admitted = gateway.admit(route, request.headers(), &mut turn).await;
+    if let (Some(who), Some(connection)) = (turn.who(), request.extensions().get::<Connection>()) {
+        connection.known(&who.user);
+    }
+    let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(problem) => {
             leave(request.version(), request.into_body());
@@ -72,7 +77,7 @@ async fn routed(
         Action::Ws => web_socket::open(gateway, admitted, request, turn).await,
         Action::Chat => chat::chat(gateway, admitted, request, turn).await,
         Action::Ping => ping(&admitted, turn),
-        Action::Sessions => sessions::list(gateway, &admitted, turn).await,
+        Action::Sessions => sessions::list(gateway, &admitted, request.uri().query(), turn).await,
         Action::Session(id) => {
             sessions::stop(gateway, &admitted, request.headers(), id, turn).await
         }

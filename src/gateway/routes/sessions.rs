@@ -1,5 +1,7 @@
 //! The caller's sessions: which there are, and an end to one.
 
+use std::time::Duration;
+
 use agentcore_api::report::version_of;
 use agentcore_invoke::{Error, SessionId, Target};
 use axum::body::Body;
@@ -9,12 +11,81 @@ use serde_json::json;
 use super::{refuse, say};
 use crate::gateway::context::{Admitted, Gateway};
 use crate::gateway::problem::Problem;
-use crate::gateway::sessions::{Seen, owner};
+use crate::gateway::sessions::ledger::PAGE_MAX;
+use crate::gateway::sessions::{NoList, Seen, owner};
+use crate::gateway::stops;
 use crate::gateway::turn::Turn;
 
-/// GET sessions: those of this caller at this agent, as far as this gateway knows.
-pub async fn list(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Response<Body> {
+/// When a caller that asks for too many lists at once may try again.
+const LIST_RETRY: Duration = Duration::from_secs(1);
+
+/// A page of the list, as its query asks for it.
+#[derive(Debug, PartialEq, Eq)]
+struct Page {
+    after: u64,
+    limit: usize,
+}
+
+impl Page {
+    /// Reads `limit` and `continue` of a query; other names say nothing here.
+    fn parse(query: Option<&str>) -> Result<Self, Problem> {
+        let mut page = Self {
+            after: 0,
+            limit: PAGE_MAX,
+        };
+        for pair in query.unwrap_or_default().split('&') {
+            match pair.split_once('=') {
+                Some(("limit", text)) => {
+                    page.limit = text
+                        .parse()
+                        .ok()
+                        .filter(|limit| (1..=PAGE_MAX).contains(limit))
+                        .ok_or_else(|| {
+                            let detail = format!("limit is a number from 1 to {PAGE_MAX}");
+                            Problem::bad_request("InvalidPage", detail)
+                        })?;
+                }
+                Some(("continue", text)) => {
+                    page.after = text.parse().map_err(|_| {
+                        let detail = "continue is what the page before said";
+                        Problem::bad_request("InvalidPage", detail)
+                    })?;
+                }
+                _ => {}
+            }
+        }
+        Ok(page)
+    }
+}
+
+impl From<NoList> for Problem {
+    fn from(error: NoList) -> Self {
+        match error {
+            NoList::Full(full) => Self {
+                retry_after: Some(LIST_RETRY),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "CallerQuota",
+                    full.to_string(),
+                )
+            },
+            NoList::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+/// GET sessions: those of this caller at this agent, as far as this gateway knows, a page at a time.
+pub async fn list(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    query: Option<&str>,
+    turn: Turn,
+) -> Response<Body> {
     let agent = &admitted.agent;
+    let Page { after, limit } = match Page::parse(query) {
+        Ok(page) => page,
+        Err(problem) => return refuse(turn, None, problem),
+    };
     if let Some(session) = &agent.session {
         let declared = json!({
             "sessionId": session.as_str(),
@@ -25,9 +96,9 @@ pub async fn list(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Respons
         return say(turn, StatusCode::OK, &json!({ "sessions": [declared] }));
     }
     let owner = owner(&admitted.who, agent);
-    let sessions = match gateway.sessions.list(&owner).await {
-        Ok(sessions) => sessions,
-        Err(unavailable) => return refuse(turn, None, unavailable.into()),
+    let (sessions, next) = match gateway.sessions.list(&owner, after, limit).await {
+        Ok(listed) => listed,
+        Err(error) => return refuse(turn, None, error.into()),
     };
     let sessions: Vec<_> = sessions
         .into_iter()
@@ -43,7 +114,11 @@ pub async fn list(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Respons
             })
         })
         .collect();
-    say(turn, StatusCode::OK, &json!({ "sessions": sessions }))
+    let mut page = json!({ "sessions": sessions });
+    if let Some(next) = next {
+        page["continue"] = next.to_string().into();
+    }
+    say(turn, StatusCode::OK, &page)
 }
 
 /// DELETE sessions/{id}: ends the microVM. The conversation's next turn gets another one.
@@ -81,6 +156,10 @@ pub async fn stop(
             |record| record.birth.qualifier,
         ),
     };
+    let pace = stops::place(&target.arn);
+    if let Err(too_many) = gateway.stops.turn(&admitted.holder, &pace).await {
+        return refuse(turn, None, too_many.into());
+    }
     gateway.pool.close(&upstream);
     let stopped = gateway.client.stop(&target, &upstream, auth).await;
     let gone = match &stopped {
@@ -108,6 +187,29 @@ pub async fn stop(
         Err(failed) => {
             turn.attempts(failed.attempts);
             refuse(turn, None, failed.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_names_a_page_or_is_refused() {
+        let page = |after, limit| Some(Page { after, limit });
+        for (query, wanted) in [
+            (None, page(0, PAGE_MAX)),
+            (Some(""), page(0, PAGE_MAX)),
+            (Some("pretty&x=1"), page(0, PAGE_MAX)),
+            (Some("limit=7&continue=12"), page(12, 7)),
+            (Some("limit=0"), None),
+            (Some("limit=1001"), None),
+            (Some("limit="), None),
+            (Some("continue=-1"), None),
+            (Some("continue=1%202"), None),
+        ] {
+            assert_eq!(Page::parse(query).ok(), wanted, "{query:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentcore_invoke::{Opened, Upgrade, WebSocket};
+use agentcore_invoke::{Metered, Opened, Upgrade, WebSocket};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::{name_session, refuse};
+use crate::gateway::answer::purse::Messages;
 use crate::gateway::context::{Admitted, Gateway};
 use crate::gateway::headers;
 use crate::gateway::problem::Problem;
@@ -38,7 +39,7 @@ const REASON_MAX: usize = 123;
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
-type CallerSocket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+type CallerSocket = WebSocketStream<Metered<TokioIo<hyper::upgrade::Upgraded>>>;
 
 /// Opens the agent's socket, then the caller's: until then everything that goes wrong is an HTTP answer.
 pub async fn open(
@@ -87,7 +88,7 @@ pub async fn open(
     };
     turn.attempts(opened.attempts);
     let Opened {
-        socket: agent,
+        socket: mut agent,
         request_id,
         ..
     } = opened;
@@ -104,6 +105,13 @@ pub async fn open(
     let active = gateway.metrics.stream(turn.route());
     let watchdog = admitted.watchdog().within(Some(&inside));
     let stop = gateway.stop.clone();
+    // What one side has sent of a message waits here for its end.
+    let purse = gateway.purse(&admitted);
+    let reading = Reading {
+        caller: purse.messages(),
+        agent: purse.messages(),
+    };
+    agent.get_mut().set(reading.agent.meter());
     gateway.sockets.spawn(async move {
         let _held = (inside, stream, active);
         match upgraded.await {
@@ -113,9 +121,10 @@ pub async fn open(
                     .write_buffer_size(READ_BUFFER)
                     .max_message_size(Some(MESSAGE_MAX))
                     .max_frame_size(Some(MESSAGE_MAX));
-                let io = TokioIo::new(upgraded);
+                let mut io = Metered::new(TokioIo::new(upgraded));
+                io.set(reading.caller.meter());
                 let caller = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-                join(caller, agent, turn, watchdog, stop).await;
+                join(caller, agent, turn, watchdog, stop, &reading).await;
             }
             Err(error) => turn.cut("CallerGone", format!("the upgrade failed: {error}")),
         }
@@ -167,6 +176,12 @@ impl Parting {
     }
 }
 
+/// Messages that either side has begun.
+struct Reading {
+    caller: Messages,
+    agent: Messages,
+}
+
 /// Passes messages on until either side closes, or neither may go on.
 async fn join(
     mut caller: CallerSocket,
@@ -174,14 +189,15 @@ async fn join(
     mut turn: Turn,
     mut watchdog: Watchdog,
     stop: CancellationToken,
+    reading: &Reading,
 ) {
     let parting = {
         let (mut to_caller, from_caller) = (&mut caller).split();
         let (mut to_agent, from_agent) = (&mut agent).split();
         tokio::select! {
             parting = async { tokio::select! {
-                parting = outward(from_caller, &mut to_agent) => parting,
-                parting = inward(from_agent, &mut to_caller, &mut turn) => parting,
+                parting = outward(from_caller, &mut to_agent, &reading.caller) => parting,
+                parting = inward(from_agent, &mut to_caller, &mut turn, &reading.agent) => parting,
             } } => parting,
             problem = &mut watchdog => {
                 let over = problem.status == StatusCode::GATEWAY_TIMEOUT || problem.reason == SESSION_DRAINED;
@@ -205,6 +221,7 @@ async fn join(
 async fn outward(
     mut from: impl Stream<Item = Result<Message, Error>> + Unpin,
     to: &mut (impl Sink<Message, Error = Error> + Unpin),
+    reading: &Messages,
 ) -> Parting {
     loop {
         match from.next().await {
@@ -221,6 +238,7 @@ async fn outward(
                 if let Err(error) = to.send(message).await {
                     return agent_gone(&error.to_string());
                 }
+                reading.passed();
             }
             Some(Err(Error::Capacity(error))) => {
                 let detail = error.to_string();
@@ -230,7 +248,9 @@ async fn outward(
                     Some(("MessageTooLarge", detail.clone())),
                 );
             }
-            Some(Err(error)) => return caller_gone(&error.to_string()),
+            Some(Err(error)) => {
+                return over_share(reading).unwrap_or_else(|| caller_gone(&error.to_string()));
+            }
             None => return caller_gone("without a close"),
         }
     }
@@ -241,6 +261,7 @@ async fn inward(
     mut from: impl Stream<Item = Result<Message, Error>> + Unpin,
     to: &mut (impl Sink<Message, Error = Error> + Unpin),
     turn: &mut Turn,
+    reading: &Messages,
 ) -> Parting {
     let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     loop {
@@ -277,11 +298,21 @@ async fn inward(
                 if let Err(error) = to.send(message).await {
                     return caller_gone(&error.to_string());
                 }
+                reading.passed();
             }
-            Some(Err(error)) => return agent_gone(&error.to_string()),
+            Some(Err(error)) => {
+                return over_share(reading).unwrap_or_else(|| agent_gone(&error.to_string()));
+            }
             None => return agent_gone("without a close"),
         }
     }
+}
+
+/// There was no room for a message: both sides learn it.
+fn over_share(reading: &Messages) -> Option<Parting> {
+    let problem = Problem::from(reading.full()?);
+    let failure = Some((problem.reason, problem.detail.clone()));
+    Some(Parting::with(CloseCode::Again, &problem.detail, failure))
 }
 
 fn normal() -> CloseFrame {

@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// What a connection has to do.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Activity(Mutex<State>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     under_way: usize,
     /// When the last request ended; absent before the first.
@@ -20,6 +20,8 @@ struct State {
     begun: u64,
     /// Whether bytes may come that are of no request: the peer speaks HTTP/2, or the connection was upgraded.
     beyond: bool,
+    /// Whether it is no connection of requests any more, and never idle.
+    upgraded: bool,
 }
 
 pub(super) enum Idle {
@@ -35,7 +37,7 @@ impl Activity {
     pub(super) fn idle(&self) -> Idle {
         let state = self.0.lock();
         match state.since {
-            _ if state.under_way > 0 => Idle::Busy,
+            _ if state.under_way > 0 || state.upgraded => Idle::Busy,
             None => Idle::Unused,
             Some(since) => Idle::For(since.elapsed()),
         }
@@ -51,7 +53,9 @@ impl Activity {
 
     /// From here on bytes may come that are of no request.
     pub(super) fn upgraded(&self) {
-        self.0.lock().beyond = true;
+        let mut state = self.0.lock();
+        state.beyond = true;
+        state.upgraded = true;
     }
 
     /// While the next byte would be of a header: how many requests came before it.

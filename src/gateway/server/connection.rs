@@ -18,19 +18,23 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Idle, UnderWay};
 use super::stream::Guarded;
-use super::{BoxError, Held, Limits, Peer};
+use super::{BoxError, Connection, Held, Limits, Peer};
 
 /// Largest header of a request, in bytes.
 const HEADER_MAX: u32 = 64 * 1024;
 /// Requests of one HTTP/2 connection at once.
 const STREAMS: u32 = 250;
+/// Requests that an HTTP/2 peer took back before they were looked at, and those that were reset for its faults, of which it may be reminded:
+/// beyond either the connection ends.
+const RESETS: (usize, usize) = (20, 100);
 /// Bytes that an HTTP/2 peer may send before they are read: of a connection, and of one stream.
 const CONNECTION_WINDOW: u32 = 256 << 10;
 const STREAM_WINDOW: u32 = 64 << 10;
+/// Bytes of one HTTP/2 stream's answer that wait for a peer that reads slowly, whatever its window.
+const SEND_BUFFER: usize = 32 << 10;
 /// How often a silent HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
 const PING: Duration = Duration::from_secs(20);
 /// How long a peer that takes in nothing, or answers no keep-alive probe, counts as being there.
@@ -41,19 +45,10 @@ pub(super) struct Connections {
     acceptor: Option<TlsAcceptor>,
     http: auto::Builder<TokioExecutor>,
     limits: Limits,
-    /// End as soon as nothing is under way.
-    stop: CancellationToken,
-    /// End.
-    cut: CancellationToken,
 }
 
 impl Connections {
-    pub(super) fn new(
-        acceptor: Option<TlsAcceptor>,
-        limits: Limits,
-        stop: CancellationToken,
-        cut: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
@@ -66,6 +61,9 @@ impl Connections {
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING)
             .max_concurrent_streams(STREAMS)
+            .max_pending_accept_reset_streams(RESETS.0)
+            .max_local_error_reset_streams(RESETS.1)
+            .max_send_buf_size(SEND_BUFFER)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW)
             .max_header_list_size(HEADER_MAX);
@@ -73,8 +71,6 @@ impl Connections {
             acceptor,
             http,
             limits,
-            stop,
-            cut,
         }
     }
 
@@ -94,8 +90,8 @@ impl Connections {
         };
         let handshake = tokio::select! {
             handshake = tokio::time::timeout(self.limits.handshake, acceptor.accept(stream)) => handshake,
-            () = self.stop.cancelled() => return,
-            () = self.cut.cancelled() => return,
+            () = held.seat.place.leave.cancelled() => return,
+            () = held.seat.place.cut.cancelled() => return,
         };
         match handshake {
             Ok(Ok(stream)) => self.http(stream, peer, service, held).await,
@@ -111,12 +107,12 @@ impl Connections {
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
     {
-        // Of its own: a token that all connections look at is a lock that they wait at.
-        let (stop, cut) = (self.stop.child_token(), self.cut.child_token());
-        let activity = Arc::new(Activity::default());
+        let place = held.seat.place.clone();
+        let (stop, cut, activity) = (&place.leave, &place.cut, &place.activity);
         let service = Watched {
             inner: service,
             peer,
+            connection: held.seat.connection(),
             activity: activity.clone(),
         };
         let stream = TokioIo::new(Guarded::new(
@@ -182,6 +178,7 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 struct Watched<S> {
     inner: S,
     peer: SocketAddr,
+    connection: Connection,
     activity: Arc<Activity>,
 }
 
@@ -198,6 +195,7 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.peer));
+        request.extensions_mut().insert(self.connection.clone());
         let (activity, under_way) = (
             self.activity.clone(),
             self.activity.begin(request.version()),

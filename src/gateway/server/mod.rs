@@ -4,6 +4,8 @@
 
 mod activity;
 mod connection;
+mod frames;
+mod places;
 mod stream;
 pub mod tls;
 
@@ -24,6 +26,8 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use connection::Connections;
+use places::Seat;
+pub use places::{Connection, Places};
 use tls::{Reloading, TlsError};
 
 /// Any error of a service, an answer's body or a connection.
@@ -66,8 +70,6 @@ pub enum BindError {
 /// How much a caller may take.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// Open connections; beyond, the next waits in the kernel's queue.
-    connections: usize,
     /// Time of a TLS handshake.
     handshake: Duration,
     /// Time of a request's header, from its first byte; of a connection's first request, from the beginning.
@@ -79,7 +81,6 @@ struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 10_000,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(10),
             idle: Duration::from_mins(5),
@@ -93,20 +94,26 @@ pub struct Server {
     address: SocketAddr,
     tls: Option<(TlsAcceptor, Reloading)>,
     limits: Limits,
+    places: Arc<Places>,
 }
 
-/// What an open connection holds, also once it is a WebSocket: its place, and the drain's patience.
+/// What an open connection holds, also once it is a WebSocket: its place, its socket, and the drain's patience.
 struct Held {
-    _place: OwnedSemaphorePermit,
+    seat: Seat,
+    _socket: OwnedSemaphorePermit,
     _open: TaskTrackerToken,
 }
 
 impl Server {
-    /// Listens; connections wait until [`Server::serve`].
+    /// Listens; connections wait until [`Server::serve`], which holds at most `connections` of them, and no fewer than two.
     ///
     /// # Errors
     /// [`BindError`].
-    pub async fn bind(address: SocketAddr, transport: Transport) -> Result<Self, BindError> {
+    pub async fn bind(
+        address: SocketAddr,
+        transport: Transport,
+        connections: usize,
+    ) -> Result<Self, BindError> {
         let tls = match transport {
             Transport::Plain => None,
             Transport::Tls(reloading) => {
@@ -121,7 +128,13 @@ impl Server {
             listener,
             tls,
             limits: Limits::default(),
+            places: Places::new(connections),
         })
+    }
+
+    /// Who holds its connections' places.
+    pub fn places(&self) -> Arc<Places> {
+        self.places.clone()
     }
 
     /// The address that it listens on, the port included when 0 was asked for.
@@ -130,7 +143,7 @@ impl Server {
     }
 
     /// Serves until `stop`, then lets what is under way end for at most `grace`, and cuts the rest. Each connection gets a
-    /// clone of `service`, each request a [`Peer`].
+    /// clone of `service`, each request a [`Peer`] and its [`Connection`], which the service tells whose it is.
     ///
     /// Returns how many connections were cut, WebSockets included.
     pub async fn serve<S>(self, service: S, stop: CancellationToken, grace: Duration) -> usize
@@ -144,6 +157,7 @@ impl Server {
             address: _,
             tls,
             limits,
+            places,
         } = self;
         let (acceptor, follow) = match tls {
             Some((acceptor, reloading)) => (Some(acceptor), Some(reloading.follow())),
@@ -153,16 +167,13 @@ impl Server {
         let cut = CancellationToken::new();
         // Connections do not outlive this future, whatever becomes of it.
         let _cut_at_the_end = cut.clone().drop_guard();
-        let connections = Arc::new(Connections::new(
-            acceptor,
-            limits,
-            stop.clone(),
-            cut.clone(),
-        ));
+        let connections = Arc::new(Connections::new(acceptor, limits));
+        let sit = || places.sit(&stop, &cut);
         let accept = accept_all(
             &listener,
-            limits.connections,
+            places.limit(),
             &open,
+            sit,
             |stream, peer, held| {
                 let (connections, service) = (connections.clone(), service.clone());
                 tokio::spawn(async move { connections.drive(stream, peer, service, held).await });
@@ -184,18 +195,24 @@ impl Server {
     }
 }
 
-/// Accepts for ever, and never more than there is room for.
+/// Accepts for ever, and never more sockets than there is room for: the next waits until who made room for it has let go of its own.
 async fn accept_all(
     listener: &TcpListener,
     room: usize,
     open: &TaskTracker,
+    sit: impl Fn() -> Seat,
     begin: impl Fn(TcpStream, SocketAddr, Held),
 ) {
-    let places = Arc::new(Semaphore::new(room));
-    while let Ok(place) = places.clone().acquire_owned().await {
+    let sockets = Arc::new(Semaphore::new(room));
+    loop {
         let (stream, peer) = accept(listener).await;
+        let seat = sit();
+        let Ok(socket) = sockets.clone().acquire_owned().await else {
+            return;
+        };
         let held = Held {
-            _place: place,
+            seat,
+            _socket: socket,
             _open: open.token(),
         };
         begin(stream, peer, held);

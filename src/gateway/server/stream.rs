@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::Held;
 use super::activity::Activity;
+use super::frames::Frames;
 
 /// How long a peer may go on sending after the last answer, and how long it may be silent meanwhile. A socket that is closed with
 /// unread bytes in it takes the answer with it, and many clients read a refusal only once they have sent their whole body.
@@ -26,6 +27,8 @@ pub(super) struct Guarded<T> {
     cutting: Pin<Box<WaitForCancellationFutureOwned>>,
     activity: Arc<Activity>,
     patience: Duration,
+    /// What came of an HTTP/2 peer.
+    frames: Frames,
     /// The header being read.
     header: Option<Header>,
     /// Present once nothing more is to be written.
@@ -57,6 +60,7 @@ impl<T> Guarded<T> {
             cut,
             activity,
             patience,
+            frames: Frames::default(),
             header: None,
             lingering: None,
             _held: held,
@@ -65,7 +69,8 @@ impl<T> Guarded<T> {
 
     /// Ready when the header being read has taken too long. `came`: something of it has come just now.
     fn late(&mut self, cx: &mut Context<'_>, came: bool) -> Poll<()> {
-        let Some(after) = self.activity.before_header() else {
+        let before = self.activity.before_header();
+        let Some(after) = before.or_else(|| self.frames.within_header()) else {
             self.header = None;
             return Poll::Pending;
         };
@@ -148,6 +153,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        self.frames.feed(&buffer.filled()[before..]);
         let came = buffer.filled().len() > before;
         if self.late(cx, came).is_ready() {
             return Poll::Ready(Err(io::Error::new(

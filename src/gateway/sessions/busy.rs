@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 
-use axum::body::Body as AxumBody;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
@@ -38,57 +37,54 @@ impl Busy {
     }
 
     /// Watches an answer on its way. Any whole answer without those words says that the agent does not work on.
-    pub fn watch(&self, answer: AxumBody, headers: &HeaderMap) -> AxumBody {
+    pub fn watch<B: Body>(&self, answer: B, headers: &HeaderMap) -> Watched<B> {
         let content = headers.get(header::CONTENT_TYPE);
         let json = content.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
         let short = answer
             .size_hint()
             .exact()
             .is_none_or(|length| length <= LONGEST as u64);
-        if !json || !short {
+        let looked_at = json && short;
+        if !looked_at {
             self.set(false);
-            return answer;
         }
-        AxumBody::new(Watched {
+        Watched {
             answer,
-            seen: Vec::new(),
+            seen: looked_at.then(Vec::new),
             busy: self.clone(),
-        })
+        }
     }
 }
 
-/// An answer that is read along.
-struct Watched {
-    answer: AxumBody,
-    seen: Vec<u8>,
+/// An answer that is read along, where it may say something.
+pub struct Watched<B> {
+    answer: B,
+    seen: Option<Vec<u8>>,
     busy: Busy,
 }
 
-impl Watched {
-    fn see(&mut self, bytes: &[u8]) {
-        // One byte more than is looked at tells a longer answer.
-        let room = (LONGEST + 1).saturating_sub(self.seen.len());
-        self.seen.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-}
-
-impl Body for Watched {
+impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
         let frame = ready!(Pin::new(&mut this.answer).poll_frame(context));
+        let Some(seen) = &mut this.seen else {
+            return Poll::Ready(frame);
+        };
         if let Some(Ok(frame)) = &frame
             && let Some(bytes) = frame.data_ref()
         {
-            this.see(bytes);
+            // One byte more than is looked at tells a longer answer.
+            let room = (LONGEST + 1).saturating_sub(seen.len());
+            seen.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
         if frame.is_none() || this.answer.is_end_stream() {
-            this.busy.set(says_busy(&this.seen));
+            this.busy.set(says_busy(seen));
         }
         Poll::Ready(frame)
     }
@@ -124,13 +120,16 @@ fn says_busy(document: &[u8]) -> bool {
 #[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
+    use axum::body::Body as AxumBody;
 
     async fn said(content_type: &str, text: &str) -> Option<bool> {
         let busy = Busy::default();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
         let watched = busy.watch(AxumBody::from(text.to_owned()), &headers);
-        let passed = axum::body::to_bytes(watched, usize::MAX).await.unwrap();
+        let passed = axum::body::to_bytes(AxumBody::new(watched), usize::MAX)
+            .await
+            .unwrap();
         assert_eq!(passed, text);
         busy.said()
     }

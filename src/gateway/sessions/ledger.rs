@@ -11,6 +11,30 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::gateway::agents::Kind;
+use crate::gateway::shares::Shares;
+
+/// How many conversations a ledger in memory remembers, where nothing else is said.
+pub const RECORDS: u64 = 100_000;
+/// How many conversations a shared ledger remembers, where nothing else is said: each takes about a kilobyte of the server.
+pub const RECORDS_SHARED: u64 = 1_000_000;
+/// Most sessions of one page of a list.
+pub const PAGE_MAX: usize = 1_000;
+
+/// The shares of callers and namespaces in so many records: a quarter for one caller, half for all callers of the agents of one namespace.
+///
+/// Whoever is beyond a share makes room by what was unused for longest, and nothing in flight is forgotten. A caller makes room by records of its
+/// own. Where a namespace or the whole ledger is full without one caller being beyond its share, the caller that has most there makes room.
+/// A conversation that is forgotten takes its next request for its first: it reaches the same upstream session, unless that was replaced before.
+pub const fn shares(records: u64) -> Shares {
+    const fn at_least_one(number: u64) -> u64 {
+        if number == 0 { 1 } else { number }
+    }
+    Shares {
+        caller: at_least_one(records / 4),
+        namespace: at_least_one(records / 2),
+        all: at_least_one(records),
+    }
+}
 
 /// Whose session: a verified caller, and the object that it called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -109,6 +133,28 @@ pub struct Member {
     pub retired: bool,
 }
 
+/// A part of a list of sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The sessions, the longest unused first; there may be none although more follow.
+    pub records: Vec<Record>,
+    /// Where the next part begins; none at the end.
+    pub next: Option<u64>,
+}
+
+/// A part of the sessions of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    /// The sessions, in no order; there may be none although more follow.
+    pub members: Vec<Member>,
+    /// Where the next part begins; none at the end.
+    pub next: Option<Cursor>,
+}
+
+/// Where to go on among the sessions of a group. Only the ledger that gave it can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor(pub(super) u64, pub(super) u64);
+
 /// When a stale session makes room for a new one by the turn that comes for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GiveWay {
@@ -171,11 +217,14 @@ pub trait Ledger: Send + Sync {
     /// A request that entered is over. Never waits.
     fn leave(&self, owner: &Owner, conversation: &SessionId, entered: &Entered, left: Left);
 
-    /// The sessions of a caller at an endpoint, oldest first.
+    /// At most `limit` sessions of a caller at an endpoint, and no more than [`PAGE_MAX`], from where a part before ended (0: from the beginning). A session
+    /// that is used while its caller turns pages may be there twice; none is left out.
     fn list<'a>(
         &'a self,
         owner: &'a Owner,
-    ) -> BoxFuture<'a, Result<Vec<Record>, LedgerUnavailable>>;
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Listed, LedgerUnavailable>>;
 
     /// One session, if it is known.
     fn find<'a>(
@@ -208,11 +257,12 @@ pub trait Ledger: Send + Sync {
         groups: &'a [Group],
     ) -> BoxFuture<'a, Result<Vec<Option<Timestamp>>, LedgerUnavailable>>;
 
-    /// The sessions of a group, in no order.
+    /// Some sessions of a group, from where a part before ended. What is used meanwhile may be missed or named twice.
     fn members<'a>(
         &'a self,
         group: &'a Group,
-    ) -> BoxFuture<'a, Result<Vec<Member>, LedgerUnavailable>>;
+        from: Option<Cursor>,
+    ) -> BoxFuture<'a, Result<Members, LedgerUnavailable>>;
 
     /// Takes a session out of its conversation, whose next request gets another: true if it is retired now, or was before. Not where it
     /// was used since `record` was read, or has something in flight, unless `in_flight` says that this does not matter.
@@ -237,8 +287,14 @@ pub trait Ledger: Send + Sync {
         more: u32,
     ) -> BoxFuture<'a, Result<u32, LedgerUnavailable>>;
 
-    /// How many sessions are known; of a shared ledger, at the last survey.
+    /// How many sessions are known, at the last survey.
     fn len(&self) -> usize;
+
+    /// How many conversations were forgotten to make room, by this replica.
+    fn forgotten(&self) -> u64;
+
+    /// How many values of the ledger were met that nobody can read: each counts as absent.
+    fn unreadable(&self) -> u64;
 
     /// Whether none is known.
     fn is_empty(&self) -> bool {

@@ -1,8 +1,11 @@
 //! The ledger of a single replica.
 
+mod holders;
 mod slots;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agentcore_invoke::SessionId;
 use futures::future::{self, BoxFuture, FutureExt as _};
@@ -10,34 +13,74 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::ledger::{
-    Count, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Member, Owner, Record,
+    Count, Cursor, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Listed, Member, Members,
+    Owner, PAGE_MAX, RECORDS, Record, shares,
 };
+use crate::gateway::shares::Shares;
 use slots::{Slots, is_over};
 
-/// How many conversations are remembered. Beyond it the one that was idle for longest is forgotten: its next request is taken for its
-/// first, and reaches the same upstream session unless that was replaced before.
-const CAPACITY: usize = 100_000;
+/// Conversations that are looked at before others get their turn.
+const STEP: usize = 1_000;
 
 /// Sessions in memory.
 pub struct MemoryLedger {
     slots: Mutex<Slots>,
-    capacity: usize,
+    known: AtomicUsize,
     now: fn() -> Timestamp,
 }
 
 impl Default for MemoryLedger {
     fn default() -> Self {
+        Self::new(shares(RECORDS))
+    }
+}
+
+impl MemoryLedger {
+    /// An empty one, in which nobody has more conversations than their share.
+    pub fn new(shares: Shares) -> Self {
         Self {
-            slots: Mutex::default(),
-            capacity: CAPACITY,
+            slots: Mutex::new(Slots::new(shares)),
+            known: AtomicUsize::new(0),
             now: Timestamp::now,
         }
+    }
+
+    /// Counts some sessions; gives where to go on, if there are more.
+    fn count(&self, from: Option<Cursor>, counts: &mut HashMap<Group, Count>) -> Option<Cursor> {
+        let now = (self.now)();
+        // Most callers have sessions of one version: a name is copied for each of them once.
+        let mut last: Option<(Arc<Owner>, Group, Count)> = None;
+        let next = self.slots.lock().walk(from, None, STEP, |owner, slot| {
+            let mut count = |record: &Record, retired: u32| {
+                let version = record.birth.version.as_ref();
+                if last.as_ref().is_none_or(|(before, group, _)| {
+                    !Arc::ptr_eq(before, owner) || group.version.as_ref() != version
+                }) {
+                    let group = Group::of(owner, version);
+                    add(
+                        counts,
+                        last.replace((owner.clone(), group, Count::default())),
+                    );
+                }
+                if let Some((_, _, count)) = &mut last {
+                    count.current += 1 - retired;
+                    count.retired += retired;
+                }
+            };
+            slot.retired.retain(|record| !is_over(record, now));
+            slot.retired.iter().for_each(|record| count(record, 1));
+            if slot.lives(now) {
+                count(&slot.record, 0);
+            }
+        });
+        add(counts, last);
+        next
     }
 }
 
 /// Adds what was counted of a group.
-fn add(counts: &mut HashMap<Group, Count>, counted: Option<(Group, Count)>) {
-    if let Some((group, Count { current, retired })) = counted {
+fn add(counts: &mut HashMap<Group, Count>, counted: Option<(Arc<Owner>, Group, Count)>) {
+    if let Some((_, group, Count { current, retired })) = counted {
         let count = counts.entry(group).or_default();
         count.current += current;
         count.retired += retired;
@@ -53,10 +96,7 @@ impl Ledger for MemoryLedger {
     ) -> BoxFuture<'a, Result<Entered, LedgerUnavailable>> {
         let now = (self.now)();
         let mut slots = self.slots.lock();
-        if slots.count >= self.capacity {
-            slots.make_room(self.capacity, now);
-        }
-        let slot = slots.slot(owner, conversation, &entry.birth, now);
+        let slot = slots.used(owner, conversation, &entry.birth, now);
         if slot.lives(now) && slot.gives_way(&entry, now) {
             let former = slot.succeed(now);
             slot.retired.push(former);
@@ -109,20 +149,25 @@ impl Ledger for MemoryLedger {
     fn list<'a>(
         &'a self,
         owner: &'a Owner,
-    ) -> BoxFuture<'a, Result<Vec<Record>, LedgerUnavailable>> {
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Listed, LedgerUnavailable>> {
         let now = (self.now)();
+        let limit = limit.clamp(1, PAGE_MAX);
+        let mut listed = Listed::default();
         let slots = self.slots.lock();
-        let mine = slots
-            .by_owner
-            .get(owner)
-            .into_iter()
-            .flat_map(HashMap::values);
-        let mut records: Vec<Record> = mine
-            .filter(|slot| slot.lives(now))
-            .map(|slot| slot.record.clone())
-            .collect();
-        records.sort_by_key(|record| record.started_at);
-        future::ready(Ok(records)).boxed()
+        let mut last = after;
+        for (visited, (serial, slot)) in slots.of(owner, after).enumerate() {
+            if visited == STEP || listed.records.len() == limit {
+                listed.next = Some(last);
+                break;
+            }
+            if slot.lives(now) {
+                listed.records.push(slot.record.clone());
+            }
+            last = serial;
+        }
+        future::ready(Ok(listed)).boxed()
     }
 
     fn find<'a>(
@@ -155,40 +200,24 @@ impl Ledger for MemoryLedger {
     }
 
     fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>> {
-        let now = (self.now)();
-        let mut slots = self.slots.lock();
-        let mut counts: HashMap<Group, Count> = HashMap::new();
-        for (owner, mine) in &mut slots.by_owner {
-            // Most callers have sessions of one version: a name is copied for each of them once.
-            let mut last: Option<(Group, Count)> = None;
-            let mut count = |record: &Record, retired: u32| {
-                let version = record.birth.version.as_ref();
-                if last
-                    .as_ref()
-                    .is_none_or(|(group, _)| group.version.as_ref() != version)
-                {
-                    let group = Group::of(owner, version);
-                    add(&mut counts, last.replace((group, Count::default())));
-                }
-                if let Some((_, count)) = &mut last {
-                    count.current += 1 - retired;
-                    count.retired += retired;
-                }
-            };
-            for slot in mine.values_mut() {
-                slot.retired.retain(|record| !is_over(record, now));
-                slot.retired.iter().for_each(|record| count(record, 1));
-                if slot.lives(now) {
-                    count(&slot.record, 0);
-                }
+        async move {
+            let mut counts: HashMap<Group, Count> = HashMap::new();
+            let mut next = self.count(None, &mut counts);
+            while next.is_some() {
+                // Requests enter between two steps.
+                tokio::task::yield_now().await;
+                next = self.count(next, &mut counts);
             }
-            add(&mut counts, last);
+            let known = counts.values().map(|count| count.all() as usize).sum();
+            self.known.store(known, Ordering::Relaxed);
+            let mut slots = self.slots.lock();
+            slots.stale.retain(|group, _| counts.contains_key(group));
+            for live in slots.stopped.keys() {
+                counts.entry(live.clone()).or_default();
+            }
+            Ok(counts.into_iter().collect())
         }
-        slots.stale.retain(|group, _| counts.contains_key(group));
-        for live in slots.stopped.keys() {
-            counts.entry(live.clone()).or_default();
-        }
-        future::ready(Ok(counts.into_iter().collect())).boxed()
+        .boxed()
     }
 
     fn judge<'a>(
@@ -220,33 +249,29 @@ impl Ledger for MemoryLedger {
     fn members<'a>(
         &'a self,
         group: &'a Group,
-    ) -> BoxFuture<'a, Result<Vec<Member>, LedgerUnavailable>> {
+        from: Option<Cursor>,
+    ) -> BoxFuture<'a, Result<Members, LedgerUnavailable>> {
         let now = (self.now)();
-        let slots = self.slots.lock();
+        let place = Group {
+            version: None,
+            ..group.clone()
+        };
         let mut members = Vec::new();
-        for (owner, mine) in &slots.by_owner {
-            if (owner.kind, &owner.namespace, &owner.name)
-                != (group.kind, &group.namespace, &group.name)
-            {
-                continue;
-            }
-            for slot in mine.values() {
+        let next = self
+            .slots
+            .lock()
+            .walk(from, Some(&place), STEP, |owner, slot| {
                 let current = slot.lives(now).then_some((&slot.record, false));
                 let retired = slot.retired.iter().map(|record| (record, true));
-                members.extend(
-                    current
-                        .into_iter()
-                        .chain(retired)
-                        .filter(|(record, _)| record.birth.version == group.version)
-                        .map(|(record, retired)| Member {
-                            owner: owner.clone(),
-                            record: record.clone(),
-                            retired,
-                        }),
-                );
-            }
-        }
-        future::ready(Ok(members)).boxed()
+                let all = current.into_iter().chain(retired);
+                let of_group = all.filter(|(record, _)| record.birth.version == group.version);
+                members.extend(of_group.map(|(record, retired)| Member {
+                    owner: Owner::clone(owner),
+                    record: record.clone(),
+                    retired,
+                }));
+            });
+        future::ready(Ok(Members { members, next })).boxed()
     }
 
     fn retire<'a>(
@@ -308,12 +333,15 @@ impl Ledger for MemoryLedger {
     }
 
     fn len(&self) -> usize {
-        let now = (self.now)();
-        let slots = self.slots.lock();
-        let slots = slots.by_owner.values().flat_map(HashMap::values);
-        slots
-            .map(|slot| usize::from(slot.lives(now)) + slot.retired.len())
-            .sum()
+        self.known.load(Ordering::Relaxed)
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.slots.lock().forgotten
+    }
+
+    fn unreadable(&self) -> u64 {
+        0
     }
 }
 

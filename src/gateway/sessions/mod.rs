@@ -22,10 +22,18 @@ use axum::http::StatusCode;
 
 use crate::gateway::agents::Agent;
 use crate::gateway::identity::Identity;
+use crate::gateway::shares::{Full, Holder, Pool, Shares};
 use busy::Busy;
 use cuts::{Cut, Cuts};
 use id::Deriver;
 use ledger::{Birth, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Owner, Record};
+
+/// Parts of lists that are read at once. Each takes the ledger for some milliseconds.
+const LISTS: Shares = Shares {
+    caller: 2,
+    namespace: 8,
+    all: 16,
+};
 
 /// All sessions of this gateway.
 #[derive(Clone)]
@@ -33,6 +41,7 @@ pub struct Sessions {
     deriver: Deriver,
     ledger: Arc<dyn Ledger>,
     cuts: Arc<Cuts>,
+    lists: Arc<Pool>,
 }
 
 /// A request inside a session; it leaves when this is dropped.
@@ -116,6 +125,17 @@ pub struct Seen {
     pub upstream: SessionId,
 }
 
+/// Why there is no list of sessions.
+#[derive(Debug, thiserror::Error)]
+pub enum NoList {
+    /// The caller, or everybody, asks for too many at once.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The ledger does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] LedgerUnavailable),
+}
+
 /// Whose sessions a caller's are, at an agent.
 pub fn owner(who: &Identity, agent: &Agent) -> Owner {
     Owner {
@@ -141,6 +161,7 @@ impl Sessions {
             deriver: Deriver::new(key),
             ledger,
             cuts: Arc::default(),
+            lists: Pool::new("lists of sessions at once", LISTS),
         }
     }
 
@@ -221,16 +242,30 @@ impl Sessions {
         }
     }
 
-    /// The sessions of a caller at an agent, oldest first.
-    pub async fn list(&self, owner: &Owner) -> Result<Vec<Seen>, LedgerUnavailable> {
-        let records = self.ledger.list(owner).await?;
+    /// A part of the sessions of a caller at an agent, the longest unused first; and where the next part begins, if there is one. `after`, `limit`:
+    /// as [`Ledger::list`] takes them.
+    ///
+    /// # Errors
+    /// The ledger does not answer, or too many lists are asked for at once.
+    pub async fn list(
+        &self,
+        owner: &Owner,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<Seen>, Option<u64>), NoList> {
+        let holder = Holder {
+            caller: owner.subject.clone(),
+            namespace: owner.namespace.clone(),
+        };
+        let _held = self.lists.take(&holder, 1)?;
+        let listed = self.ledger.list(owner, after, limit).await?;
         let seen = |record: Record| Seen {
             upstream: self
                 .deriver
                 .upstream(owner, &record.conversation, record.generation),
             record,
         };
-        Ok(records.into_iter().map(seen).collect())
+        Ok((listed.records.into_iter().map(seen).collect(), listed.next))
     }
 
     /// AgentCore's id of a conversation's session, its generation, and what the ledger knows of it.
@@ -273,11 +308,28 @@ mod tests {
         inside.entered = Some(entered);
         end(&inside);
         drop(inside);
-        !sessions.list(&owner).await.unwrap().is_empty()
+        !sessions.list(&owner, 0, 1).await.unwrap().0.is_empty()
     }
 
     fn failed(error: Error, attempts: u32) -> Failed {
         Failed { error, attempts }
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_asks_for_many_lists_at_once_leaves_room_for_others() {
+        let sessions = Sessions::new(b"a key of the test", Arc::new(MemoryLedger::default()));
+        let (greedy, other) = (suite::owner("greedy"), suite::owner("other"));
+        let holder = Holder {
+            caller: greedy.subject.clone(),
+            namespace: greedy.namespace.clone(),
+        };
+        let _held = sessions.lists.take(&holder, LISTS.caller).unwrap();
+        let refused = sessions.list(&greedy, 0, 1).await;
+        assert!(
+            matches!(refused, Err(NoList::Full(Full::Caller { .. }))),
+            "{refused:?}"
+        );
+        assert!(sessions.list(&other, 0, 1).await.is_ok());
     }
 
     #[tokio::test]

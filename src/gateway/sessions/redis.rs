@@ -1,40 +1,47 @@
 //! The ledger that several replicas share, in Valkey or Redis. Each step is one script, which runs alone. What a replica has in flight counts
 //! as long as the replica says that it lives, and everything expires by itself.
 
+mod line;
 mod scripts;
 mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use agentcore_invoke::SessionId;
 use futures::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use redis::Client;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ledger::{
-    Count, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Member, Owner, Record,
+    Count, Cursor, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Listed, Member, Members,
+    Owner, PAGE_MAX, Record,
 };
 use crate::args::RedisUrl;
-use scripts::{Call, Row, group, group_key, id_of, millis, owner_id};
-use server::{AGAIN, End, LEASE, Server, beat, say_ends};
+use crate::gateway::shares::Shares;
+use line::Line;
+use scripts::{Call, Row, Text, group, group_key, id_of, millis, owner_key};
+use server::{End, EndsUnlessEntered, LEASE, Server, beat, say_ends};
 
-/// Until an answer, and until a connection. A caller waits that long for its 503 while the server is away.
-const ANSWER: Duration = Duration::from_secs(2);
-/// Sessions that are read at once: other scripts wait meanwhile.
+/// Sessions that a script reads: others wait meanwhile.
 const PAGE: usize = 200;
+/// Conversations that are read for one page of a list: where most have ended, the page is short.
+const VISITED: usize = 2_000;
+/// Groups that a script counts or judges.
+const GROUPS: usize = 100;
+/// Requests that wait for the server at once.
+const REQUESTS: usize = 512;
 
 /// Sessions in Valkey or Redis.
 pub struct RedisLedger {
     server: Server,
+    shares: Shares,
     tickets: AtomicU64,
     ends: mpsc::UnboundedSender<End>,
     known: AtomicUsize,
-    _tasks: [AbortOnDropHandle<()>; 2],
+    _tasks: [AbortOnDropHandle<()>; 4],
 }
 
 /// Why there is no such ledger.
@@ -46,52 +53,46 @@ pub enum RedisLedgerError {
 }
 
 impl RedisLedger {
-    /// At this address. Whether it answers shows later: a gateway starts without it, and answers 503 until it is there.
+    /// At this address, with no more conversations of anybody than their share. Whether it answers shows later: a gateway starts without it, and
+    /// answers 503 until it is there.
     ///
     /// # Errors
     /// An address that is none.
-    pub fn new(url: &RedisUrl) -> Result<Self, RedisLedgerError> {
-        let client = Client::open(url.0.as_str())
-            .map_err(|error| RedisLedgerError::Address(error.category().to_owned()))?;
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(ANSWER))
-            .set_connection_timeout(Some(ANSWER))
-            // All requests wait for the same connection. A try more would only make them wait longer.
-            .set_number_of_retries(1)
-            .set_max_delay(AGAIN);
-        let connection = ConnectionManager::new_lazy_with_config(client, config)
-            .map_err(|error| RedisLedgerError::Address(error.category().to_owned()))?;
+    pub fn new(url: &RedisUrl, shares: Shares) -> Result<Self, RedisLedgerError> {
+        let wrong =
+            |error: redis::RedisError| RedisLedgerError::Address(error.category().to_owned());
+        let client = Client::open(url.0.as_str()).map_err(wrong)?;
         let server = Server {
-            connection,
+            requests: Line::new(client.clone(), REQUESTS).map_err(wrong)?,
+            lists: Line::new(client, 1).map_err(wrong)?,
             scripts: Arc::default(),
             replica: format!("{:016x}", rand::random::<u64>()).into(),
+            counts: Arc::default(),
         };
         let (ends, heard) = mpsc::unbounded_channel();
+        let lines = [server.requests.clone(), server.lists.clone()];
+        let [requests, lists] = lines.map(|line| AbortOnDropHandle::new(tokio::spawn(line.mend())));
         Ok(Self {
             _tasks: [
                 AbortOnDropHandle::new(tokio::spawn(beat(server.clone()))),
                 AbortOnDropHandle::new(tokio::spawn(say_ends(server.clone(), heard))),
+                requests,
+                lists,
             ],
             server,
+            shares,
             tickets: AtomicU64::new(0),
             ends,
             known: AtomicUsize::new(0),
         })
     }
-}
 
-/// Takes a request back that may have entered all the same where nobody heard so: after an error, and where whoever asked went away.
-struct EndsUnlessEntered<'a> {
-    ends: &'a mpsc::UnboundedSender<End>,
-    end: Option<End>,
-}
-
-impl Drop for EndsUnlessEntered<'_> {
-    fn drop(&mut self) {
-        if let Some(end) = self.end.take() {
-            // The channel is closed only where the process ends.
-            let _ = self.ends.send(end);
-        }
+    /// Those that can be read.
+    fn read(&self, rows: Vec<Row>) -> impl Iterator<Item = Member> {
+        let all = rows.len();
+        let members: Vec<Member> = rows.into_iter().filter_map(Row::member).collect();
+        self.server.unreadable((all - members.len()) as u64);
+        members.into_iter()
     }
 }
 
@@ -107,6 +108,8 @@ impl Ledger for RedisLedger {
         entry: Entry,
     ) -> BoxFuture<'a, Result<Entered, LedgerUnavailable>> {
         async move {
+            // What is not sent does not enter, and needs no end.
+            self.server.requests.goes()?;
             let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
             let id = id_of(owner, conversation);
             let Entry { birth, give_way } = entry;
@@ -114,7 +117,7 @@ impl Ledger for RedisLedger {
             let at = Timestamp::now();
             let mut call = self.server.scripts.enter.prepare_invoke();
             call.arg(&id)
-                .arg(owner_id(owner))
+                .arg(owner_key(owner))
                 .arg(at.as_millisecond())
                 .arg(&*self.server.replica)
                 .arg(ticket)
@@ -131,37 +134,35 @@ impl Ledger for RedisLedger {
                 .arg(way.map_or(0, |way| millis(way.idle)))
                 .arg(u8::from(way.is_some_and(|way| way.in_flight)))
                 .arg(u8::from(way.is_some_and(|way| way.busy)))
-                .arg(LEASE.as_millis());
+                .arg(LEASE.as_millis())
+                .arg(self.shares.caller)
+                .arg(self.shares.namespace)
+                .arg(self.shares.all);
             let mut unless_entered = EndsUnlessEntered {
                 ends: &self.ends,
                 end: Some(End {
-                    id: id.clone(),
-                    generation: None,
                     ticket,
                     left: Left::default(),
                     at,
                 }),
             };
-            let entered = self.server.run::<(u32, u8, String)>(Call(call)).await;
+            let entered = self.server.run::<(u32, u8, Text)>(Call(call)).await;
             let (generation, started, version) = entered?;
             unless_entered.end = None;
+            let version = version.get().filter(|version| !version.is_empty());
             Ok(Entered {
                 generation,
                 started: started == 1,
-                version: Some(version)
-                    .filter(|version| !version.is_empty())
-                    .map(Into::into),
+                version: version.map(Into::into),
                 ticket,
             })
         }
         .boxed()
     }
 
-    fn leave(&self, owner: &Owner, conversation: &SessionId, entered: &Entered, left: Left) {
+    fn leave(&self, _: &Owner, _: &SessionId, entered: &Entered, left: Left) {
         // The channel is closed only where the process ends, and with it everything that is in flight.
         let _ = self.ends.send(End {
-            id: id_of(owner, conversation),
-            generation: Some(entered.generation),
             ticket: entered.ticket,
             left,
             at: Timestamp::now(),
@@ -171,16 +172,34 @@ impl Ledger for RedisLedger {
     fn list<'a>(
         &'a self,
         owner: &'a Owner,
-    ) -> BoxFuture<'a, Result<Vec<Record>, LedgerUnavailable>> {
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Listed, LedgerUnavailable>> {
         async move {
-            let mut call = self.server.scripts.list.prepare_invoke();
-            call.arg(owner_id(owner))
-                .arg(Timestamp::now().as_millisecond());
-            let rows: Vec<Row> = self.server.run(Call(call)).await?;
-            let members = rows.into_iter().filter_map(Row::member);
-            let mut records: Vec<Record> = members.map(|member| member.record).collect();
-            records.sort_by_key(|record| record.started_at);
-            Ok(records)
+            let limit = limit.clamp(1, PAGE_MAX);
+            let key = owner_key(owner);
+            let (mut listed, mut visited, mut after) = (Listed::default(), 0, after);
+            loop {
+                let most = PAGE.min(limit - listed.records.len());
+                let mut call = self.server.scripts.list.prepare_invoke();
+                call.arg(&key)
+                    .arg(after)
+                    .arg(Timestamp::now().as_millisecond())
+                    .arg(most);
+                let (count, last, rows): (usize, u64, Vec<Row>) =
+                    self.server.look(Call(call)).await?;
+                let mine = self.read(rows).map(|member| member.record);
+                listed.records.extend(mine);
+                if count < most {
+                    return Ok(listed);
+                }
+                visited += count;
+                after = last;
+                if listed.records.len() >= limit || visited >= VISITED {
+                    listed.next = Some(after);
+                    return Ok(listed);
+                }
+            }
         }
         .boxed()
     }
@@ -194,8 +213,7 @@ impl Ledger for RedisLedger {
             let mut call = self.server.scripts.find.prepare_invoke();
             call.arg(id_of(owner, conversation));
             let rows: Vec<Row> = self.server.run(Call(call)).await?;
-            let member = rows.into_iter().next().and_then(Row::member);
-            Ok(member.map(|member| member.record))
+            Ok(self.read(rows).next().map(|member| member.record))
         }
         .boxed()
     }
@@ -218,17 +236,26 @@ impl Ledger for RedisLedger {
 
     fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>> {
         async move {
-            let mut call = self.server.scripts.survey.prepare_invoke();
-            call.arg(Timestamp::now().as_millisecond());
-            let rows: Vec<(String, u32, u32)> = self.server.run(Call(call)).await?;
-            let counts: Vec<(Group, Count)> = rows
-                .into_iter()
-                .filter_map(|(key, current, retired)| {
-                    Some((group(&key)?, Count { current, retired }))
-                })
-                .collect();
-            let known: u32 = counts.iter().map(|(_, count)| count.all()).sum();
-            self.known.store(known as usize, Ordering::Relaxed);
+            let (mut counts, mut after) = (Vec::new(), Text::default());
+            loop {
+                let mut call = self.server.scripts.survey.prepare_invoke();
+                call.arg(Timestamp::now().as_millisecond())
+                    .arg(after.bytes())
+                    .arg(GROUPS);
+                let (count, last, rows): (usize, Text, Vec<(Text, u32, u32)>) =
+                    self.server.look(Call(call)).await?;
+                let (all, before) = (rows.len(), counts.len());
+                counts.extend(rows.into_iter().filter_map(|(key, current, retired)| {
+                    Some((group(key.get()?)?, Count { current, retired }))
+                }));
+                self.server.unreadable((all + before - counts.len()) as u64);
+                if count < GROUPS {
+                    break;
+                }
+                after = last;
+            }
+            let known = counts.iter().map(|(_, count)| count.all() as usize).sum();
+            self.known.store(known, Ordering::Relaxed);
             Ok(counts)
         }
         .boxed()
@@ -240,16 +267,20 @@ impl Ledger for RedisLedger {
         current: &'a [Group],
     ) -> BoxFuture<'a, Result<Vec<Timestamp>, LedgerUnavailable>> {
         async move {
-            if stale.is_empty() && current.is_empty() {
-                return Ok(Vec::new());
+            let mut since = Vec::with_capacity(stale.len());
+            let none: &[Group] = &[];
+            let parts = stale.chunks(GROUPS).map(|stale| (stale, none));
+            let parts = parts.chain(current.chunks(GROUPS).map(|current| (none, current)));
+            for (stale, current) in parts {
+                let mut call = self.server.scripts.judge.prepare_invoke();
+                call.arg(Timestamp::now().as_millisecond()).arg(stale.len());
+                for group in stale.iter().chain(current) {
+                    call.arg(group_key(group));
+                }
+                let some: Vec<i64> = self.server.look(Call(call)).await?;
+                since.extend(some.into_iter().map(time));
             }
-            let mut call = self.server.scripts.judge.prepare_invoke();
-            call.arg(Timestamp::now().as_millisecond()).arg(stale.len());
-            for group in stale.iter().chain(current) {
-                call.arg(group_key(group));
-            }
-            let since: Vec<i64> = self.server.run(Call(call)).await?;
-            Ok(since.into_iter().map(time).collect())
+            Ok(since)
         }
         .boxed()
     }
@@ -259,12 +290,16 @@ impl Ledger for RedisLedger {
         groups: &'a [Group],
     ) -> BoxFuture<'a, Result<Vec<Option<Timestamp>>, LedgerUnavailable>> {
         async move {
-            let mut call = self.server.scripts.stale_since.prepare_invoke();
-            for group in groups {
-                call.arg(group_key(group));
+            let mut since = Vec::with_capacity(groups.len());
+            for groups in groups.chunks(GROUPS) {
+                let mut call = self.server.scripts.stale_since.prepare_invoke();
+                for group in groups {
+                    call.arg(group_key(group));
+                }
+                let some: Vec<i64> = self.server.look(Call(call)).await?;
+                since.extend(some.into_iter().map(|at| (at > 0).then(|| time(at))));
             }
-            let since: Vec<Option<i64>> = self.server.run(Call(call)).await?;
-            Ok(since.into_iter().map(|at| at.map(time)).collect())
+            Ok(since)
         }
         .boxed()
     }
@@ -272,27 +307,25 @@ impl Ledger for RedisLedger {
     fn members<'a>(
         &'a self,
         group: &'a Group,
-    ) -> BoxFuture<'a, Result<Vec<Member>, LedgerUnavailable>> {
+        from: Option<Cursor>,
+    ) -> BoxFuture<'a, Result<Members, LedgerUnavailable>> {
         async move {
-            let mut members = Vec::new();
-            for list in ["g:", "q:"] {
-                let mut first = 0;
-                loop {
-                    let mut call = self.server.scripts.members.prepare_invoke();
-                    call.arg(format!("{list}{}", group_key(group)))
-                        .arg(Timestamp::now().as_millisecond())
-                        .arg(first)
-                        .arg(first + PAGE - 1);
-                    let (count, rows): (usize, Vec<Row>) = self.server.run(Call(call)).await?;
-                    // What is over was taken off the list: the others move up.
-                    first += rows.len();
-                    members.extend(rows.into_iter().filter_map(Row::member));
-                    if count < PAGE {
-                        break;
-                    }
-                }
-            }
-            Ok(members)
+            let Cursor(retired, first) = from.unwrap_or(Cursor(0, 0));
+            let list = if retired == 0 { "g:" } else { "q:" };
+            let mut call = self.server.scripts.members.prepare_invoke();
+            call.arg(format!("{list}{}", group_key(group)))
+                .arg(Timestamp::now().as_millisecond())
+                .arg(first)
+                .arg(first + PAGE as u64 - 1);
+            let (count, rows): (usize, Vec<Row>) = self.server.look(Call(call)).await?;
+            let next = if count == PAGE {
+                // What is over was taken off the list: the others move up.
+                Some(Cursor(retired, first + rows.len() as u64))
+            } else {
+                (retired == 0).then_some(Cursor(1, 0))
+            };
+            let members = self.read(rows).collect();
+            Ok(Members { members, next })
         }
         .boxed()
     }
@@ -310,7 +343,7 @@ impl Ledger for RedisLedger {
                 .arg(Timestamp::now().as_millisecond())
                 .arg(record.last_used_at.as_millisecond())
                 .arg(u8::from(in_flight));
-            let retired: u8 = self.server.run(Call(call)).await?;
+            let retired: u8 = self.server.look(Call(call)).await?;
             Ok(retired == 1)
         }
         .boxed()
@@ -325,7 +358,7 @@ impl Ledger for RedisLedger {
             let mut call = self.server.scripts.ended.prepare_invoke();
             call.arg(id_of(owner, &record.conversation))
                 .arg(record.generation);
-            self.server.run::<i64>(Call(call)).await.map(drop)
+            self.server.look::<i64>(Call(call)).await.map(drop)
         }
         .boxed()
     }
@@ -344,13 +377,21 @@ impl Ledger for RedisLedger {
             call.arg(group_key(&place))
                 .arg(live.version.as_deref().unwrap_or_default())
                 .arg(more);
-            self.server.run(Call(call)).await
+            self.server.look(Call(call)).await
         }
         .boxed()
     }
 
     fn len(&self) -> usize {
         self.known.load(Ordering::Relaxed)
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.server.counts.forgotten.load(Ordering::Relaxed)
+    }
+
+    fn unreadable(&self) -> u64 {
+        self.server.counts.unreadable.load(Ordering::Relaxed)
     }
 }
 

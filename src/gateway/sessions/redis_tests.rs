@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
+use std::time::Duration;
+
 use redis_server::RedisServer;
 
 use super::*;
-use crate::gateway::sessions::ledger::GiveWay;
-use crate::gateway::sessions::suite::{birth, enter, group, id, left, members, owner};
+use crate::gateway::sessions::ledger::{GiveWay, RECORDS_SHARED, shares};
+use crate::gateway::sessions::suite::{self, birth, enter, group, id, left, list, members, owner};
 
+#[path = "redis/bounds_tests.rs"]
+mod bounds;
 #[path = "../../../tests/gateway/redis_server.rs"]
 mod redis_server;
 
@@ -26,7 +30,11 @@ impl std::ops::Deref for Alone {
 }
 
 fn ledger_at(server: &RedisServer) -> RedisLedger {
-    RedisLedger::new(&RedisUrl(server.url())).unwrap()
+    with_shares(server, shares(RECORDS_SHARED))
+}
+
+fn with_shares(server: &RedisServer, shares: Shares) -> RedisLedger {
+    RedisLedger::new(&RedisUrl(server.url()), shares).unwrap()
 }
 
 fn alone() -> Alone {
@@ -37,6 +45,13 @@ fn alone() -> Alone {
     }
 }
 
+crate::gateway::sessions::suite::every_small_ledger!(async || {
+    let server = RedisServer::start();
+    Alone {
+        ledger: with_shares(&server, suite::small()),
+        server,
+    }
+});
 crate::gateway::sessions::suite::every_ledger!(async || {
     let alone = alone();
     // What a look does: the number of sessions comes from there.
@@ -64,10 +79,10 @@ async fn replicas_see_each_others_sessions() {
     let first = enter(&*one, &me, 1, "1").await;
     let second = enter(&two, &me, 1, "1").await;
     assert_eq!((first.started, second.started), (true, false));
-    assert_eq!(two.list(&me).await.unwrap()[0].in_flight, 2);
+    assert_eq!(list(&two, &me).await[0].in_flight, 2);
     two.leave(&me, &id(1), &second, left(true));
     until("one left", async || {
-        (one.list(&me).await.unwrap()[0].in_flight == 1).then_some(())
+        (list(&*one, &me).await[0].in_flight == 1).then_some(())
     })
     .await;
 }
@@ -78,7 +93,7 @@ async fn what_a_dead_replica_had_in_flight_vanishes_with_its_lease() {
     let me = owner("me");
     let two = ledger_at(&one.server);
     enter(&two, &me, 1, "1").await;
-    assert_eq!(one.list(&me).await.unwrap()[0].in_flight, 1);
+    assert_eq!(list(&*one, &me).await[0].in_flight, 1);
     let key = scripts::replica_key(&two.server.replica);
     // Its sign of life ends with it.
     drop(two);
@@ -90,7 +105,7 @@ async fn what_a_dead_replica_had_in_flight_vanishes_with_its_lease() {
         .unwrap();
     assert!(left > 0 && left <= 15_000, "{left}");
     until("a lease that ran out", async || {
-        (one.list(&me).await.unwrap()[0].in_flight == 0).then_some(())
+        (list(&*one, &me).await[0].in_flight == 0).then_some(())
     })
     .await;
     let stale = members(&*one, "1").await;
@@ -111,7 +126,7 @@ async fn a_request_whose_caller_goes_away_while_it_enters_is_not_in_flight() {
     }
     one.leave(&me, &id(1), &first, left(true));
     until("an end of all", async || {
-        (one.list(&me).await.unwrap()[0].in_flight == 0).then_some(())
+        (list(&*one, &me).await[0].in_flight == 0).then_some(())
     })
     .await;
 }
@@ -125,8 +140,6 @@ async fn an_end_that_names_no_session_is_found_in_the_one_before() {
     assert!(one.retire(&me, &seen, true).await.unwrap());
     one.ends
         .send(End {
-            id: id_of(&me, &id(1)),
-            generation: None,
             ticket: entered.ticket,
             left: Left::default(),
             at: Timestamp::now(),
@@ -171,7 +184,7 @@ async fn what_is_over_leaves_the_list_and_no_other_is_missed() {
     let mut connection = one.server_connection();
     // Lost, such as to a server that was short of memory.
     for number in 0..100 {
-        let key = format!("{{agentcore}}:s:{}:0", id_of(&me, &id(number)));
+        let key = format!("{{agentcore}}:2:s:{}:0", id_of(&me, &id(number)));
         let _: i64 = redis::cmd("DEL")
             .arg(key)
             .query_async(&mut connection)
@@ -190,13 +203,18 @@ async fn a_server_that_is_away_is_said_and_comes_back_by_itself() {
     let entered = enter(&*one, &me, 1, "1").await;
     one.server.stop();
     let begun = std::time::Instant::now();
-    let failed = one.ledger.list(&me).await.unwrap_err();
+    let failed = one.ledger.list(&me, 0, 10).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert!(!failed.to_string().contains("127.0.0.1"), "{failed}");
     // Said to nobody now, it is said later.
     one.ledger.leave(&me, &id(1), &entered, left(true));
     one.server.restart();
-    until("an answer", async || one.ledger.list(&me).await.ok()).await;
+    // Each way to it comes back by itself.
+    until("an answer", async || one.ledger.list(&me, 0, 10).await.ok()).await;
+    until("an answer", async || {
+        one.ledger.find(&me, &id(1)).await.ok()
+    })
+    .await;
     assert!(enter(&*one, &me, 1, "1").await.started, "all was lost");
 }
 
@@ -212,7 +230,7 @@ async fn everything_expires_by_itself() {
         .query_async(&mut connection)
         .await
         .unwrap();
-    let kinds = ["c:", "s:", "o:", "r:"].map(|kind| format!("{{agentcore}}:{kind}"));
+    let kinds = ["c:", "s:", "o:", "r:"].map(|kind| format!("{{agentcore}}:2:{kind}"));
     for kind in kinds {
         let key = keys
             .iter()
@@ -233,13 +251,15 @@ fn an_address_is_not_repeated() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
     let wrong = RedisUrl("redis://:s3cret@host:port".to_owned());
-    let error = RedisLedger::new(&wrong).err().expect("an error");
+    let error = RedisLedger::new(&wrong, suite::small())
+        .err()
+        .expect("an error");
     assert!(!error.to_string().contains("s3cret"), "{error}");
     assert!(!format!("{wrong:?}").contains("s3cret"));
 }
 
 impl RedisLedger {
-    fn server_connection(&self) -> ConnectionManager {
-        self.server.connection.clone()
+    fn server_connection(&self) -> redis::aio::ConnectionManager {
+        self.server.requests.connection()
     }
 }

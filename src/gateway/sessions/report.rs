@@ -1,7 +1,7 @@
 //! The report of a replica: how many sessions there are, by object and version, for the controller to sum up. A ConfigMap in the operator's
 //! namespace, never an id of a session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +17,18 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::drain::Tally;
 
+use crate::errors::told;
+
 /// Between two reports, where something changed or the last one failed.
 const EVERY: Duration = Duration::from_secs(10);
 /// Between two reports where nothing did: a report counts for a minute.
 const BEAT: Duration = Duration::from_secs(30);
 /// Longest wait for a report to be written.
 const WRITE: Duration = Duration::from_secs(10);
-/// Most objects of a report: a ConfigMap holds a mebibyte.
-const ENTRIES_MAX: usize = 2_000;
+/// Most bytes of a report's entries: a ConfigMap holds a mebibyte.
+const BYTES_MAX: usize = 800_000;
+/// Most versions of an object that are told apart: those with most sessions.
+const VERSIONS_MAX: usize = 50;
 /// Writer of these ConfigMaps.
 const FIELD_MANAGER: &str = "agentcore-gateway";
 
@@ -79,7 +83,7 @@ impl Reporter {
             }
             let error = match timeout(WRITE, self.write(&entries)).await {
                 Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
+                Ok(Err(error)) => Some(told(&error)),
                 Err(_) => Some("the API server does not answer".to_owned()),
             };
             if let Some(error) = &error
@@ -123,15 +127,55 @@ impl Reporter {
     }
 }
 
-/// The entries, in an order that is the same each time. Where there are too many, those with most sessions.
+/// The entries, in an order that is the same each time. Where there are too many, namespaces take turns, and each begins with the objects that
+/// have most sessions: nobody's objects push another's out.
 fn entries(tallies: &[Tally]) -> Vec<Entry> {
+    let all = |entry: &Entry| {
+        let counts = entry.versions.values();
+        counts.fold(0_u32, |sum, count| sum.saturating_add(*count))
+    };
     let mut entries: Vec<Entry> = tallies.iter().map(entry).collect();
-    if entries.len() > ENTRIES_MAX {
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.versions.values().sum::<u32>()));
-        entries.truncate(ENTRIES_MAX);
-    }
+    entries.sort_by(|a, b| all(b).cmp(&all(a)).then_with(|| a.key().cmp(&b.key())));
+    let mut turns: HashMap<String, usize> = HashMap::new();
+    let mut entries: Vec<(usize, Entry)> = entries
+        .into_iter()
+        .map(|entry| {
+            let turn = turns.entry(entry.namespace.clone()).or_default();
+            *turn += 1;
+            (*turn, entry)
+        })
+        .collect();
+    entries.sort_by_key(|(turn, _)| *turn);
+    let mut left = BYTES_MAX;
+    let mut entries: Vec<Entry> = entries
+        .into_iter()
+        .map_while(|(_, entry)| {
+            left = left.checked_sub(length(&entry))?;
+            Some(entry)
+        })
+        .collect();
     entries.sort_by(|a, b| a.key().cmp(&b.key()));
     entries
+}
+
+/// Bytes of an entry in a report, or a little more: names of Kubernetes and editions have nothing in them that JSON escapes.
+fn length(entry: &Entry) -> usize {
+    const REST: usize = 256;
+    let versions = entry.versions.keys().map(|version| version.len() + 16);
+    REST + entry.namespace.len() + entry.name.len() + versions.sum::<usize>()
+}
+
+/// Sessions by version. Beyond what is told apart they count as of none that is known.
+fn by_version(versions: &BTreeMap<Arc<str>, u32>) -> BTreeMap<String, u32> {
+    let mut most: Vec<(&Arc<str>, u32)> = versions.iter().map(|(name, n)| (name, *n)).collect();
+    most.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let mut told = BTreeMap::new();
+    for (at, (version, count)) in most.into_iter().enumerate() {
+        let name = if at < VERSIONS_MAX { &**version } else { "" };
+        let sum: &mut u32 = told.entry(name.to_owned()).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    told
 }
 
 fn entry(tally: &Tally) -> Entry {
@@ -144,10 +188,7 @@ fn entry(tally: &Tally) -> Entry {
         failed,
         oldest,
     } = tally;
-    let versions: BTreeMap<String, u32> = versions
-        .iter()
-        .map(|(version, count)| (version.to_string(), *count))
-        .collect();
+    let versions = by_version(versions);
     Entry {
         kind: place.kind.as_str().to_owned(),
         namespace: place.namespace.to_string(),
@@ -200,21 +241,47 @@ mod tests {
         }
     }
 
+    fn fits(entries: &[Entry]) -> bool {
+        let report = Report {
+            at: String::new(),
+            namespaces: Vec::new(),
+            entries: entries.to_vec(),
+        };
+        serde_json::to_string(&report).unwrap().len() < 1 << 20
+    }
+
     #[test]
     fn a_report_of_too_many_objects_names_those_with_most_sessions_and_fits_into_a_config_map() {
-        let name = |number: usize| format!("{number:0>63}");
+        let name = |number: usize| format!("{number:0>253}");
         let tallies: Vec<Tally> = (0..3_000)
             .map(|n| tally(&name(n), u32::try_from(n).unwrap()))
             .collect();
         let entries = entries(&tallies);
-        assert_eq!(entries.len(), ENTRIES_MAX);
-        assert_eq!(entries[0].name, name(1_000));
-        let report = Report {
-            at: String::new(),
-            namespaces: Vec::new(),
-            entries,
-        };
-        assert!(serde_json::to_string(&report).unwrap().len() < 1 << 20);
+        assert!((1_000..3_000).contains(&entries.len()), "{}", entries.len());
+        assert_eq!(entries[0].name, name(3_000 - entries.len()));
+        assert!(fits(&entries));
+    }
+
+    #[test]
+    fn no_namespace_pushes_anothers_objects_out_of_a_report() {
+        let mut tallies: Vec<Tally> = (0..5_000)
+            .map(|n| tally(&format!("{n:0>253}"), 9))
+            .collect();
+        // An object that drains over and over has an edition for each time.
+        for (n, tally) in tallies.iter_mut().enumerate() {
+            tally.versions = (0..100)
+                .map(|version| (format!("{n}~{version:0>64}").into(), 1))
+                .collect();
+        }
+        let mut other = tally("quiet", 1);
+        other.place.namespace = "other".into();
+        tallies.push(other);
+        let entries = entries(&tallies);
+        assert!(entries.iter().any(|entry| entry.namespace == "other"));
+        assert!(fits(&entries));
+        let first = entries.iter().find(|entry| entry.namespace == "shop");
+        let versions = &first.unwrap().versions;
+        assert_eq!((versions.len(), versions[""]), (VERSIONS_MAX + 1, 50));
     }
 
     #[test]

@@ -1,15 +1,21 @@
 //! What every ledger keeps to: one suite, run against each.
 
 mod roll;
+mod shares;
 
 pub use roll::*;
+pub use shares::*;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_invoke::SessionId;
 
-use super::ledger::{Birth, Count, Entered, Entry, Group, Ledger, Left, Member, Owner};
+use super::ledger;
+use super::ledger::{
+    Birth, Count, Entered, Entry, Group, Ledger, Left, Listed, Member, Members, Owner, PAGE_MAX,
+    Record,
+};
 use crate::gateway::agents::Kind;
 
 /// Runs the suite; the argument makes an empty ledger.
@@ -31,6 +37,8 @@ macro_rules! every_ledger {
             stops_are_counted_until_the_next_roll,
             a_request_that_leaves_twice_counts_once_at_most,
             conversations_enter_at_once_without_losing_one,
+            a_list_is_read_in_pages_to_its_end,
+            a_list_of_what_has_ended_has_an_end,
         );
     };
     ($make:expr; $($name:ident),+ $(,)?) => {
@@ -46,6 +54,20 @@ macro_rules! every_ledger {
 }
 pub(crate) use every_ledger;
 
+/// Runs what is said of shares; the argument makes an empty ledger with [`small`] ones.
+macro_rules! every_small_ledger {
+    ($make:expr) => {
+        crate::gateway::sessions::suite::every_ledger!($make;
+            a_caller_beyond_its_share_forgets_its_own_longest_unused,
+            a_full_namespace_forgets_of_the_caller_that_has_most_there,
+            a_full_ledger_forgets_of_the_caller_that_has_most,
+            nothing_in_flight_is_forgotten_and_the_share_is_kept_afterwards,
+            what_is_forgotten_of_a_replaced_session_leads_back_to_no_former_one,
+        );
+    };
+}
+pub(crate) use every_small_ledger;
+
 pub fn owner(subject: &str) -> Owner {
     at("support", subject)
 }
@@ -60,6 +82,11 @@ fn at(name: &str, subject: &str) -> Owner {
     }
 }
 
+/// Small shares: a caller has at most 10 conversations, a namespace 20, all 40.
+pub fn small() -> crate::gateway::shares::Shares {
+    ledger::shares(40)
+}
+
 pub fn birth(version: &str) -> Birth {
     Birth {
         qualifier: Some("blue".to_owned()),
@@ -69,7 +96,7 @@ pub fn birth(version: &str) -> Birth {
     }
 }
 
-fn plain(birth: Birth) -> Entry {
+pub fn plain(birth: Birth) -> Entry {
     Entry {
         birth,
         give_way: None,
@@ -102,7 +129,7 @@ async fn turn(ledger: &dyn Ledger, owner: &Owner, number: usize, version: &str) 
 }
 
 /// A shared ledger hears of a request's end a moment later.
-async fn settled(ledger: &dyn Ledger, owner: &Owner, number: usize, good: fn(u32) -> bool) {
+pub async fn settled(ledger: &dyn Ledger, owner: &Owner, number: usize, good: fn(u32) -> bool) {
     let settled = async {
         loop {
             let record = ledger.find(owner, &id(number)).await.unwrap();
@@ -116,17 +143,34 @@ async fn settled(ledger: &dyn Ledger, owner: &Owner, number: usize, good: fn(u32
     tokio::time::timeout(limit, settled).await.expect("settled");
 }
 
-pub async fn last_used(ledger: &dyn Ledger, owner: &Owner, number: usize) -> jiff::Timestamp {
-    let record = ledger.find(owner, &id(number)).await.unwrap();
-    record.expect("a session").last_used_at
-}
-
 pub fn group(version: &str) -> Group {
     Group::of(&owner(""), Some(&version.into()))
 }
 
 pub async fn members(ledger: &dyn Ledger, version: &str) -> Vec<Member> {
-    ledger.members(&group(version)).await.unwrap()
+    let group = group(version);
+    let (mut found, mut from) = (Vec::new(), None);
+    loop {
+        let Members { members, next } = ledger.members(&group, from).await.unwrap();
+        found.extend(members);
+        if next.is_none() {
+            return found;
+        }
+        from = next;
+    }
+}
+
+/// All sessions of a caller.
+pub async fn list(ledger: &dyn Ledger, owner: &Owner) -> Vec<Record> {
+    let (mut found, mut after) = (Vec::new(), 0);
+    loop {
+        let Listed { records, next } = ledger.list(owner, after, PAGE_MAX).await.unwrap();
+        found.extend(records);
+        match next {
+            Some(next) => after = next,
+            None => return found,
+        }
+    }
 }
 
 fn said(entered: &Entered) -> (u32, bool) {
@@ -141,23 +185,23 @@ pub async fn a_session_keeps_what_it_was_born_with_and_counts_what_is_in_flight(
     let second = enter(ledger, &me, 1, "2").await;
     assert_eq!((said(&first), said(&second)), ((0, true), (0, false)));
     assert_eq!(second.version.as_deref(), Some("1"));
-    let seen = ledger.list(&me).await.unwrap();
+    let seen = list(ledger, &me).await;
     assert_eq!((seen.len(), seen[0].in_flight), (1, 2));
     assert_eq!(seen[0].birth, birth("1"));
     assert_eq!(seen[0].conversation, id(1));
     ledger.leave(&me, &id(1), &first, left(true));
     ledger.leave(&me, &id(1), &second, left(true));
     settled(ledger, &me, 1, |in_flight| in_flight == 0).await;
-    assert_eq!(ledger.list(&me).await.unwrap()[0].in_flight, 0);
-    assert!(ledger.list(&owner("other")).await.unwrap().is_empty());
-    assert!(ledger.list(&at("other", "me")).await.unwrap().is_empty());
+    assert_eq!(list(ledger, &me).await[0].in_flight, 0);
+    assert!(list(ledger, &owner("other")).await.is_empty());
+    assert!(list(ledger, &at("other", "me")).await.is_empty());
 }
 
 pub async fn a_replaced_session_begins_anew_and_late_leavers_do_not_count(ledger: &dyn Ledger) {
     let me = owner("me");
     let former = enter(ledger, &me, 1, "1").await;
     ledger.replace(&me, &id(1), 0).await.unwrap();
-    assert!(ledger.list(&me).await.unwrap().is_empty());
+    assert!(list(ledger, &me).await.is_empty());
     assert_eq!(
         ledger.find(&me, &id(1)).await.unwrap().unwrap().generation,
         1
@@ -168,7 +212,7 @@ pub async fn a_replaced_session_begins_anew_and_late_leavers_do_not_count(ledger
     assert_eq!(said(&next), (1, true));
     ledger.leave(&me, &id(1), &former, left(true));
     turn(ledger, &me, 2, "2").await;
-    let seen = ledger.list(&me).await.unwrap();
+    let seen = list(ledger, &me).await;
     let seen = seen.iter().find(|one| one.conversation == id(1)).unwrap();
     assert_eq!((seen.in_flight, &seen.birth), (1, &birth("2")));
 }
@@ -182,9 +226,9 @@ pub async fn what_has_lived_its_life_begins_again(ledger: &dyn Ledger) {
     let entered = ledger.enter(&me, &id(1), plain(short)).await.unwrap();
     ledger.leave(&me, &id(1), &entered, left(true));
     settled(ledger, &me, 1, |in_flight| in_flight == 0).await;
-    assert!(ledger.list(&me).await.unwrap().is_empty());
+    assert!(list(ledger, &me).await.is_empty());
     assert_eq!(said(&enter(ledger, &me, 1, "2").await), (0, true));
-    assert_eq!(ledger.list(&me).await.unwrap()[0].birth, birth("2"));
+    assert_eq!(list(ledger, &me).await[0].birth, birth("2"));
 }
 
 pub async fn what_rested_for_too_long_begins_again(ledger: &dyn Ledger) {
@@ -194,11 +238,11 @@ pub async fn what_rested_for_too_long_begins_again(ledger: &dyn Ledger) {
         ..birth("1")
     };
     let entered = ledger.enter(&me, &id(1), plain(hasty)).await.unwrap();
-    let there = ledger.list(&me).await.unwrap();
+    let there = list(ledger, &me).await;
     assert_eq!(there.len(), 1, "what is in flight does not rest");
     ledger.leave(&me, &id(1), &entered, left(true));
     settled(ledger, &me, 1, |in_flight| in_flight == 0).await;
-    assert!(ledger.list(&me).await.unwrap().is_empty());
+    assert!(list(ledger, &me).await.is_empty());
     assert_eq!(said(&enter(ledger, &me, 1, "2").await), (0, true));
 }
 
@@ -215,13 +259,13 @@ pub async fn an_agent_that_works_on_does_not_rest(ledger: &dyn Ledger) {
     };
     ledger.leave(&me, &id(1), &entered, busy);
     settled(ledger, &me, 1, |in_flight| in_flight == 0).await;
-    let seen = ledger.list(&me).await.unwrap();
+    let seen = list(ledger, &me).await;
     assert_eq!((seen.len(), seen[0].busy), (1, true));
     let again = enter(ledger, &me, 1, "2").await;
     assert!(!again.started);
     ledger.leave(&me, &id(1), &again, left(true));
     settled(ledger, &me, 1, |in_flight| in_flight == 0).await;
-    assert!(ledger.list(&me).await.unwrap().is_empty(), "now it rests");
+    assert!(list(ledger, &me).await.is_empty(), "now it rests");
 }
 
 pub async fn a_session_that_no_request_reached_has_not_begun(ledger: &dyn Ledger) {
@@ -229,14 +273,14 @@ pub async fn a_session_that_no_request_reached_has_not_begun(ledger: &dyn Ledger
     let entered = enter(ledger, &me, 1, "1").await;
     ledger.leave(&me, &id(1), &entered, left(false));
     settled(ledger, &me, 1, |in_flight| in_flight == 0).await;
-    assert!(ledger.list(&me).await.unwrap().is_empty());
+    assert!(list(ledger, &me).await.is_empty());
     assert!(members(ledger, "1").await.is_empty());
     assert_eq!(said(&turn(ledger, &me, 1, "2").await), (0, true));
     let entered = enter(ledger, &me, 1, "2").await;
     assert_eq!(said(&entered), (0, false));
     ledger.leave(&me, &id(1), &entered, left(false));
     settled(ledger, &me, 1, |in_flight| in_flight == 0).await;
-    assert_eq!(ledger.list(&me).await.unwrap()[0].birth, birth("2"));
+    assert_eq!(list(ledger, &me).await[0].birth, birth("2"));
 }
 
 pub async fn sessions_are_counted_by_object_and_version(ledger: &dyn Ledger) {
@@ -300,7 +344,7 @@ pub async fn a_request_that_leaves_twice_counts_once_at_most(ledger: &dyn Ledger
     ledger.leave(&me, &id(1), &first, left(true));
     settled(ledger, &me, 1, |in_flight| in_flight == 0).await;
     enter(ledger, &me, 1, "1").await;
-    assert_eq!(ledger.list(&me).await.unwrap()[0].in_flight, 1);
+    assert_eq!(list(ledger, &me).await[0].in_flight, 1);
 }
 
 pub async fn conversations_enter_at_once_without_losing_one(ledger: &dyn Ledger) {
@@ -308,7 +352,7 @@ pub async fn conversations_enter_at_once_without_losing_one(ledger: &dyn Ledger)
     let turns = (0..200).map(|n| enter(ledger, &me, n % 20, "1"));
     let entered = futures::future::join_all(turns).await;
     assert_eq!(entered.iter().filter(|entered| entered.started).count(), 20);
-    let seen = ledger.list(&me).await.unwrap();
+    let seen = list(ledger, &me).await;
     assert!(seen.len() == 20 && seen.iter().all(|record| record.in_flight == 10));
     for (n, entered) in entered.iter().enumerate() {
         ledger.leave(&me, &id(n % 20), entered, left(true));

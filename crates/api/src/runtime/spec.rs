@@ -59,9 +59,10 @@ use crate::sessions::Sessions;
 )]
 pub struct AgentRuntimeSpec {
     /// Name in AgentCore: a letter, then up to 47 letters, digits and underscores (AgentCore API). Fixed at creation, set
-    /// or unset. Absent: `<namespace>_<name>_<hash>`, cut to 48 characters.
+    /// or unset. Absent: `c<cluster and namespace>_<name>_<hash>`, of at most 48 characters; names of that form cannot be chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = NAME_MAX), regex(pattern = NAME_PATTERN))]
+    #[x_kube(validation = rules::not_reserved("spec.runtimeName"))]
     pub runtime_name: Option<String>,
     /// Description, 1 to 4096 characters (AgentCore API).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,7 +119,7 @@ pub struct AgentRuntimeSpec {
     /// Capacity provider, instead of `network`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_provider: Option<CapacityProvider>,
-    /// Tags in AWS, at most 46: AWS allows 50, and four are the operator's ownership tags. Keys have 1 to 128 characters and
+    /// Tags in AWS, at most 45: AWS allows 50, and five are the operator's ownership tags. Keys have 1 to 128 characters and
     /// do not begin with `aws:` or `agentcore.dev/`, values have at most 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "rules::spec_tags")]

@@ -10,5 +10,8 @@ mod role;
 
 pub use duration::{DurationError, parse_duration, seconds_or};
 pub use image::{ImageRef, ImageRefError, Registry};
-pub use names::{default_endpoint_name, default_runtime_name};
+pub use names::{
+    ClusterNames, cluster_prefix, default_endpoint_name, former_runtime_name, is_reserved,
+    namespace_prefix,
+};
 pub use role::{RoleArn, RoleArnError};

@@ -1,6 +1,7 @@
 //! `sessions`: which there are, and an end to them.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
 
 use agentcore_invoke::SessionId;
 use bytes::Bytes;
@@ -54,6 +55,9 @@ struct Session {
 #[derive(Deserialize)]
 struct Listed {
     sessions: Vec<Session>,
+    /// Where the next page begins.
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
 }
 
 async fn list(flags: args::List, context: &Context) -> Result<Outcome, Error> {
@@ -104,8 +108,35 @@ async fn list(flags: args::List, context: &Context) -> Result<Outcome, Error> {
     Ok(Outcome::Done)
 }
 
+/// The caller's own, the oldest first, page by page.
 async fn own(gateway: &Gateway) -> Result<Vec<Session>, Error> {
-    let sent = gateway.send(Method::GET, "sessions", HeaderMap::new(), Bytes::new());
+    // One that is used meanwhile may be on two pages: the later one says how it is now.
+    let mut own: BTreeMap<String, Session> = BTreeMap::new();
+    let mut after: Option<u64> = None;
+    loop {
+        let listed = page(gateway, after).await?;
+        let sessions = listed.sessions.into_iter();
+        own.extend(sessions.map(|session| (session.id.clone(), session)));
+        let Some(next) = listed.next else {
+            break;
+        };
+        // Pages lead on, or there is no end to them.
+        let next: u64 = next.parse().map_err(|_| not_understood(&"no page"))?;
+        if after.is_some_and(|after| next <= after) {
+            return Err(not_understood(&"a page that leads back"));
+        }
+        after = Some(next);
+    }
+    let mut own: Vec<Session> = own.into_values().collect();
+    own.sort_by_key(|session| session.started_at);
+    Ok(own)
+}
+
+async fn page(gateway: &Gateway, after: Option<u64>) -> Result<Listed, Error> {
+    let what = after.map_or("sessions".to_owned(), |after| {
+        format!("sessions?continue={after}")
+    });
+    let sent = gateway.send(Method::GET, &what, HeaderMap::new(), Bytes::new());
     let body = sent.await?.into_body().collect().await;
     let body = body.map_err(|error| {
         Error::Unreachable(format!(
@@ -113,13 +144,13 @@ async fn own(gateway: &Gateway) -> Result<Vec<Session>, Error> {
             causes(&error)
         ))
     })?;
-    let listed: Result<Listed, _> = serde_json::from_slice(&body.to_bytes());
-    let listed = listed.map_err(|error| {
-        Error::Failed(format!(
-            "the list of sessions is not understood: {error}; is that address the gateway's?"
-        ))
-    })?;
-    Ok(listed.sessions)
+    serde_json::from_slice(&body.to_bytes()).map_err(|error| not_understood(&error))
+}
+
+fn not_understood(why: &dyn Display) -> Error {
+    Error::Failed(format!(
+        "the list of sessions is not understood: {why}; is that address the gateway's?"
+    ))
 }
 
 fn table(sessions: &[Session], wide: bool, now: Timestamp) -> Table {

@@ -2,6 +2,7 @@
 
 mod act;
 mod events;
+mod iam;
 mod image;
 mod lint;
 mod render;
@@ -29,6 +30,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Outcome, Error> 
         Command::Rollout(Rollout::Status(args)) => rollout::status(args, context).await,
         Command::Rollout(Rollout::Diff(args)) => rollout::diff(args, context).await,
         Command::Events(args) => events::run(args, context).await,
+        Command::Iam(args) => iam::run(&args, context).await,
         Command::Render(args) => render::run(&args, context),
         Command::Agents(verb) => agents::run(verb, context).await,
         Command::Completion(args) => {

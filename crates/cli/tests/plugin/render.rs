@@ -119,6 +119,8 @@ fn what_only_the_cluster_knows_is_said_to_be_open() {
             "team-a",
             "--cluster-id",
             "prod",
+            "--cluster-uid",
+            "0000",
             "--region",
             "us-east-1",
             "-",
@@ -130,7 +132,21 @@ fn what_only_the_cluster_knows_is_said_to_be_open() {
     let name = request["input"]["agentRuntimeName"]
         .as_str()
         .expect("a name");
-    assert!(name.starts_with("team_a_support_"), "{name}");
+    let prefix = offline(
+        &["iam", "team-a", "--cluster-uid", "0000", "-o", "json"],
+        "",
+    );
+    let patterns: Value = serde_json::from_str(&prefix.out).expect("JSON");
+    let prefix = patterns["namespacePrefix"].as_str().expect("a prefix");
+    assert!(
+        name.starts_with(&format!("{prefix}support_")),
+        "{name}, {patterns}"
+    );
+    assert_eq!(patterns["runtimes"], format!("{prefix}*"));
+    assert_eq!(
+        request["input"]["tags"]["agentcore.dev/cluster-uid"],
+        "0000"
+    );
     assert_eq!(request["input"]["tags"]["agentcore.dev/cluster"], "prod");
 }
 

@@ -1,6 +1,7 @@
 //! The Helm chart, as helm renders it and as a real API server sees it.
 
 mod accepted;
+mod admission;
 mod conform;
 mod programs;
 mod release;

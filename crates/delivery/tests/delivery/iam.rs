@@ -15,9 +15,11 @@ use serde_json::Value;
 use super::support::{root, rust_sources};
 
 /// What a reader has to fill in.
-const PLACEHOLDERS: [&str; 12] = [
+const PLACEHOLDERS: [&str; 15] = [
     "ACCOUNT",
+    "ADOPTED",
     "CLUSTER_ID",
+    "CLUSTER_UID",
     "CODE_BUCKET",
     "EKS_CLUSTER",
     "MODEL",
@@ -27,6 +29,7 @@ const PLACEHOLDERS: [&str; 12] = [
     "REPOSITORY",
     "RUNTIMES",
     "RUNTIME_NAME",
+    "RUNTIME_PREFIX",
     "SERVICE_ACCOUNT",
 ];
 
@@ -107,6 +110,7 @@ fn sdk_calls() -> BTreeSet<String> {
     [fluent, built]
         .iter()
         .flat_map(|calls| calls.captures_iter(&source))
+        .filter(|call| &call[1] != "clone")
         .map(|call| camel_case(&call[1]))
         .collect()
 }
@@ -288,6 +292,8 @@ fn every_placeholder_is_explained_and_nothing_is_left_once_they_are_filled_in() 
                 .map(|one| one[1].to_owned()),
         );
         let filled = placeholder.replace_all(&text, "x");
+        // IAM's own spelling of an asterisk that stands for itself.
+        let filled = filled.replace("${*}", "");
         assert!(!filled.contains("${"), "{name}");
         serde_json::from_str::<Value>(&filled).unwrap();
     }
@@ -334,28 +340,189 @@ fn roles_are_passed_to_agentcore_only_and_assumed_for_this_account_only() {
     assert!(source.starts_with("arn:aws:bedrock-agentcore:${REGION}:${ACCOUNT}:"));
 }
 
+/// A request, as IAM sees it.
+struct Request<'a> {
+    action: &'a str,
+    resource: &'a str,
+    /// Condition keys that have a value.
+    context: &'a [(&'a str, &'a str)],
+}
+
+/// Whether a pattern of IAM covers a resource: `*` is any characters, `${*}` an asterisk.
+fn covers(pattern: &str, resource: &str) -> bool {
+    let parts = pattern.split("${*}").map(|part| {
+        let words: Vec<_> = part.split('*').map(regex::escape).collect();
+        words.join(".*")
+    });
+    let parts: Vec<_> = parts.collect();
+    let pattern = format!("^{}$", parts.join(r"\*"));
+    Regex::new(&pattern).unwrap().is_match(resource)
+}
+
+/// Whether the conditions of a statement hold, as IAM's documentation has the four operators that are used.
+fn holds(statement: &Value, context: &BTreeMap<&str, &str>) -> bool {
+    let none = serde_json::Map::new();
+    let operators = statement["Condition"].as_object().unwrap_or(&none);
+    operators.iter().all(|(operator, keys)| {
+        keys.as_object().unwrap().iter().all(|(key, value)| {
+            let there = context.get(key.as_str()).copied();
+            let wanted = one_or_many(value);
+            let among = |text: &str| wanted.iter().any(|one| one == text);
+            match operator.as_str() {
+                "StringEquals" => there.is_some_and(among),
+                "StringEqualsIfExists" => there.is_none_or(among),
+                "Null" => value == &Value::from(if there.is_none() { "true" } else { "false" }),
+                other => panic!("what does {other} mean?"),
+            }
+        })
+    })
+}
+
+/// The policies with everything filled in: cluster `a`, UID `u`, prefix `c1`, every runtime, `legacy-*` to be adopted.
+fn filled(names: &[&str]) -> Vec<Value> {
+    let documents = documents();
+    let texts = names.iter().map(|name| documents[*name].0.clone());
+    let values = [
+        ("CLUSTER_ID", "a"),
+        ("CLUSTER_UID", "u"),
+        ("RUNTIME_PREFIX", "c1"),
+        ("RUNTIMES", "*"),
+        ("ADOPTED", "legacy-*"),
+    ];
+    let fill = |text: String| {
+        values.iter().fold(text, |text, (name, value)| {
+            text.replace(&format!("${{{name}}}"), value)
+        })
+    };
+    texts
+        .map(|text| serde_json::from_str(&fill(text)).unwrap())
+        .collect()
+}
+
+fn allowed(policies: &[Value], request: &Request<'_>) -> bool {
+    let context: BTreeMap<&str, &str> = request.context.iter().copied().collect();
+    let action = format!("bedrock-agentcore:{}", request.action);
+    let resource = format!(
+        "arn:aws:bedrock-agentcore:${{REGION}}:${{ACCOUNT}}:{}",
+        request.resource
+    );
+    policies.iter().flat_map(statements).any(|statement| {
+        statement["Effect"] == "Allow"
+            && one_or_many(&statement["Action"]).contains(&action)
+            && one_or_many(&statement["Resource"])
+                .iter()
+                .any(|pattern| covers(pattern, &resource))
+            && holds(statement, &context)
+    })
+}
+
+const THEIRS: (&str, &str) = ("aws:ResourceTag/agentcore.dev/cluster", "b");
+const OURS: (&str, &str) = ("aws:ResourceTag/agentcore.dev/cluster", "a");
+const OUR_UID: (&str, &str) = ("aws:ResourceTag/agentcore.dev/cluster-uid", "u");
+const OTHER_UID: (&str, &str) = ("aws:ResourceTag/agentcore.dev/cluster-uid", "other");
+const SET: (&str, &str) = ("aws:RequestTag/agentcore.dev/cluster", "a");
+const SET_UID: (&str, &str) = ("aws:RequestTag/agentcore.dev/cluster-uid", "u");
+const SET_OTHER: (&str, &str) = ("aws:RequestTag/agentcore.dev/cluster", "b");
+
 #[test]
 fn runtimes_of_others_are_neither_changed_nor_deleted() {
-    let documents = documents();
-    let controller = &documents["controller"].1;
-    for (action, key) in [
-        ("CreateAgentRuntime", "aws:RequestTag/agentcore.dev/cluster"),
-        (
-            "UpdateAgentRuntime",
-            "aws:ResourceTag/agentcore.dev/cluster",
-        ),
-        (
-            "DeleteAgentRuntime",
-            "aws:ResourceTag/agentcore.dev/cluster",
-        ),
-        ("UntagResource", "aws:ResourceTag/agentcore.dev/cluster"),
-        ("PutResourcePolicy", "aws:ResourceTag/agentcore.dev/cluster"),
+    let policies = filled(&["controller"]);
+    for action in [
+        "UpdateAgentRuntime",
+        "DeleteAgentRuntime",
+        "TagResource",
+        "UntagResource",
+        "PutResourcePolicy",
+        "DeleteResourcePolicy",
     ] {
-        let statement = statement(controller, &format!("bedrock-agentcore:{action}"));
-        assert_eq!(
-            statement["Condition"]["StringEquals"][key], "${CLUSTER_ID}",
-            "{action}"
+        let may = |context: &[(&str, &str)]| {
+            let resource = "runtime/support-0123456789";
+            allowed(
+                &policies,
+                &Request {
+                    action,
+                    resource,
+                    context,
+                },
+            )
+        };
+        assert!(may(&[OURS, OUR_UID]), "{action} of our own");
+        assert!(may(&[OURS]), "{action} of what an earlier release made");
+        assert!(!may(&[THEIRS]), "{action} of another cluster's");
+        assert!(!may(&[THEIRS, OUR_UID]), "{action} of another cluster's");
+        assert!(
+            !may(&[OURS, OTHER_UID]),
+            "{action} of another cluster of the same id"
         );
+        assert!(!may(&[]), "{action} of nobody's");
+        assert!(!may(&[OURS, OUR_UID, SET_OTHER]), "{action}: given away");
+    }
+}
+
+#[test]
+fn a_resource_is_tagged_first_only_as_ours_without_a_clusters_tag_and_under_our_names() {
+    let policies = filled(&["controller"]);
+    let both = filled(&["controller", "adoption"]);
+    let may = |policies: &[Value], resource: &str, context: &[(&str, &str)]| {
+        let action = "TagResource";
+        allowed(
+            policies,
+            &Request {
+                action,
+                resource,
+                context,
+            },
+        )
+    };
+    let ours = [SET, SET_UID];
+    // At a create, as AWS asks for it, and by the name that the runtime is to have.
+    assert!(may(&policies, "runtime/*", &ours));
+    assert!(may(&policies, "runtime/c1f9a0e_support-0123456789", &ours));
+    assert!(may(
+        &policies,
+        "runtime/support-0123456789/runtime-endpoint/live",
+        &ours
+    ));
+    // What is there, and is not ours.
+    let (team_a, legacy) = (
+        "runtime/team_a_support-0123456789",
+        "runtime/legacy-0123456789",
+    );
+    for theirs in [team_a, legacy] {
+        assert!(!may(&policies, theirs, &ours), "{theirs}: untagged");
+        assert!(!may(&policies, theirs, &[SET, SET_UID, THEIRS]), "{theirs}");
+    }
+    let own_name = "runtime/c1f9a0e_support-0123456789";
+    assert!(!may(&policies, own_name, &[SET, SET_UID, THEIRS]));
+    assert!(!may(&policies, own_name, &[SET, SET_UID, OURS, OTHER_UID]));
+    assert!(
+        !may(&policies, own_name, &[SET_OTHER, SET_UID]),
+        "as another's"
+    );
+    assert!(!may(&policies, own_name, &[]), "without ownership tags");
+    // Adoption is named, one by one.
+    assert!(may(&both, legacy, &[SET, SET_UID, THEIRS]));
+    assert!(!may(&both, team_a, &[SET, SET_UID, THEIRS]));
+    assert!(!may(&both, legacy, &[SET_OTHER, SET_UID]));
+}
+
+#[test]
+fn nothing_is_made_without_the_tags_of_this_cluster() {
+    let policies = filled(&["controller"]);
+    let may = |context: &[(&str, &str)]| {
+        let (action, resource) = ("CreateAgentRuntime", "runtime/*");
+        allowed(
+            &policies,
+            &Request {
+                action,
+                resource,
+                context,
+            },
+        )
+    };
+    assert!(may(&[SET, SET_UID]));
+    for context in [&[SET][..], &[SET_UID], &[SET_OTHER, SET_UID], &[]] {
+        assert!(!may(context), "{context:?}");
     }
 }
 
@@ -376,17 +543,15 @@ fn a_create_with_tags_is_allowed_with_all_that_aws_asks_for_besides() {
             "workload-identity-directory/default/workload-identity/*",
         ),
     ];
-    let documents = documents();
+    let policies = filled(&["controller"]);
     for (action, resource) in asked {
-        let action = format!("bedrock-agentcore:{action}");
-        let resource = format!("arn:aws:bedrock-agentcore:${{REGION}}:${{ACCOUNT}}:{resource}");
-        let allows = |statement: &Value| {
-            statement["Effect"] == "Allow"
-                && one_or_many(&statement["Action"]).contains(&action)
-                && one_or_many(&statement["Resource"]).contains(&resource)
+        let context = &[SET, SET_UID];
+        let request = Request {
+            action,
+            resource,
+            context,
         };
-        let controller = statements(&documents["controller"].1);
-        assert!(controller.iter().any(allows), "{action} on {resource}");
+        assert!(allowed(&policies, &request), "{action} on {resource}");
     }
 }
 

@@ -113,7 +113,10 @@ fn characters_cut_in_two_come_out_whole_and_broken_ones_are_replaced() {
 fn an_event_beyond_the_bound_is_an_error_after_those_before_it() {
     let mut decoder = Decoder::new(16);
     let mut events = Vec::new();
-    let error = TooLong { limit: 16 };
+    let error = TooLong {
+        what: "event",
+        limit: 16,
+    };
     let fed = decoder.feed(
         b"data: a\n\ndata: 0123456789\ndata: 0123456789\n\n",
         &mut events,
@@ -153,4 +156,23 @@ proptest! {
     fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), limit in 0..100_usize) {
         let _ = decode(limit, &[&bytes]);
     }
+}
+
+#[test]
+fn an_endless_line_ends_at_its_own_bound_and_what_is_held_is_told() {
+    let mut decoder = Decoder::new(1 << 10).with_lines_of(16);
+    let mut events = Vec::new();
+    assert_eq!(decoder.held(), 0);
+    let several = b"data: 01234\ndata: 56789\ndata: ";
+    assert_eq!(decoder.feed(several, &mut events), Ok(()));
+    assert!(decoder.held() >= 12, "{}", decoder.held());
+    assert_eq!(decoder.feed(b"a\n\n", &mut events), Ok(()));
+    assert_eq!(events, [data("01234\n56789\na")]);
+    let error = TooLong {
+        what: "line",
+        limit: 16,
+    };
+    assert_eq!(decoder.feed(b"data: 0123456789", &mut events), Ok(()));
+    assert_eq!(decoder.feed(b"0", &mut events), Err(error));
+    assert!(decoder.held() <= 16, "{}", decoder.held());
 }

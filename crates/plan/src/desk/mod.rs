@@ -16,6 +16,7 @@ use crate::aws::ServiceStatus;
 use crate::conditions::{Verdict, find, is_ready, ready_reason};
 use crate::fault::Fault;
 use crate::fields::Shared;
+use crate::guard::Cleared;
 use crate::hash::WishHash;
 use crate::policy::Policy;
 use crate::step::{Decision, Event, Rest, Step};
@@ -122,8 +123,9 @@ impl<S: Shared> Desk<S> {
         self.end(Step::Read(read))
     }
 
-    pub fn act<R, A>(self, action: A) -> Decision<S, R, A> {
-        self.end(Step::Act(action))
+    /// Ends in an action; what has no clearance is none.
+    pub fn act<R, A>(self, action: Cleared<A>) -> Decision<S, R, A> {
+        self.end(Step::Act(action.into_action()))
     }
 
     pub fn rest<R, A>(self, rest: Rest) -> Decision<S, R, A> {

@@ -64,7 +64,7 @@ fn found(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint) -> Decision {
             since: there.last_updated_at,
         });
     }
-    let tags = match &pass.view.facts.tags {
+    let tags = match pass.tags_of(&there.arn) {
         None => {
             return pass.desk.read(Read::Tags {
                 arn: there.arn.clone(),
@@ -74,7 +74,7 @@ fn found(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint) -> Decision {
         Some(Ok(None)) => return create(pass, wish),
         Some(Ok(Some(tags))) => tags,
     };
-    match pass.owner().judge(tags) {
+    match pass.judge(tags) {
         Ownership::Ours => {
             pass.desk.status.runtime_id = Some(wish.runtime_id.clone());
             live::found(pass, wish, there)

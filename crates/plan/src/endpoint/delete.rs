@@ -47,7 +47,7 @@ fn release(mut pass: Pass<'_>, event: Option<(&'static str, String)>) -> Decisio
         pass.desk.event(warning, reason, note);
     }
     going(&mut pass, "done in AWS; the object goes");
-    pass.desk.act(Action::RemoveFinalizer)
+    pass.act(Action::RemoveFinalizer)
 }
 
 fn gone(pass: Pass<'_>) -> Decision {
@@ -88,41 +88,49 @@ pub(super) fn stuck(mut pass: Pass<'_>, verdict: Verdict, rest: Rest) -> Decisio
 /// Whose is it, by its tags as they are now?
 fn owned(mut pass: Pass<'_>, runtime_id: &str, name: &str) -> Decision {
     let arn = pass.desk.status.arn.clone().unwrap_or_default();
-    let tags: &Tags = match &pass.view.facts.tags {
+    let tags: &Tags = match pass.tags_of(&arn) {
         None => return pass.desk.read(Read::Tags { arn }),
         Some(Err(fault)) => return refused(pass, fault, runtime_id),
         Some(Ok(None)) => return not_found(pass),
         Some(Ok(Some(tags))) => tags,
     };
-    let owner = pass.owner().judge(tags);
+    let owner = pass.judge(tags);
     if pass.view.object.spec.deletion_policy == Some(DeletionPolicy::Retain) {
         let keys = ownership_keys(tags);
-        if keys.is_empty() || owner == Ownership::Others {
+        if keys.is_empty() || !owner.is_ours() {
             return left_behind(pass, "deletionPolicy Retain");
         }
         going(&mut pass, "removing the ownership tags; the endpoint stays");
-        return pass.desk.act(Action::Untag { arn, keys });
+        return pass.act(Action::Untag { arn, keys });
     }
     match owner {
         Ownership::Ours | Ownership::Former => {
             going(&mut pass, "about to be deleted in AgentCore");
             pass.delete(runtime_id, name)
         }
-        Ownership::Others => left_behind(pass, "it carries another owner's tags"),
         // Without an identity on record it never was ours.
         Ownership::Nobody if pass.desk.observed() == WishHash::unseen() => release(pass, None),
-        Ownership::Nobody => {
-            let text = format!(
-                "the endpoint carries no ownership tags any more, so it is not deleted; put them back, or set annotation {}: \"true\"",
-                annotations::LET_GO
-            );
-            stuck(
-                pass,
-                Verdict::stalled(reasons::NOT_OWNED, text),
-                Rest::After(SLOW),
-            )
-        }
+        Ownership::Others | Ownership::Nobody => not_ours(pass),
     }
+}
+
+/// What is another owner's stays with it. What carries no owner's tags may be ours after all: a person has to say.
+pub(super) fn not_ours(pass: Pass<'_>) -> Decision {
+    let nobody = pass
+        .own_tags()
+        .is_some_and(|tags| pass.judge(tags) == Ownership::Nobody);
+    if !nobody {
+        return left_behind(pass, "it, or its runtime, carries another owner's tags");
+    }
+    let text = format!(
+        "the endpoint carries no ownership tags any more, so it is not deleted; put them back, or set annotation {}: \"true\"",
+        annotations::LET_GO
+    );
+    stuck(
+        pass,
+        Verdict::stalled(reasons::NOT_OWNED, text),
+        Rest::After(SLOW),
+    )
 }
 
 /// The deletion was accepted.
@@ -187,7 +195,7 @@ fn again(mut pass: Pass<'_>, there: &Endpoint) -> Decision {
 }
 
 /// 404. A create that was cut off, or has just been answered, may be too young to be seen.
-fn not_found(mut pass: Pass<'_>) -> Decision {
+pub(super) fn not_found(mut pass: Pass<'_>) -> Decision {
     let now = pass.desk.now;
     let status = &pass.desk.status;
     let unheard = pass
@@ -216,6 +224,12 @@ fn not_found(mut pass: Pass<'_>) -> Decision {
         return pass.desk.rest(Rest::After(wait));
     }
     gone(pass)
+}
+
+/// The tags of the runtime cannot be read.
+pub(super) fn unreadable(pass: Pass<'_>, fault: &Fault) -> Decision {
+    let runtime_id = pass.desk.status.runtime_id.clone().unwrap_or_default();
+    refused(pass, fault, &runtime_id)
 }
 
 /// A read or the delete was refused. AWS may say AccessDenied of what is gone: then the runtime's endpoints decide, and where

@@ -5,10 +5,10 @@ use agentcore_api::runtime::Phase;
 
 use super::pass::{DELETE, Pass};
 use super::wish::Wish;
-use super::{Action, Decision, Read, failed};
+use super::{Action, Decision, Read, claim, failed};
 use crate::aws::{Endpoint, ServiceStatus};
 use crate::conditions::Verdict;
-use crate::desk::{SLOW, SOON};
+use crate::desk::SOON;
 use crate::hash::{CHANGING, WishHash};
 use crate::step::{Rest, Sweep};
 use crate::tags::TagDiff;
@@ -217,7 +217,7 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
     let due = view.due.sweep == Some(Sweep::Tags) || pass.desk.requested();
     if pass.desk.observed().tags != wish.hash.tags || due {
         let arn = pass.desk.status.arn.clone().unwrap_or_default();
-        match &view.facts.tags {
+        match pass.tags_of(&arn) {
             None => return pass.desk.read(Read::Tags { arn }),
             Some(Err(fault)) => {
                 let serving = pass.serving(wish);
@@ -228,7 +228,9 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
                 let wait = pass.desk.missing_wait().unwrap_or(SOON);
                 return pass.desk.rest(Rest::After(wait));
             }
-            Some(Ok(Some(there))) if pass.owner().lost(there) => return left_alone(pass),
+            Some(Ok(Some(there))) if !pass.judge(there).is_ours() => {
+                return claim::left_alone(pass);
+            }
             Some(Ok(Some(there))) => {
                 let diff = TagDiff::between(there, &wish.tags);
                 if diff != TagDiff::default() {
@@ -239,17 +241,6 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
         record_tags(&mut pass, &wish.hash.tags);
     }
     settled(pass, verdict)
-}
-
-/// The endpoint has another owner by now. Its tags are read again at each look until they say otherwise.
-fn left_alone(mut pass: Pass<'_>) -> Decision {
-    let text = "the endpoint carries another owner's tags now, so nothing of it is changed";
-    record_tags(&mut pass, CHANGING);
-    pass.desk.event_once(true, reasons::NOT_OWNED, text);
-    pass.desk
-        .verdict(Verdict::stalled(reasons::NOT_OWNED, text));
-    pass.desk.handled();
-    pass.desk.rest(Rest::After(SLOW))
 }
 
 /// Updates what is on record as compared.
@@ -265,13 +256,15 @@ fn record_tags(pass: &mut Pass<'_>, tags: &str) {
 
 fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> Decision {
     let named = diff.keys().join(", ");
+    let same_spec = pass.view.object.metadata.generation == pass.desk.status.observed_generation;
     if pass.serving(wish) {
         pass.desk.event(
             false,
             reasons::DRIFT_CORRECTED,
             format!("tags {named} changed in AWS; set back"),
         );
-    } else {
+    } else if !(pass.desk.is_ready() && same_spec) {
+        // What the operator itself wishes otherwise by now, a tag of its own say, is nothing that the manifest asked for.
         pass.desk.verdict(Verdict::working(
             reasons::UPDATING,
             format!("about to update tags {named}"),
@@ -280,7 +273,7 @@ fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> 
     record_tags(&mut pass, CHANGING);
     let TagDiff { set, remove } = diff;
     if set.is_empty() {
-        return pass.desk.act(Action::Untag { arn, keys: remove });
+        return pass.act(Action::Untag { arn, keys: remove });
     }
     pass.tag(&arn, set)
 }

@@ -1,5 +1,6 @@
 //! AgentEndpoint: what is seen of one, and what is done about it.
 
+mod claim;
 mod create;
 mod delete;
 mod failed;

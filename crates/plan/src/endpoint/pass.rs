@@ -5,12 +5,15 @@ use agentcore_api::endpoint::ObservedEndpoint;
 use agentcore_api::names::FINALIZER;
 use jiff::Timestamp;
 
-use super::wish::{Wish, owner};
-use super::{Action, Decision, View};
+use super::claim;
+use super::wish::{Wish, owner, runtime_owner};
+use super::{Action, Decision, Read, View, delete};
 use crate::aws::{Endpoint, Tags};
-use crate::desk::Desk;
+use crate::desk::{Desk, SOON};
+use crate::guard::{Clearance, Effect, Mutation, clear};
 use crate::hash::{Call, WishHash, json};
-use crate::tags::Owner;
+use crate::step::{Answer, Rest};
+use crate::tags::{Owner, Ownership};
 use crate::urls;
 
 pub(super) const CREATE: &str = "CreateAgentRuntimeEndpoint";
@@ -19,6 +22,7 @@ pub(super) const DELETE: &str = "DeleteAgentRuntimeEndpoint";
 /// The endpoint that AgentCore makes and moves by itself.
 pub(super) const DEFAULT: &str = "DEFAULT";
 
+#[derive(Clone)]
 pub(super) struct Pass<'a> {
     pub view: &'a View<'a>,
     pub desk: Desk<AgentEndpointStatus>,
@@ -39,6 +43,92 @@ impl<'a> Pass<'a> {
 
     pub fn owner(&self) -> Owner {
         owner(self.view.object, self.view.policy)
+    }
+
+    /// The tags of this ARN, once they were read in this pass.
+    pub fn tags_of(&self, arn: &str) -> Option<&'a Answer<Tags>> {
+        self.view.facts.tags.get(arn)
+    }
+
+    /// What the endpoint's own tags say to this object.
+    pub fn judge(&self, tags: &Tags) -> Ownership {
+        self.owner().judge(tags, self.view.policy)
+    }
+
+    /// What the runtime's tags say to the AgentRuntime that this object refers to.
+    pub fn judge_runtime(&self, tags: &Tags) -> Ownership {
+        let View {
+            object,
+            runtime,
+            policy,
+            ..
+        } = self.view;
+        runtime_owner(object, *runtime, policy).judge(tags, policy)
+    }
+
+    /// ARN of the runtime of this id, as the objects' statuses have it.
+    pub fn runtime_arn(&self, id: &str) -> Option<String> {
+        let runtime = self.view.runtime.and_then(|one| one.status.as_ref());
+        let known = [
+            self.desk.status.runtime_arn.as_ref(),
+            runtime.and_then(|status| status.arn.as_ref()),
+        ];
+        let mut known = known.into_iter().flatten();
+        known.find(|arn| urls::runtime_id(arn) == Some(id)).cloned()
+    }
+
+    pub fn is_deleting(&self) -> bool {
+        self.view.object.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Ends in this action, once the tags that were read in this pass allow it.
+    pub fn act(self, action: Action) -> Decision {
+        let runtime = match action.effect() {
+            Effect::OfRuntime(id) => self.runtime_arn(id),
+            Effect::InKubernetes | Effect::Makes | Effect::OfArn(_) => None,
+        };
+        let clearance = if matches!(action.effect(), Effect::OfRuntime(_)) {
+            let own = self.own_tags().map(|tags| self.judge(tags));
+            let deletes = matches!(action, Action::Delete { .. });
+            clear(action, runtime.as_deref(), &self.view.facts.tags, |tags| {
+                match self.judge_runtime(tags) {
+                    Ownership::Ours | Ownership::Former => true,
+                    // The runtime was retained when its object went; what carries our own tags may still go.
+                    Ownership::Nobody => deletes && own.is_some_and(Ownership::is_ours),
+                    Ownership::Others => false,
+                }
+            })
+        } else {
+            clear(action, None, &self.view.facts.tags, |tags| {
+                self.judge(tags).is_ours()
+            })
+        };
+        // Nothing is sent: what was written ahead of it is not written down.
+        let mut before = Self::new(self.view, self.desk.now);
+        match clearance {
+            Clearance::Given(action) => self.desk.act(action),
+            Clearance::Unread(arn) => self.desk.read(Read::Tags { arn }),
+            Clearance::Unreadable(fault) if before.is_deleting() => {
+                delete::unreadable(before, &fault)
+            }
+            Clearance::Unreadable(fault) => before.desk.fault(&fault, true),
+            Clearance::Gone if before.is_deleting() => delete::not_found(before),
+            Clearance::Gone => {
+                before.desk.missing();
+                let wait = before.desk.missing_wait().unwrap_or(SOON);
+                before.desk.rest(Rest::After(wait))
+            }
+            Clearance::Refused if before.is_deleting() => delete::not_ours(before),
+            Clearance::Refused => claim::left_alone(before),
+        }
+    }
+
+    /// The endpoint's own tags, as far as they were read in this pass.
+    pub fn own_tags(&self) -> Option<&'a Tags> {
+        match self.tags_of(self.desk.status.arn.as_deref()?) {
+            Some(Ok(Some(tags))) => Some(tags),
+            _ => None,
+        }
     }
 
     pub fn has_finalizer(&self) -> bool {
@@ -71,7 +161,7 @@ impl<'a> Pass<'a> {
         status.name = Some(wish.name.clone());
         let request = json(&(&wish.name, &wish.version, &wish.description, &wish.tags));
         let client_token = self.token(CREATE, &wish.runtime_id, "", &request);
-        self.desk.act(Action::Create {
+        self.act(Action::Create {
             runtime_id: wish.runtime_id.clone(),
             name: wish.name.clone(),
             version: wish.version.clone(),
@@ -92,7 +182,7 @@ impl<'a> Pass<'a> {
         );
         let request = json(&(&wish.name, &wish.version, &wish.description));
         let client_token = self.token(UPDATE, &wish.runtime_id, &from, &request);
-        self.desk.act(Action::Update {
+        self.act(Action::Update {
             runtime_id: wish.runtime_id.clone(),
             name: wish.name.clone(),
             version: wish.version.clone(),
@@ -105,7 +195,7 @@ impl<'a> Pass<'a> {
     pub fn delete(self, runtime_id: &str, name: &str) -> Decision {
         let at = self.desk.status.arn.clone().unwrap_or_default();
         let client_token = self.token(DELETE, runtime_id, &at, name);
-        self.desk.act(Action::Delete {
+        self.act(Action::Delete {
             runtime_id: runtime_id.to_owned(),
             name: name.to_owned(),
             client_token,
@@ -183,7 +273,7 @@ impl<'a> Pass<'a> {
 
     /// TagResource.
     pub fn tag(self, arn: &str, tags: Tags) -> Decision {
-        self.desk.act(Action::Tag {
+        self.act(Action::Tag {
             arn: arn.to_owned(),
             tags,
         })

@@ -1,14 +1,22 @@
 //! The planner of an AgentEndpoint: which state it is in, and who decides there.
 
+use std::ops::ControlFlow;
+use std::time::Duration;
+
 use agentcore_api::reasons;
 use jiff::Timestamp;
 
 use super::pass::Pass;
 use super::wish::{Wish, render};
-use super::{Action, Decision, Read, View, create, delete, live, outcome};
+use super::{Action, Decision, Read, View, claim, create, delete, live, outcome};
 use crate::conditions::{State, Verdict};
 use crate::desk::{SLOW, SOON, elsewhere};
-use crate::step::{Rest, Sweep};
+use crate::grant::region_refusal;
+use crate::runtime::Refusal;
+use crate::step::{Rest, Step, Sweep};
+
+/// Pause before grants that have not been listed are asked for again; their list wakes the object.
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(15);
 
 const SUSPENDED: &str = "suspended by spec.suspend: nothing is changed in AWS";
 
@@ -26,6 +34,41 @@ pub fn plan(view: &View<'_>, now: Timestamp) -> Decision {
 
 /// The step when nothing was done in this pass yet.
 pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
+    let decision = decide_granted(view, now);
+    match &decision.step {
+        Step::Act(
+            Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Tag { .. }
+            | Action::Untag { .. },
+        ) => ungranted(view, now).unwrap_or(decision),
+        _ => decision,
+    }
+}
+
+/// What is said instead of a change that the namespace has not been granted; `None`: it may be made. What an endpoint serves is its
+/// runtime's, so the region is all that there is to grant.
+fn ungranted(view: &View<'_>, now: Timestamp) -> Option<Decision> {
+    let mut pass = Pass::new(view, now);
+    if !view.granted.known {
+        if !pass.desk.is_ready() {
+            let text = "AgentGrants have not been listed yet; nothing is changed until they are";
+            let verdict = Verdict::working(reasons::GRANTS_UNKNOWN, text);
+            pass.desk.verdict(verdict);
+        }
+        return Some(pass.desk.rest(Rest::After(UNKNOWN_PAUSE)));
+    }
+    let region = pass.desk.status.region.clone();
+    let region = region.or_else(|| view.runtime?.status.as_ref()?.region.clone());
+    let region = region.as_deref().unwrap_or(&view.policy.region);
+    let namespace = view.object.metadata.namespace.as_deref();
+    let Refusal { reason, message } =
+        region_refusal(namespace.unwrap_or_default(), region, view.granted)?;
+    Some(refused(pass, Verdict::stalled(reason, message)))
+}
+
+/// The step, whatever the namespace has been granted.
+fn decide_granted(view: &View<'_>, now: Timestamp) -> Decision {
     let pass = Pass::new(view, now);
     let deleting = view.object.metadata.deletion_timestamp.is_some();
     if pass.desk.status.arn.is_some()
@@ -41,6 +84,10 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     if deleting {
         return delete::plan(pass);
     }
+    let pass = match claim::first(pass) {
+        ControlFlow::Continue(ours) => ours,
+        ControlFlow::Break(decision) => return decision,
+    };
     if view.object.spec.suspend == Some(true) {
         return suspended(pass);
     }
@@ -64,8 +111,11 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
 
 /// Nothing is asked or changed where the credentials are of another account.
 fn out_of_reach(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
-    pass.desk.event_once(true, verdict.reason, &verdict.message);
-    pass.desk.verdict(verdict);
+    // What is somebody else's stays told: nobody calls it meanwhile.
+    if !pass.desk.reason_is(reasons::NOT_OWNED) {
+        pass.desk.event_once(true, verdict.reason, &verdict.message);
+        pass.desk.verdict(verdict);
+    }
     pass.desk.rest(Rest::After(SLOW))
 }
 
@@ -106,7 +156,7 @@ fn add_finalizer(mut pass: Pass<'_>) -> Decision {
             "about to be made in AgentCore",
         ));
     }
-    pass.desk.act(Action::AddFinalizer)
+    pass.act(Action::AddFinalizer)
 }
 
 /// Nothing is changed, the status is still read.

@@ -4,8 +4,11 @@ use agentcore_api::{AgentEndpoint, AgentEndpointStatus, AgentRuntime};
 
 use crate::aws::{Endpoint, EndpointAccepted, Tags};
 use crate::fault::Fault;
+use crate::grant::Granted;
+use crate::guard::{Effect, Mutation};
 use crate::policy::Policy;
 use crate::step::{Answer, Due};
+use crate::tags::TagsRead;
 
 /// Everything that is known in this pass.
 #[derive(Clone, Debug)]
@@ -14,6 +17,10 @@ pub struct View<'a> {
     pub object: &'a AgentEndpoint,
     /// The operator's settings.
     pub policy: &'a Policy,
+    /// What the namespace may use.
+    pub granted: &'a Granted,
+    /// How many AgentEndpoints of the namespace are older than this one and not being deleted.
+    pub older_in_namespace: usize,
     /// The AgentRuntime that it refers to, with the last status that the controller wrote.
     pub runtime: Option<&'a AgentRuntime>,
     /// Name of an older AgentEndpoint that has the same name in AgentCore on the same runtime.
@@ -33,8 +40,8 @@ pub struct View<'a> {
 pub struct Facts {
     /// Get of the endpoint.
     pub endpoint: Option<Answer<Endpoint>>,
-    /// Tags of the endpoint.
-    pub tags: Option<Answer<Tags>>,
+    /// Tags of the endpoint and of its runtime, by ARN.
+    pub tags: TagsRead,
     /// All endpoints of the runtime: the complete list that decides where Get was denied.
     pub endpoints: Option<Answer<Vec<Endpoint>>>,
     /// Whether the runtime itself is there: the answer that decides where both were denied.
@@ -53,7 +60,7 @@ pub enum Read {
     },
     /// ListTagsForResource.
     Tags {
-        /// ARN of the endpoint.
+        /// ARN of the endpoint, or of its runtime.
         arn: String,
     },
     /// ListAgentRuntimeEndpoints, all pages.
@@ -126,6 +133,18 @@ pub enum Action {
         /// Keys to remove.
         keys: Vec<String>,
     },
+}
+
+impl Mutation for Action {
+    fn effect(&self) -> Effect<'_> {
+        match self {
+            Self::AddFinalizer | Self::RemoveFinalizer => Effect::InKubernetes,
+            Self::Create { runtime_id, .. }
+            | Self::Update { runtime_id, .. }
+            | Self::Delete { runtime_id, .. } => Effect::OfRuntime(runtime_id),
+            Self::Tag { arn, .. } | Self::Untag { arn, .. } => Effect::OfArn(arn),
+        }
+    }
 }
 
 /// What became of the action.

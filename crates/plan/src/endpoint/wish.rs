@@ -9,8 +9,7 @@ use crate::aws::Tags;
 use crate::conditions::Verdict;
 use crate::hash::WishHash;
 use crate::policy::Policy;
-use crate::runtime::Refusal;
-use crate::runtime::wished_tags;
+use crate::runtime::{Refusal, over_limit, wished_tags};
 use crate::tags::Owner;
 
 /// `spec.version` of an endpoint that follows its runtime.
@@ -52,6 +51,13 @@ pub(super) fn render(view: &View<'_>) -> Result<Wish, Verdict> {
                 "the older AgentEndpoint {other} has the name {name} on this runtime; choose another spec.endpointName"
             ),
         ));
+    }
+    let exists = object.status.as_ref().is_some_and(|it| it.arn.is_some());
+    let most = view.granted.limits.endpoints.filter(|_| !exists);
+    if let Some(Refusal { reason, message }) =
+        over_limit(most, view.older_in_namespace, "AgentEndpoints")
+    {
+        return Err(Verdict::stalled(reason, message));
     }
     let tags = wished_tags(object.spec.tags.as_ref(), policy, &owner(object, policy))
         .map_err(|Refusal { reason, message }| Verdict::stalled(reason, message))?;
@@ -118,8 +124,25 @@ pub(super) fn owner(object: &AgentEndpoint, policy: &Policy) -> Owner {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     Owner {
         cluster: policy.cluster_id.clone(),
+        cluster_uid: policy.cluster_uid.clone(),
         namespace: text(&object.metadata.namespace),
         name: text(&object.metadata.name),
         uid: text(&object.metadata.uid),
+    }
+}
+
+/// The AgentRuntime that the object refers to, as an owner; without its UID once it is gone.
+pub(super) fn runtime_owner(
+    object: &AgentEndpoint,
+    runtime: Option<&AgentRuntime>,
+    policy: &Policy,
+) -> Owner {
+    let owner = owner(object, policy);
+    Owner {
+        name: object.spec.runtime_ref.name.clone(),
+        uid: runtime
+            .and_then(|one| one.metadata.uid.clone())
+            .unwrap_or_default(),
+        ..owner
     }
 }

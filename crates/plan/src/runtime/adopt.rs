@@ -12,7 +12,7 @@ use crate::aws::{Runtime, Tags};
 use crate::conditions::Verdict;
 use crate::desk::SLOW;
 use crate::step::Rest;
-use crate::tags::{Ownership, TagDiff};
+use crate::tags::{Owner, Ownership, TagDiff};
 
 pub(super) fn plan(pass: Pass<'_>, wish: &Wish, adoption: &Adopt) -> Decision {
     let view = pass.view;
@@ -45,7 +45,7 @@ pub(super) fn plan(pass: Pass<'_>, wish: &Wish, adoption: &Adopt) -> Decision {
         );
         return stalled(pass, reasons::ADOPTION_REFUSED, text);
     }
-    match &view.facts.tags {
+    match pass.tags_of(&there.arn) {
         None => pass.desk.read(Read::Tags {
             arn: there.arn.clone(),
         }),
@@ -60,6 +60,16 @@ pub(super) fn plan(pass: Pass<'_>, wish: &Wish, adoption: &Adopt) -> Decision {
     }
 }
 
+/// Leave to take a runtime with these very tags: a grant names it, and its owner, if it has one, does not live in this cluster.
+pub(super) struct Licence(Tags);
+
+impl Licence {
+    /// Whether it was given for a runtime with these tags.
+    pub fn is_for(&self, tags: &Tags) -> bool {
+        self.0 == *tags
+    }
+}
+
 fn judged(
     mut pass: Pass<'_>,
     wish: &Wish,
@@ -67,20 +77,18 @@ fn judged(
     there: &Runtime,
     tags: &Tags,
 ) -> Decision {
-    match pass.owner().judge(tags) {
-        Ownership::Ours => {
-            pass.take_identity(&there.id, &there.arn, &there.name);
-            return live::answered(pass, wish, &Ok(Some(there.clone())));
-        }
-        Ownership::Others if adoption.take_over != Some(true) => {
-            let text = format!(
-                "runtime {} carries the tags of another owner; adopt.takeOver: true takes it from there",
-                there.id
-            );
-            return stalled(pass, reasons::ADOPTION_REFUSED, text);
-        }
-        Ownership::Former | Ownership::Others | Ownership::Nobody => {}
+    let ownership = pass.judge(tags);
+    if ownership == Ownership::Ours {
+        pass.take_identity(&there.id, &there.arn, &there.name);
+        return live::answered(pass, wish, &Ok(Some(there.clone())));
     }
+    let licence = match ownership {
+        Ownership::Others | Ownership::Nobody => match licence(&pass, adoption, there, tags) {
+            Ok(licence) => Some(licence),
+            Err(decision) => return *decision,
+        },
+        Ownership::Ours | Ownership::Former => None,
+    };
     let mut fields = wish.differing(&there.config);
     if changes_tags(wish, tags) {
         fields.push("tags");
@@ -94,7 +102,60 @@ fn judged(
         return stalled(pass, reasons::ADOPTION_PENDING, text);
     }
     pass.desk.write_ahead(TAG, &wish.hash, false);
-    take_over(pass, &there.id, &there.arn)
+    take_over(pass, &there.id, &there.arn, licence)
+}
+
+/// Asks whether a runtime that is not ours may be taken. Consent of the spec comes last: without a grant it is worth nothing.
+fn licence(
+    pass: &Pass<'_>,
+    adoption: &Adopt,
+    there: &Runtime,
+    tags: &Tags,
+) -> Result<Licence, Box<Decision>> {
+    let refused = |reason, text| Err(Box::new(stalled(pass.clone(), reason, text)));
+    let owner = Owner::named_by(tags);
+    if !pass.view.granted.may_adopt(&there.id, owner.as_ref()) {
+        let text = match &owner {
+            Some(_) => format!(
+                "runtime {} carries another owner's tags, and no AgentGrant lets this namespace adopt it from that owner",
+                there.id
+            ),
+            None => format!(
+                "no AgentGrant lets this namespace adopt runtime {}",
+                there.id
+            ),
+        };
+        return refused(reasons::NOT_GRANTED, text);
+    }
+    let Some(owner) = owner else {
+        return Ok(Licence(tags.clone()));
+    };
+    if owner.is_of(pass.view.policy) && !pass.is_named(&owner) {
+        match &pass.view.facts.owner {
+            None => {
+                let (namespace, name) = (owner.namespace, owner.name);
+                let read = Read::Owner { namespace, name };
+                return Err(Box::new(pass.desk.clone().read(read)));
+            }
+            Some(Err(fault)) => return Err(Box::new(pass.desk.clone().fault(fault, false))),
+            Some(Ok(Some(()))) => {
+                let text = format!(
+                    "runtime {} belongs to an AgentRuntime of this cluster that lives; delete that first, with deletionPolicy Retain",
+                    there.id
+                );
+                return refused(reasons::ADOPTION_REFUSED, text);
+            }
+            Some(Ok(None)) => {}
+        }
+    }
+    if adoption.take_over != Some(true) {
+        let text = format!(
+            "runtime {} carries the tags of another owner; adopt.takeOver: true takes it from there",
+            there.id
+        );
+        return refused(reasons::ADOPTION_REFUSED, text);
+    }
+    Ok(Licence(tags.clone()))
 }
 
 /// Whether a tag that is there would be changed or removed; those of ownership are what adopting is.

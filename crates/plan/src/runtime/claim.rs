@@ -7,42 +7,45 @@ use agentcore_api::runtime::Phase;
 
 use super::pass::Pass;
 use super::{Decision, Read};
-use crate::aws::Tags;
 use crate::conditions::Verdict;
 use crate::desk::SLOW;
 use crate::hash::CHANGING;
-use crate::step::Rest;
+use crate::step::{Rest, Sweep};
 
-/// Goes on with a runtime whose tags do not say that it is another owner's. `owned`: they must say that it is ours.
-pub(super) fn check(pass: Pass<'_>, owned: bool) -> ControlFlow<Decision, Pass<'_>> {
-    let answer = match &pass.view.facts.tags {
-        None => {
-            let arn = pass.desk.status.arn.clone().unwrap_or_default();
-            return ControlFlow::Break(pass.desk.read(Read::Tags { arn }));
-        }
-        Some(Err(fault)) => return ControlFlow::Break(pass.desk.fault(fault, false)),
-        Some(Ok(tags)) => tags.clone().unwrap_or_default(),
+/// Reads the tags before anything else where the sweep has come to them, and where the last look found them to be another's: whatever the spec says, a
+/// runtime that was taken is told within one round, and stays told until its tags are ours again.
+pub(super) fn first(pass: Pass<'_>) -> ControlFlow<Decision, Pass<'_>> {
+    let told = pass.desk.reason_is(reasons::NOT_OWNED);
+    let due = told || pass.view.due.sweep == Some(Sweep::Tags);
+    let Some(arn) = pass.desk.status.arn.clone().filter(|_| due) else {
+        return ControlFlow::Continue(pass);
     };
-    if taken(&pass, &answer) || (owned && !pass.owner().made(&answer)) {
-        return ControlFlow::Break(left_alone(pass));
+    match pass.tags_of(&arn) {
+        None => ControlFlow::Break(pass.desk.read(Read::Tags { arn })),
+        // What was told holds until the tags say otherwise.
+        Some(Err(_)) if told => {
+            let rest = pass.desk.backoff();
+            ControlFlow::Break(pass.desk.rest(rest))
+        }
+        Some(Err(fault)) => {
+            let serving = pass.steady;
+            ControlFlow::Break(pass.desk.fault(fault, serving))
+        }
+        Some(Ok(Some(tags))) if !pass.judge(tags).is_ours() => ControlFlow::Break(left_alone(pass)),
+        // Whether it is gone is for a Get to say.
+        Some(Ok(_)) => ControlFlow::Continue(pass),
     }
-    ControlFlow::Continue(pass)
 }
 
-/// Whether another owner's tags are on it. The same object under another cluster id is no other owner.
-pub(super) fn taken(pass: &Pass<'_>, tags: &Tags) -> bool {
-    pass.owner().lost(tags)
-}
-
-/// Says so, and forgets what was known of the tags, so that each later look reads them first.
+/// Says so, and forgets what was known of the tags, so that they are compared once they are ours again.
 pub(super) fn left_alone(mut pass: Pass<'_>) -> Decision {
     let mut hash = pass.desk.observed();
     CHANGING.clone_into(&mut hash.tags);
     if let Some(observed) = &mut pass.desk.status.observed {
         observed.wish_hash = hash.to_string();
     }
-    let text = "the runtime does not carry this object's ownership tags any more, so nothing of it is changed or deleted; \
-                put them back, or delete this object, which leaves the runtime to its new owner";
+    let text = "the runtime does not carry this object's ownership tags, so nothing of it is changed, deleted or called; \
+                put them back, or delete this object, which leaves the runtime to its owner";
     pass.desk.status.pending = None;
     pass.desk.status.phase.get_or_insert(Phase::Active);
     pass.desk.event_once(true, reasons::NOT_OWNED, text);

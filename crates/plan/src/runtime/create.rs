@@ -3,6 +3,7 @@
 use agentcore_api::reasons;
 use agentcore_api::runtime::Phase;
 
+use super::adopt::Licence;
 use super::pass::Pass;
 use super::wish::Wish;
 use super::{Decision, Listed, Read, live};
@@ -22,16 +23,44 @@ pub(super) fn plan(pass: Pass<'_>, wish: &Wish) -> Decision {
     }
     match &view.facts.listed {
         Listed::Present { entry, .. } if entry.name == wish.name => named(pass, wish, entry),
-        // After a conflict the name is somebody's, and who that is decides; after a taking over it is ours.
-        Listed::Unknown
-            if pass.desk.reason_is(reasons::CONFLICT)
-                || pass.desk.reason_is(reasons::ADOPTED)
-                || pass.desk.reason_is(reasons::NAME_TAKEN) =>
-        {
-            pass.desk.read(Read::List)
-        }
-        Listed::Absent { .. } | Listed::Unknown | Listed::Present { .. } => create(pass, wish),
+        Listed::Unknown if needs_list(&pass) => pass.desk.read(Read::List),
+        Listed::Absent { .. } | Listed::Unknown | Listed::Present { .. } => unnamed(pass, wish),
     }
+}
+
+/// Whether nothing may be made before a list was seen. After a conflict the name is somebody's, and who that is decides; after a taking over it
+/// is ours. And where nothing is known of an earlier create, the status may be lost: a runtime under a name that earlier releases gave
+/// would not stand in the way of a second one.
+fn needs_list(pass: &Pass<'_>) -> bool {
+    let reasons = [reasons::CONFLICT, reasons::ADOPTED, reasons::NAME_TAKEN];
+    let unknown = pass.view.object.spec.runtime_name.is_none() && pass.desk.status.name.is_none();
+    unknown || reasons.iter().any(|reason| pass.desk.reason_is(reason))
+}
+
+/// The list has no runtime of our name: is there one under a name that we would have had before?
+fn unnamed(mut pass: Pass<'_>, wish: &Wish) -> Decision {
+    let view = pass.view;
+    let before = view.facts.listed_under_former_names.iter();
+    for entry in before.filter(|entry| entry.status != ServiceStatus::Deleting) {
+        match pass.tags_of(&entry.arn) {
+            None => {
+                return pass.desk.read(Read::Tags {
+                    arn: entry.arn.clone(),
+                });
+            }
+            Some(Err(fault)) => return pass.desk.fault(fault, false),
+            Some(Ok(None)) => {}
+            Some(Ok(Some(tags))) => match pass.judge(tags) {
+                Ownership::Ours => {
+                    pass.take_listed(entry);
+                    return live::plan(pass, wish);
+                }
+                Ownership::Former => return take_over(pass, &entry.id, &entry.arn, None),
+                Ownership::Others | Ownership::Nobody => {}
+            },
+        }
+    }
+    create(pass, wish)
 }
 
 fn create(mut pass: Pass<'_>, wish: &Wish) -> Decision {
@@ -55,25 +84,30 @@ fn named(mut pass: Pass<'_>, wish: &Wish, entry: &ListedRuntime) -> Decision {
             since: entry.last_updated_at,
         });
     }
-    match &pass.view.facts.tags {
+    match pass.tags_of(&entry.arn) {
         None => pass.desk.read(Read::Tags {
             arn: entry.arn.clone(),
         }),
         Some(Err(fault)) => pass.desk.fault(fault, false),
         Some(Ok(None)) => create(pass, wish),
-        Some(Ok(Some(tags))) => match pass.owner().judge(tags) {
+        Some(Ok(Some(tags))) => match pass.judge(tags) {
             Ownership::Ours => {
                 pass.take_listed(entry);
                 live::plan(pass, wish)
             }
-            Ownership::Former => take_over(pass, &entry.id, &entry.arn),
+            Ownership::Former => take_over(pass, &entry.id, &entry.arn, None),
             Ownership::Others | Ownership::Nobody => name_taken(pass, entry),
         },
     }
 }
 
-/// Rewrites the ownership tags. The next look finds them ours.
-pub(super) fn take_over(mut pass: Pass<'_>, id: &str, arn: &str) -> Decision {
+/// Rewrites the ownership tags. The next look finds them ours. `licence`: for those that say otherwise.
+pub(super) fn take_over(
+    mut pass: Pass<'_>,
+    id: &str,
+    arn: &str,
+    licence: Option<Licence>,
+) -> Decision {
     pass.desk
         .event(false, reasons::ADOPTED, format!("took over runtime {id}"));
     pass.desk.verdict(Verdict::working(
@@ -83,7 +117,10 @@ pub(super) fn take_over(mut pass: Pass<'_>, id: &str, arn: &str) -> Decision {
     // A deletion before the next look sees that there is something to look for.
     pass.desk.status.attempt.get_or_insert(0);
     let tags = pass.owner().tags();
-    pass.tag(arn, tags)
+    match licence {
+        Some(licence) => pass.adopt(arn, tags, licence),
+        None => pass.tag(arn, tags),
+    }
 }
 
 fn name_taken(mut pass: Pass<'_>, entry: &ListedRuntime) -> Decision {

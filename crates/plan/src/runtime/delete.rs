@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::pass::{DEFAULT, DELETE, DELETE_ENDPOINT, Pass, TAG};
 use super::wish::name;
 use super::{Action, Decision, Listed, Outcome, Read, delete_wait, outcome as outcomes};
-use crate::aws::{Endpoint, ServiceStatus, Tags};
+use crate::aws::{Endpoint, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::desk::{SETTLING, SLOW, SOON};
 use crate::fault::Class;
@@ -69,12 +69,12 @@ fn unidentified(pass: &mut Pass<'_>) -> Option<Decision> {
         .pending_at()
         .map_or(pass.desk.now, |at| at + SETTLING);
     match &pass.view.facts.listed {
-        Listed::Present { entry, .. } if entry.name == wanted => match &pass.view.facts.tags {
+        Listed::Present { entry, .. } if entry.name == wanted => match pass.tags_of(&entry.arn) {
             None => Some(pass.desk.clone().read(Read::Tags {
                 arn: entry.arn.clone(),
             })),
             Some(Err(fault)) => Some(pass.desk.clone().fault(fault, false)),
-            Some(Ok(tags)) => match pass.owner().judge(&tags.clone().unwrap_or_default()) {
+            Some(Ok(tags)) => match pass.judge(&tags.clone().unwrap_or_default()) {
                 Ownership::Ours | Ownership::Former => {
                     pass.take_listed(entry);
                     None
@@ -121,7 +121,7 @@ pub(super) fn release(pass: &mut Pass<'_>, event: Option<(&'static str, String)>
         );
     }
     going(pass, "done in AWS; the object goes");
-    pass.desk.clone().act(Action::RemoveFinalizer)
+    pass.clone().act(Action::RemoveFinalizer)
 }
 
 /// AgentCore says that it is gone.
@@ -163,17 +163,17 @@ pub(super) fn stuck(mut pass: Pass<'_>, verdict: Verdict, rest: Rest) -> Decisio
 
 fn retain(mut pass: Pass<'_>) -> Decision {
     let arn = pass.desk.status.arn.clone().unwrap_or_default();
-    match &pass.view.facts.tags {
+    match pass.tags_of(&arn) {
         None => pass.desk.read(Read::Tags { arn }),
         Some(Err(fault)) => delete_wait::refused(pass, fault),
         Some(Ok(None)) => gone(&mut pass),
         Some(Ok(Some(tags))) => {
             let keys = ownership_keys(tags);
-            if keys.is_empty() || pass.owner().judge(tags) == Ownership::Others {
+            if keys.is_empty() || !pass.judge(tags).is_ours() {
                 return left_behind(&mut pass, "deletionPolicy Retain");
             }
             going(&mut pass, "removing the ownership tags; the runtime stays");
-            pass.desk.act(Action::Untag { arn, keys })
+            pass.act(Action::Untag { arn, keys })
         }
     }
 }
@@ -217,29 +217,36 @@ fn referred(pass: Pass<'_>, go_on: fn(Pass<'_>) -> Decision) -> Decision {
 }
 
 /// Whose is it, by its tags as they are now?
-fn owned(mut pass: Pass<'_>) -> Decision {
+fn owned(pass: Pass<'_>) -> Decision {
     let arn = pass.desk.status.arn.clone().unwrap_or_default();
-    let tags: &Tags = match &pass.view.facts.tags {
-        None => return pass.desk.read(Read::Tags { arn }),
-        Some(Err(fault)) => return delete_wait::refused(pass, fault),
-        Some(Ok(None)) => return delete_wait::not_found(pass),
-        Some(Ok(Some(tags))) => tags,
-    };
-    match pass.owner().judge(tags) {
-        Ownership::Ours | Ownership::Former => referred(pass, free_of_endpoints),
-        Ownership::Others => left_behind(&mut pass, "it carries another owner's tags"),
-        Ownership::Nobody => {
-            let text = format!(
-                "the runtime carries no ownership tags any more, so it is not deleted; put them back, or set annotation {}: \"true\"",
-                annotations::LET_GO
-            );
-            stuck(
-                pass,
-                Verdict::stalled(reasons::NOT_OWNED, text),
-                Rest::After(SLOW),
-            )
-        }
+    match pass.tags_of(&arn) {
+        None => pass.desk.read(Read::Tags { arn }),
+        Some(Err(fault)) => delete_wait::refused(pass, fault),
+        Some(Ok(None)) => delete_wait::not_found(pass),
+        Some(Ok(Some(tags))) if pass.judge(tags).is_ours() => referred(pass, free_of_endpoints),
+        Some(Ok(Some(_))) => not_ours(pass),
     }
+}
+
+/// What is another owner's stays with it. What carries no owner's tags may be ours after all: a person has to say.
+pub(super) fn not_ours(mut pass: Pass<'_>) -> Decision {
+    let arn = pass.desk.status.arn.as_deref().unwrap_or_default();
+    let nobody = match pass.tags_of(arn) {
+        Some(Ok(Some(tags))) => pass.judge(tags) == Ownership::Nobody,
+        _ => false,
+    };
+    if !nobody {
+        return left_behind(&mut pass, "it carries another owner's tags");
+    }
+    let text = format!(
+        "the runtime carries no ownership tags any more, so it is not deleted; put them back, or set annotation {}: \"true\"",
+        annotations::LET_GO
+    );
+    stuck(
+        pass,
+        Verdict::stalled(reasons::NOT_OWNED, text),
+        Rest::After(SLOW),
+    )
 }
 
 fn free_of_endpoints(pass: Pass<'_>) -> Decision {
@@ -298,7 +305,7 @@ fn delete_endpoint(mut pass: Pass<'_>, id: &str, endpoint: &Endpoint) -> Decisio
     going(&mut pass, "deleting endpoints that no AgentEndpoint owns");
     let at = endpoint.created_at.to_string();
     let client_token = pass.token(DELETE_ENDPOINT, id, &at, &endpoint.name);
-    pass.desk.act(Action::DeleteEndpoint {
+    pass.act(Action::DeleteEndpoint {
         runtime_id: id.to_owned(),
         name: endpoint.name.clone(),
         client_token,

@@ -1,7 +1,5 @@
 //! AgentCore ended in a failed state: recorded once, tried again when that can help, replaced where an update cannot.
 
-use std::ops::ControlFlow;
-
 use agentcore_api::reasons;
 use agentcore_api::runtime::Phase;
 use agentcore_api::values::ImageRef;
@@ -9,7 +7,7 @@ use agentcore_api::values::ImageRef;
 use super::diff::filled;
 use super::pass::{DELETE, Pass, UPDATE};
 use super::wish::Wish;
-use super::{Decision, claim, source};
+use super::{Decision, source};
 use crate::aws::{Runtime, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::desk::SOON;
@@ -65,11 +63,6 @@ fn again(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, raise: bool) -> Decis
     let why = there.failure_reason.as_deref().unwrap_or("no reason given");
     let replace = there.status == ServiceStatus::DeleteFailed || pass.desk.pending_is(DELETE);
     if replace {
-        // Whose it is comes before a delete.
-        match claim::check(pass, true) {
-            ControlFlow::Continue(ours) => pass = ours,
-            ControlFlow::Break(decision) => return decision,
-        }
         let text = format!("the failed runtime is deleted and made anew ({why})");
         pass.desk.verdict(Verdict::working(reasons::CREATING, text));
         pass.desk.write_ahead(DELETE, &wish.hash, raise);

@@ -6,12 +6,15 @@ use agentcore_api::reasons;
 use agentcore_api::runtime::{Effective, InboundAuth, Observed};
 use jiff::Timestamp;
 
+use super::adopt::Licence;
 use super::wish::{Wish, owner};
-use super::{Action, Decision, View};
+use super::{Action, Decision, Read, View, claim, delete, delete_wait};
 use crate::aws::{ListedRuntime, Runtime, RuntimeConfig, ServiceStatus, Tags};
-use crate::desk::Desk;
+use crate::desk::{Desk, SOON};
+use crate::guard::{Clearance, clear};
 use crate::hash::{Call, WishHash, json};
-use crate::tags::Owner;
+use crate::step::{Answer, Rest};
+use crate::tags::{Owner, Ownership};
 use crate::urls;
 
 pub(super) const CREATE: &str = "CreateAgentRuntime";
@@ -23,6 +26,7 @@ pub(super) const TAG: &str = "TagResource";
 /// The endpoint that AgentCore makes and moves by itself.
 pub(super) const DEFAULT: &str = "DEFAULT";
 
+#[derive(Clone)]
 pub(super) struct Pass<'a> {
     pub view: &'a View<'a>,
     pub desk: Desk<AgentRuntimeStatus>,
@@ -51,6 +55,68 @@ impl<'a> Pass<'a> {
 
     pub fn owner(&self) -> Owner {
         owner(self.view.object, self.view.policy)
+    }
+
+    /// The tags of this ARN, once they were read in this pass.
+    pub fn tags_of(&self, arn: &str) -> Option<&'a Answer<Tags>> {
+        self.view.facts.tags.get(arn)
+    }
+
+    /// What tags say to this object.
+    pub fn judge(&self, tags: &Tags) -> Ownership {
+        self.owner().judge(tags, self.view.policy)
+    }
+
+    /// Whether tags name this very object, as it is or was.
+    pub fn is_named(&self, owner: &Owner) -> bool {
+        let own = self.owner();
+        (&own.namespace, &own.name) == (&owner.namespace, &owner.name)
+    }
+
+    pub fn is_deleting(&self) -> bool {
+        self.view.object.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Ends in this action, once the tags that were read in this pass allow it.
+    pub fn act(self, action: Action) -> Decision {
+        let (owner, policy) = (self.owner(), self.view.policy);
+        self.end(action, |tags| owner.judge(tags, policy).is_ours())
+    }
+
+    /// Takes a runtime whose tags say otherwise, as a grant allows.
+    pub fn adopt(self, arn: &str, tags: Tags, licence: Licence) -> Decision {
+        let action = Action::Tag {
+            arn: arn.to_owned(),
+            tags,
+        };
+        self.end(action, move |tags| licence.is_for(tags))
+    }
+
+    fn end(self, action: Action, ours: impl FnOnce(&Tags) -> bool) -> Decision {
+        let runtime = self.desk.status.arn.clone();
+        let clearance = clear(action, runtime.as_deref(), &self.view.facts.tags, ours);
+        // Nothing is sent: what was written ahead of it is not written down.
+        let before = Self::new(self.view, self.desk.now);
+        match clearance {
+            Clearance::Given(action) => self.desk.act(action),
+            Clearance::Unread(arn) => self.desk.read(Read::Tags { arn }),
+            Clearance::Unreadable(fault) if before.is_deleting() => {
+                delete_wait::refused(before, &fault)
+            }
+            Clearance::Unreadable(fault) => {
+                let serving = before.steady;
+                before.desk.fault(&fault, serving)
+            }
+            Clearance::Gone if before.is_deleting() => delete_wait::not_found(before),
+            Clearance::Gone => {
+                let mut before = before;
+                before.desk.missing();
+                let wait = before.desk.missing_wait().unwrap_or(SOON);
+                before.desk.rest(Rest::After(wait))
+            }
+            Clearance::Refused if before.is_deleting() => delete::not_ours(before),
+            Clearance::Refused => claim::left_alone(before),
+        }
     }
 
     pub fn has_finalizer(&self) -> bool {
@@ -92,7 +158,7 @@ impl<'a> Pass<'a> {
         status.attempt.get_or_insert(0);
         let request = json(&(&wish.name, &wish.sealed(&wish.config), &wish.tags));
         let client_token = self.token(CREATE, "", "", &request);
-        self.desk.act(Action::Create {
+        self.act(Action::Create {
             name: wish.name.clone(),
             config: Box::new(wish.config.clone()),
             tags: wish.tags.clone(),
@@ -112,7 +178,7 @@ impl<'a> Pass<'a> {
         self.desk.write_ahead(UPDATE, &wish.hash, raise);
         let request = json(&wish.sealed(&config));
         let client_token = self.token(UPDATE, &there.id, &there.version, &request);
-        self.desk.act(Action::Update {
+        self.act(Action::Update {
             id: there.id.clone(),
             config: Box::new(config),
             client_token,
@@ -122,7 +188,7 @@ impl<'a> Pass<'a> {
     /// DeleteAgentRuntime.
     pub fn delete(self, id: &str) -> Decision {
         let client_token = self.token(DELETE, id, "", "");
-        self.desk.act(Action::Delete {
+        self.act(Action::Delete {
             id: id.to_owned(),
             client_token,
         })
@@ -250,7 +316,7 @@ impl<'a> Pass<'a> {
 
     /// TagResource.
     pub fn tag(self, arn: &str, tags: Tags) -> Decision {
-        self.desk.act(Action::Tag {
+        self.act(Action::Tag {
             arn: arn.to_owned(),
             tags,
         })

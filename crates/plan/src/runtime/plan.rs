@@ -8,7 +8,9 @@ use jiff::Timestamp;
 
 use super::pass::Pass;
 use super::wish::{Refusal, Wish, render};
-use super::{Action, Decision, View, adopt, create, delete, live, outcome, source, suspend};
+use super::{
+    Action, Decision, View, adopt, claim, create, delete, gate, live, outcome, source, suspend,
+};
 use crate::conditions::Verdict;
 use crate::desk::{SLOW, elsewhere};
 use crate::step::Rest;
@@ -29,6 +31,11 @@ pub fn plan(view: &View<'_>, now: Timestamp) -> Decision {
 
 /// The step when nothing was done in this pass yet.
 pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
+    gate::pass(view, now, decide_granted)
+}
+
+/// The step, whatever the namespace has been granted.
+fn decide_granted(view: &View<'_>, now: Timestamp) -> Decision {
     let mut pass = Pass::new(view, now);
     let deleting = view.object.metadata.deletion_timestamp.is_some();
     if pass.desk.status.id.is_some()
@@ -44,6 +51,10 @@ pub(super) fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     if deleting {
         return delete::plan(pass);
     }
+    pass = match claim::first(pass) {
+        ControlFlow::Continue(ours) => ours,
+        ControlFlow::Break(decision) => return decision,
+    };
     if view.object.spec.suspend == Some(true) {
         return suspend::plan(pass);
     }
@@ -106,8 +117,11 @@ fn warn_of_skipped_names(pass: &mut Pass<'_>, wish: &Wish) {
 
 /// Nothing is asked or changed where the credentials are of another account.
 fn out_of_reach(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
-    pass.desk.event_once(true, verdict.reason, &verdict.message);
-    pass.desk.verdict(verdict);
+    // What is somebody else's stays told: nobody calls it meanwhile.
+    if !pass.desk.reason_is(reasons::NOT_OWNED) {
+        pass.desk.event_once(true, verdict.reason, &verdict.message);
+        pass.desk.verdict(verdict);
+    }
     pass.desk.rest(Rest::After(SLOW))
 }
 
@@ -129,5 +143,5 @@ fn add_finalizer(mut pass: Pass<'_>) -> Decision {
         let text = "about to be made in AgentCore";
         pass.desk.verdict(Verdict::working(reasons::CREATING, text));
     }
-    pass.desk.act(Action::AddFinalizer)
+    pass.act(Action::AddFinalizer)
 }

@@ -128,7 +128,7 @@ fn count(
     };
     let id = pass.desk.status.id.clone().unwrap_or_default();
     let client_token = pass.token(DELETE_VERSION, &id, &version, "");
-    pass.desk.act(Action::DeleteVersion {
+    pass.act(Action::DeleteVersion {
         id,
         version,
         client_token,

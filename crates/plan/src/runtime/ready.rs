@@ -1,6 +1,5 @@
 //! AgentCore says READY: configuration, tags, resource policy and DEFAULT are brought to the wish, in this order.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use agentcore_api::reasons;
@@ -89,20 +88,7 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
         let rest = pass.desk.backoff();
         return pass.desk.rest(rest);
     }
-    // Changed by somebody else since our own call, or under the tags of another owner at the last look: whose is it?
     let seen = pass.desk.observed();
-    let moved = pass
-        .desk
-        .status
-        .observed
-        .as_ref()
-        .is_some_and(|seen| seen.version != there.version);
-    if (moved && seen.request == wish.hash.request) || seen.tags == CHANGING {
-        match claim::check(pass, false) {
-            ControlFlow::Continue(ours) => pass = ours,
-            ControlFlow::Break(decision) => return decision,
-        }
-    }
     let named = fields.join(", ");
     if pass.steady && seen.request != wish.hash.request {
         let text = format!(
@@ -132,7 +118,7 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
     let arn = pass.desk.status.arn.clone().unwrap_or_default();
     let seen = pass.desk.observed();
     if seen.tags != wish.hash.tags || view.due.sweep == Some(Sweep::Tags) || pass.desk.requested() {
-        match &view.facts.tags {
+        match pass.tags_of(&arn) {
             None => return pass.desk.read(Read::Tags { arn }),
             Some(Err(fault)) => return pass.desk.fault(fault, serving),
             Some(Ok(None)) => {
@@ -142,7 +128,9 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
                     .get_or_insert_with(|| pass.desk.now.to_string());
                 return pass.desk.rest(Rest::After(crate::desk::SOON));
             }
-            Some(Ok(Some(there))) if claim::taken(&pass, there) => return claim::left_alone(pass),
+            Some(Ok(Some(there))) if !pass.judge(there).is_ours() => {
+                return claim::left_alone(pass);
+            }
             Some(Ok(Some(there))) => {
                 let diff = TagDiff::between(there, &wish.tags);
                 if diff != TagDiff::default() {
@@ -156,7 +144,7 @@ fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
 }
 
 /// Updates what is on record as compared.
-fn settle_part(pass: &mut Pass<'_>, change: impl FnOnce(&mut WishHash)) {
+pub(super) fn settle_part(pass: &mut Pass<'_>, change: impl FnOnce(&mut WishHash)) {
     let mut hash = pass.desk.observed();
     change(&mut hash);
     if let Some(observed) = &mut pass.desk.status.observed {
@@ -169,7 +157,7 @@ fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> 
     settle_part(&mut pass, |hash| CHANGING.clone_into(&mut hash.tags));
     let TagDiff { set, remove } = diff;
     if set.is_empty() {
-        return pass.desk.act(Action::Untag { arn, keys: remove });
+        return pass.act(Action::Untag { arn, keys: remove });
     }
     pass.tag(&arn, set)
 }
@@ -179,7 +167,8 @@ fn announce(pass: &mut Pass<'_>, wish: &Wish, what: &str) {
     if pass.unchanged(wish) {
         let text = format!("{what} changed in AWS; set back");
         pass.desk.event(false, reasons::DRIFT_CORRECTED, text);
-    } else {
+    } else if !(pass.steady && pass.desk.is_ready()) {
+        // What the operator itself wishes otherwise by now, a tag of its own say, is nothing that the manifest asked for.
         pass.desk.verdict(Verdict::working(
             reasons::UPDATING,
             format!("about to update {what}"),
@@ -203,11 +192,11 @@ fn policy(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
             announce(&mut pass, wish, "resource policy");
             settle_part(&mut pass, |hash| CHANGING.clone_into(&mut hash.policy));
             return match &wish.resource_policy {
-                Some(policy) => pass.desk.act(Action::PutResourcePolicy {
+                Some(policy) => pass.act(Action::PutResourcePolicy {
                     arn,
                     policy: policy.clone(),
                 }),
-                None => pass.desk.act(Action::DeleteResourcePolicy { arn }),
+                None => pass.act(Action::DeleteResourcePolicy { arn }),
             };
         }
     }

@@ -11,9 +11,11 @@ use crate::aws::{
 use crate::config::ConfigInput;
 use crate::fault::Fault;
 use crate::grant::Granted;
+use crate::guard::{Effect, Mutation};
 use crate::image;
 use crate::policy::Policy;
 use crate::step::{Answer, Due};
+use crate::tags::TagsRead;
 
 /// Everything that is known in this pass.
 #[derive(Clone, Debug)]
@@ -24,7 +26,8 @@ pub struct View<'a> {
     pub policy: &'a Policy,
     /// What the namespace may use.
     pub granted: &'a Granted,
-    /// How many AgentRuntimes of the namespace are older than this one and not being deleted.
+    /// How many AgentRuntimes of the namespace are older than this one and not being deleted, and how many runtimes of the namespace live
+    /// on after a deletion with Retain.
     pub older_in_namespace: usize,
     /// Names of AgentEndpoints that refer to this runtime, those being deleted included.
     pub referrers: &'a [String],
@@ -51,8 +54,12 @@ pub struct Facts {
     pub listed: Listed,
     /// Get of the runtime.
     pub runtime: Option<Answer<Runtime>>,
-    /// Tags of the runtime.
-    pub tags: Option<Answer<Tags>>,
+    /// Tags, by ARN.
+    pub tags: TagsRead,
+    /// Entries of the inventory under the other names that this object's runtime may have, from the list that `listed` is from.
+    pub listed_under_former_names: Vec<ListedRuntime>,
+    /// Whether the AgentRuntime lives that the tags of a runtime name.
+    pub owner: Option<Answer<()>>,
     /// Get of the DEFAULT endpoint.
     pub default_endpoint: Option<Answer<Endpoint>>,
     /// All endpoints of the runtime.
@@ -102,6 +109,13 @@ pub enum Read {
     Tags {
         /// ARN.
         arn: String,
+    },
+    /// Whether an AgentRuntime lives, in any namespace of the cluster, into `owner`.
+    Owner {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
     },
     /// GetAgentRuntimeEndpoint of DEFAULT.
     DefaultEndpoint {
@@ -205,6 +219,23 @@ pub enum Action {
         /// ARN of the runtime.
         arn: String,
     },
+}
+
+impl Mutation for Action {
+    fn effect(&self) -> Effect<'_> {
+        match self {
+            Self::AddFinalizer | Self::RemoveFinalizer => Effect::InKubernetes,
+            Self::Create { .. } => Effect::Makes,
+            Self::Update { id, .. } | Self::Delete { id, .. } | Self::DeleteVersion { id, .. } => {
+                Effect::OfRuntime(id)
+            }
+            Self::DeleteEndpoint { runtime_id, .. } => Effect::OfRuntime(runtime_id),
+            Self::Tag { arn, .. }
+            | Self::Untag { arn, .. }
+            | Self::PutResourcePolicy { arn, .. }
+            | Self::DeleteResourcePolicy { arn } => Effect::OfArn(arn),
+        }
+    }
 }
 
 /// What became of the action.

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use agentcore_api::AgentRuntime;
 use agentcore_api::reasons;
 use agentcore_api::runtime::Artifact;
-use agentcore_api::values::{RoleArn, default_runtime_name};
+use agentcore_api::values::{RoleArn, is_reserved};
 
 use super::diff::{ARTIFACT, differing};
 use super::rendered::config;
 use super::{View, source};
 use crate::aws::{RuntimeConfig, Tags};
 use crate::config::{EnvValue, Environment, Origin, environment};
-use crate::glob;
+use crate::grant::reach;
 use crate::hash::WishHash;
 use crate::image::Trouble;
 use crate::policy::Policy;
@@ -126,9 +126,10 @@ impl Refusal {
 pub fn render(view: &View<'_>) -> Result<Wish, Refusal> {
     let (object, policy) = (view.object, view.policy);
     let spec = &object.spec;
-    check_role(&spec.execution_role.arn, namespace(object), policy)?;
+    check_role(&spec.execution_role.arn)?;
     let tags = wished_tags(spec.tags.as_ref(), policy, &owner(object, policy))?;
     check_limit(view)?;
+    check_name(spec.runtime_name.as_deref())?;
     check_policy_document(spec.resource_policy.as_deref())?;
     let region = region(object, policy);
     if region.is_empty() {
@@ -170,14 +171,27 @@ pub(crate) fn namespace(object: &AgentRuntime) -> &str {
     object.metadata.namespace.as_deref().unwrap_or_default()
 }
 
+/// Names that the runtime may have in AgentCore: first the one that it has, or is to be made with, then those under which it may be found as well.
+pub fn names(object: &AgentRuntime, policy: &Policy) -> Vec<String> {
+    if let Some(own) = &object.spec.runtime_name {
+        return vec![own.clone()];
+    }
+    let own = object.metadata.name.as_deref().unwrap_or_default();
+    let mut names = policy.names().all(namespace(object), own);
+    // A name that was used stays: what was sent under it may be there.
+    let known = object
+        .status
+        .as_ref()
+        .and_then(|status| status.name.as_ref());
+    if let Some(at) = known.and_then(|known| names.iter().position(|one| one == known)) {
+        names[..=at].rotate_right(1);
+    }
+    names
+}
+
 /// Name of the runtime in AgentCore.
 pub(crate) fn name(object: &AgentRuntime, policy: &Policy) -> String {
-    let own = object.metadata.name.as_deref().unwrap_or_default();
-    object
-        .spec
-        .runtime_name
-        .clone()
-        .unwrap_or_else(|| default_runtime_name(&policy.cluster_id, namespace(object), own))
+    names(object, policy).swap_remove(0)
 }
 
 /// Region of the runtime: where it was made or sent, else as the spec says, else the operator's own; empty when nobody says one.
@@ -195,45 +209,19 @@ pub(crate) fn owner(object: &AgentRuntime, policy: &Policy) -> Owner {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     Owner {
         cluster: policy.cluster_id.clone(),
+        cluster_uid: policy.cluster_uid.clone(),
         namespace: text(&object.metadata.namespace),
         name: text(&object.metadata.name),
         uid: text(&object.metadata.uid),
     }
 }
 
-fn check_role(arn: &str, namespace: &str, policy: &Policy) -> Result<(), Refusal> {
-    let role = RoleArn::parse(arn).map_err(|error| {
-        Refusal::new(
-            reasons::INVALID_SPEC,
-            format!("spec.executionRole.arn: {error}"),
-        )
-    })?;
-    if policy.execution_role_patterns.is_empty() {
-        let path = format!("/agentcore/{namespace}/");
-        let own =
-            role.account.as_deref() == Some(policy.account.as_str()) || policy.account.is_empty();
-        return if own && role.path.starts_with(&path) {
-            Ok(())
-        } else {
-            Err(Refusal::new(
-                reasons::ROLE_NOT_ALLOWED,
-                format!(
-                    "only execution roles of account {} under the path {path} are allowed in this namespace; {arn} is not one",
-                    policy.account
-                ),
-            ))
-        };
-    }
-    let allowed = |pattern: &String| glob::matches(&pattern.replace("{namespace}", namespace), arn);
-    if policy.execution_role_patterns.iter().any(allowed) {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        reasons::ROLE_NOT_ALLOWED,
-        format!(
-            "{arn} matches none of the execution roles that the operator allows in namespace {namespace}"
-        ),
-    ))
+fn check_role(arn: &str) -> Result<(), Refusal> {
+    let parsed = RoleArn::parse(arn).map(drop);
+    parsed.map_err(|error| {
+        let text = format!("spec.executionRole.arn: {error}");
+        Refusal::new(reasons::INVALID_SPEC, text)
+    })
 }
 
 /// Default tags, the object's tags over them, and the ownership tags over both.
@@ -282,31 +270,39 @@ fn check_limit(view: &View<'_>) -> Result<(), Refusal> {
         .status
         .as_ref()
         .is_some_and(|status| status.id.is_some());
-    match view.policy.max_runtimes_per_namespace {
-        Some(most) if !exists && view.older_in_namespace >= most => Err(Refusal::new(
-            reasons::NAMESPACE_LIMIT_REACHED,
-            format!(
-                "the namespace holds {} older AgentRuntimes, and {most} are allowed",
-                view.older_in_namespace
-            ),
+    if exists {
+        return Ok(());
+    }
+    let most = view.granted.limits.runtimes;
+    over_limit(most, view.older_in_namespace, "AgentRuntimes").map_or(Ok(()), Err)
+}
+
+/// Why a namespace takes no more objects of a kind; `None`: it does.
+pub(crate) fn over_limit(most: Option<u32>, older: usize, kind: &str) -> Option<Refusal> {
+    let most = most.filter(|most| usize::try_from(*most).is_ok_and(|most| older >= most))?;
+    Some(Refusal::new(
+        reasons::NAMESPACE_LIMIT_REACHED,
+        format!("the namespace holds {older} older {kind}, and {most} are allowed"),
+    ))
+}
+
+/// Nobody takes the name that another object's runtime is to have.
+fn check_name(own: Option<&str>) -> Result<(), Refusal> {
+    match own.filter(|own| is_reserved(own)) {
+        Some(own) => Err(Refusal::new(
+            reasons::INVALID_SPEC,
+            format!("spec.runtimeName {own} has the form of derived names, which are reserved"),
         )),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
 fn check_policy_document(text: Option<&str>) -> Result<(), Refusal> {
-    let Some(text) = text else { return Ok(()) };
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(serde_json::Value::Object(_)) => Ok(()),
-        Ok(_) => Err(Refusal::new(
-            reasons::INVALID_SPEC,
-            "spec.resourcePolicy must be a JSON object",
-        )),
-        Err(error) => Err(Refusal::new(
-            reasons::INVALID_SPEC,
-            format!("spec.resourcePolicy is not JSON: {error}"),
-        )),
-    }
+    let Some(Err(error)) = text.map(|text| reach(text, "")) else {
+        return Ok(());
+    };
+    let text = format!("spec.resourcePolicy: {error}");
+    Err(Refusal::new(reasons::INVALID_SPEC, text))
 }
 
 /// One text for documents that mean the same; what is not JSON stands for itself.

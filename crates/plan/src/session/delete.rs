@@ -22,6 +22,9 @@ pub(super) fn plan(mut pass: Pass<'_>) -> Decision {
     if jwt && !pass.status.previous.is_empty() {
         return left_behind(pass, "the runtime refuses the operator's signature");
     }
+    if pass.is_told() && !pass.status.previous.is_empty() {
+        return left_behind(pass, "the runtime is another's by its tags");
+    }
     let tried = pass.status.previous.iter().any(|one| one.failures > 0);
     if tried && pass.let_go() {
         return left_behind(pass, "annotation let-go");

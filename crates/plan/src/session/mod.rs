@@ -1,9 +1,11 @@
 //! AgentSession: a session that is begun, kept alive and replaced, and what each of its calls means.
 
 mod delete;
+mod limit;
 mod outcome;
 mod pass;
 mod plan;
+mod suspend;
 mod target;
 mod view;
 

@@ -3,25 +3,28 @@
 use std::time::Duration;
 
 use agentcore_api::names::{FINALIZER, annotations, drain_request};
+use agentcore_api::payload::{Payload, PayloadError};
 use agentcore_api::session::{
     DEFAULT_EVERY_SECONDS, NextSession, PREVIOUS_MAX, PreviousSession, SessionPhase,
 };
-use agentcore_api::values::seconds_or;
+use agentcore_api::values::{namespace_prefix, seconds_or};
 use agentcore_api::{AgentSessionStatus, reasons};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
-use super::target::Target;
+use super::target::{Target, can_own, is_told};
 use super::{Action, Address, Decision, View};
 use crate::conditions::{Verdict, is_ready, ready_reason};
 use crate::desk::{SLOW, SOON, parsed, whole_second};
 use crate::hash::Call;
 use crate::step::{Event, Rest, Step};
+use crate::urls;
 
 /// Longest wait for an agent's answer to a keepalive.
 const ANSWER_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// First and longest pause after a failure of the agent; it doubles with each.
 const PAUSE: (i64, i64) = (5, 300);
+/// What agents are invoked with where the spec says nothing.
+const DEFAULT_PAYLOAD: &str = r#"{"action":"keepalive"}"#;
 
 pub(super) struct Pass<'a> {
     pub view: &'a View<'a>,
@@ -92,13 +95,11 @@ impl<'a> Pass<'a> {
         SignedDuration::from_secs(seconds_or(text, DEFAULT_EVERY_SECONDS).into())
     }
 
-    fn payload(&self) -> String {
+    /// What the agent is invoked with, or why the spec's cannot be sent.
+    pub fn payload(&self) -> Result<&'a str, PayloadError> {
         let keep_alive = self.view.object.spec.keep_alive.as_ref();
         let given = keep_alive.and_then(|one| one.payload.as_ref());
-        given.map_or_else(
-            || json!({"action": "keepalive"}).to_string(),
-            |payload| json!(payload).to_string(),
-        )
+        given.map_or(Ok(DEFAULT_PAYLOAD), Payload::text)
     }
 
     pub fn is_ready(&self) -> bool {
@@ -274,7 +275,8 @@ impl<'a> Pass<'a> {
     /// InvokeAgentRuntime. It takes half of the idle time-out at most, so that another session's keepalive comes in time.
     pub fn invoke(self, at: Address, target: &Target) -> Decision {
         let within = ANSWER_MAX.min(target.idle / 2);
-        let payload = self.payload();
+        // Nothing gets here with a payload that cannot be sent.
+        let payload = self.payload().unwrap_or(DEFAULT_PAYLOAD).to_owned();
         self.act(Action::Invoke {
             at,
             payload,
@@ -284,12 +286,67 @@ impl<'a> Pass<'a> {
 
     // ---- stops
 
+    /// Whether sessions at this ARN are the operator's to end. Without the AgentRuntime only derived names tell.
+    fn may_stop(&self, arn: &str) -> bool {
+        let View {
+            object,
+            runtime,
+            policy,
+            ..
+        } = self.view;
+        if let Some(runtime) = runtime {
+            return can_own(runtime, arn, policy);
+        }
+        let Some((name, _)) = urls::runtime_id(arn).and_then(|id| id.rsplit_once('-')) else {
+            return false;
+        };
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        let own = object
+            .spec
+            .runtime_ref
+            .as_ref()
+            .map(|one| one.name.as_str());
+        name.starts_with(&namespace_prefix(&policy.cluster_uid, namespace))
+            || own.is_some_and(|own| {
+                policy
+                    .names()
+                    .all(namespace, own)
+                    .iter()
+                    .any(|one| one == name)
+            })
+    }
+
+    /// Forgets sessions of runtimes that cannot be this namespace's: a status that somebody else wrote ends nobody's session.
+    fn forget_strangers(&mut self) {
+        let previous = std::mem::take(&mut self.status.previous);
+        let (kept, strange): (Vec<_>, Vec<_>) = previous
+            .into_iter()
+            .partition(|one| self.may_stop(&one.runtime_arn));
+        self.status.previous = kept;
+        for one in strange {
+            let text = format!(
+                "a session on version {} is left to AgentCore's time-outs: its runtime is not known to be this namespace's",
+                one.version
+            );
+            self.event(true, reasons::RETAINED, text);
+        }
+    }
+
+    /// Whether the runtime is said to be another's by now: nothing is sent to it.
+    pub fn is_told(&self) -> bool {
+        self.view.runtime.is_some_and(is_told)
+    }
+
     /// The next session to be stopped now. Those that AgentCore has ended for their age are struck off.
     pub fn stop_due(&mut self) -> Option<Address> {
+        self.forget_strangers();
         let now = self.now;
         self.status
             .previous
             .retain(|one| parsed(&one.expires_at).is_none_or(|end| now < end));
+        if self.is_told() {
+            return None;
+        }
         let due = |one: &&PreviousSession| is_due(one.retry_at.as_deref(), now);
         self.status.previous.iter().find(due).map(|one| Address {
             runtime_arn: one.runtime_arn.clone(),
@@ -300,6 +357,9 @@ impl<'a> Pass<'a> {
 
     /// When the next stop is due.
     pub fn stop_at(&self) -> Option<Timestamp> {
+        if self.is_told() {
+            return None;
+        }
         let times = self.status.previous.iter().map(|one| {
             let at = one.retry_at.as_deref().and_then(parsed);
             at.unwrap_or(self.now)

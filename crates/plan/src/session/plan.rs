@@ -5,11 +5,12 @@ use agentcore_api::session::{NextSession, SessionPhase};
 use jiff::{SignedDuration, Timestamp};
 
 use super::pass::{Pass, account, is_due};
+use super::suspend::suspended;
 use super::target::{Target, target};
-use super::{Action, Address, Decision, View, delete, outcome};
+use super::{Action, Address, Decision, View, delete, limit, outcome};
 use crate::conditions::{State, Verdict};
 use crate::desk::{SLOW, elsewhere, parsed, whole_second};
-use crate::step::Rest;
+use crate::step::{Rest, Step};
 
 /// Failures in a row after which a session is given up and another one is begun.
 pub(super) const ATTEMPTS: u32 = 5;
@@ -17,8 +18,6 @@ pub(super) const ATTEMPTS: u32 = 5;
 const FIRST_ANSWER_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// Longest time before its end that a session is replaced.
 const MARGIN_MAX: SignedDuration = SignedDuration::from_mins(10);
-
-const SUSPENDED: &str = "suspended by spec.suspend: nothing is sent";
 
 /// Says the next step for an AgentSession.
 ///
@@ -69,6 +68,10 @@ fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     if let Some(at) = pass.stop_due() {
         return pass.act(Action::Stop { at });
     }
+    if let Err(error) = pass.payload() {
+        let text = format!("{error}; make it smaller");
+        return waiting(pass, Verdict::stalled(reasons::INVALID_SPEC, text));
+    }
     let target = match target(view) {
         Ok(target) => target,
         Err(verdict) => return waiting(pass, verdict),
@@ -77,6 +80,12 @@ fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     if let (Some(verdict), None) = (&slow, &pass.status.session_id) {
         pass.retire_next();
         return waiting(pass, verdict.clone());
+    }
+    if let Some(verdict) = limit::too_many(&pass) {
+        // No deletion of another object wakes this one.
+        let mut decision = waiting(pass, verdict);
+        decision.step = Step::Rest(Rest::After(limit::PAUSE));
+        return decision;
     }
     if !pass.has_finalizer() {
         if pass.status.conditions.is_empty() {
@@ -357,6 +366,8 @@ fn keep_or(pass: &mut Pass<'_>, phase: SessionPhase, reason: &'static str, text:
         reasons::ENDPOINT_NOT_READY,
         reasons::KEEP_ALIVE_TOO_SLOW,
         reasons::JWT_AUTHORIZER,
+        reasons::NOT_OWNED,
+        reasons::INVALID_SPEC,
     ];
     let named = !pass.is_ready()
         && !pass.status.conditions.is_empty()
@@ -375,19 +386,4 @@ pub(super) fn waiting(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
     pass.verdict(phase, verdict);
     let at = pass.stop_at();
     pass.rest_until(at)
-}
-
-/// Ready stays what it was; only the reason changes.
-fn suspended(mut pass: Pass<'_>) -> Decision {
-    let state = if pass.is_ready() {
-        State::Ready
-    } else {
-        State::Waiting
-    };
-    if !pass.reason_is(reasons::SUSPENDED) {
-        pass.event(false, reasons::SUSPENDED, SUSPENDED);
-    }
-    let phase = pass.status.phase.unwrap_or(SessionPhase::Starting);
-    pass.verdict(phase, Verdict::new(state, reasons::SUSPENDED, SUSPENDED));
-    pass.rest(Rest::Settled)
 }

@@ -6,7 +6,9 @@ use agentcore_api::{AgentEndpoint, AgentRuntime, reasons};
 use jiff::SignedDuration;
 
 use super::View;
-use crate::conditions::Verdict;
+use crate::conditions::{Verdict, ready_reason};
+use crate::policy::Policy;
+use crate::urls;
 
 /// Name of the endpoint of those who name a runtime.
 const DEFAULT: &str = "DEFAULT";
@@ -35,7 +37,7 @@ pub(super) fn target(view: &View<'_>) -> Result<Target, Verdict> {
         let status = runtime.status.clone().unwrap_or_default();
         let live = status.default_endpoint.and_then(|one| one.live_version);
         let place = status.arn.zip(live);
-        return make(runtime, place, DEFAULT.to_owned(), || {
+        return make(runtime, view.policy, place, DEFAULT.to_owned(), || {
             not_ready("AgentRuntime", name, reasons::RUNTIME_NOT_READY)
         });
     };
@@ -45,9 +47,25 @@ pub(super) fn target(view: &View<'_>) -> Result<Target, Verdict> {
         Verdict::waiting(reasons::ENDPOINT_NOT_FOUND, text)
     })?;
     let runtime = runtime(view.runtime, &endpoint.spec.runtime_ref.name)?;
+    let conditions = endpoint.status.as_ref().map(|status| &status.conditions);
+    if conditions.is_some_and(|all| ready_reason(all) == Some(reasons::NOT_OWNED)) {
+        let text = format!("AgentEndpoint {name} is not its own in AgentCore, so it is not called");
+        return Err(Verdict::stalled(reasons::NOT_OWNED, text));
+    }
     let none = || not_ready("AgentEndpoint", name, reasons::ENDPOINT_NOT_READY);
     let (place, qualifier) = place_of(endpoint).ok_or_else(none)?;
-    make(runtime, Some(place), qualifier, none)
+    make(runtime, view.policy, Some(place), qualifier, none)
+}
+
+/// Whether the AgentRuntime says that its runtime is another's.
+pub(super) fn is_told(runtime: &AgentRuntime) -> bool {
+    let status = runtime.status.as_ref();
+    status.is_some_and(|status| ready_reason(&status.conditions) == Some(reasons::NOT_OWNED))
+}
+
+/// Whether the runtime of this ARN can be the object's, by its name: statuses may be written by others than the operator.
+pub(super) fn can_own(runtime: &AgentRuntime, arn: &str, policy: &Policy) -> bool {
+    urls::runtime_id(arn).is_some_and(|id| policy.names().can_own(runtime, id))
 }
 
 fn place_of(endpoint: &AgentEndpoint) -> Option<((String, String), String)> {
@@ -72,6 +90,7 @@ fn not_ready(kind: &str, name: &str, reason: &'static str) -> Verdict {
 
 fn make(
     runtime: &AgentRuntime,
+    policy: &Policy,
     place: Option<(String, String)>,
     qualifier: String,
     none: impl FnOnce() -> Verdict,
@@ -83,6 +102,13 @@ fn make(
     }
     let going = runtime.metadata.deletion_timestamp.is_some();
     let (runtime_arn, version) = place.filter(|_| !going).ok_or_else(none)?;
+    if is_told(runtime) || !can_own(runtime, &runtime_arn, policy) {
+        let text = format!(
+            "the runtime of AgentRuntime {} is not its own, so it is not called",
+            runtime.metadata.name.as_deref().unwrap_or_default()
+        );
+        return Err(Verdict::stalled(reasons::NOT_OWNED, text));
+    }
     let time =
         |text: Option<&str>, default| SignedDuration::from_secs(seconds_or(text, default).into());
     let effective = runtime.effective();

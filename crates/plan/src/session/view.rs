@@ -5,6 +5,7 @@ use std::time::Duration;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, AgentSessionStatus};
 
 use crate::fault::Fault;
+use crate::grant::Granted;
 use crate::policy::Policy;
 
 /// Everything that is known in this pass.
@@ -14,6 +15,10 @@ pub struct View<'a> {
     pub object: &'a AgentSession,
     /// The operator's settings.
     pub policy: &'a Policy,
+    /// What the namespace may use.
+    pub granted: &'a Granted,
+    /// How many AgentSessions of the namespace are older than this one and not being deleted.
+    pub older_in_namespace: usize,
     /// The AgentEndpoint that it refers to, if it refers to one.
     pub endpoint: Option<&'a AgentEndpoint>,
     /// The AgentRuntime that it refers to, or that its AgentEndpoint refers to.

@@ -44,6 +44,8 @@ pub enum Happening {
     Retag(u8),
     ScanFault(bool),
     Resolve(u8),
+    Steal(u8),
+    GiveBack,
 }
 
 pub fn happening() -> impl Strategy<Value = Happening> {
@@ -79,6 +81,8 @@ pub fn happening() -> impl Strategy<Value = Happening> {
         1 => (1..6_u8).prop_map(H::Retag),
         1 => any::<bool>().prop_map(H::ScanFault),
         1 => any::<u8>().prop_map(H::Resolve),
+        2 => (0..4_u8).prop_map(H::Steal),
+        1 => Just(H::GiveBack),
     ]
 }
 
@@ -209,6 +213,8 @@ pub fn happen(world: &mut World, what: &Happening) {
                 rt.tags.remove("Team");
             }
         }
+        H::Steal(how) => world.steal(*how),
+        H::GiveBack => world.give_back(),
         H::Vanish => world.aws.vanish("support"),
         H::Suspend(on) => {
             world.edit(|spec| spec.suspend = on.then_some(true));

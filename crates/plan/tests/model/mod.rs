@@ -4,6 +4,7 @@
 
 mod calls;
 pub mod happening;
+pub mod owners;
 pub mod steps;
 pub mod world;
 

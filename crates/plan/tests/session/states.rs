@@ -221,6 +221,26 @@ fn keepalives_slower_than_the_idle_time_out_are_refused() {
 }
 
 #[test]
+fn a_payload_beyond_its_bounds_is_not_sent() {
+    let mut world = World::new();
+    world.sync();
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(40), "}".repeat(40));
+    let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(70_000));
+    for payload in [deep, large] {
+        world.edit(|object| {
+            let payload = serde_json::from_str(&payload).unwrap();
+            object.spec.keep_alive.as_mut().unwrap().payload = Some(payload);
+        });
+        world.run(600);
+        assert_eq!(world.reason(), reasons::INVALID_SPEC);
+        assert!(world.calls.is_empty() && has_event(&world, reasons::INVALID_SPEC));
+    }
+    world.edit(|object| object.spec.keep_alive.as_mut().unwrap().payload = None);
+    world.run(1);
+    assert_eq!(world.reason(), reasons::READY, "{}", world.tail());
+}
+
+#[test]
 fn it_waits_for_what_it_refers_to_without_a_call() {
     let mut world = World::new();
     world.endpoint = None;

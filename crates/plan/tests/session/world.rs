@@ -6,6 +6,7 @@ use agentcore_api::names::FINALIZER;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, AgentSessionStatus};
 use agentcore_plan::conditions::{is_ready, ready_reason};
 use agentcore_plan::fault::{Class, Fault};
+use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::session::{Action, Address, CallResult, Outcome, View, plan};
 use agentcore_plan::step::{Event, Rest, Step};
@@ -13,7 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
-const RUNTIME: &str = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/support";
+const RUNTIME: &str = "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/";
+const CLUSTER_UID: &str = "cluster-uid-1";
 
 /// A microVM.
 #[derive(Clone, Debug)]
@@ -104,6 +106,7 @@ impl World {
             answered: BTreeSet::new(),
             policy: Policy {
                 account: "111122223333".into(),
+                cluster_uid: CLUSTER_UID.into(),
                 ..Policy::default()
             },
         };
@@ -123,7 +126,8 @@ impl World {
     }
 
     fn arn(&self) -> String {
-        format!("{RUNTIME}-{:010}", self.anew)
+        let name = self.policy.names().new_name("team-a", "support");
+        format!("{RUNTIME}{name}-{:010}", self.anew)
     }
 
     /// The runtime was lost and made again: all sessions went with it.
@@ -255,6 +259,8 @@ impl World {
             let view = View {
                 object: &object,
                 policy: &self.policy,
+                granted: &Granted::everything(),
+                older_in_namespace: 0,
                 endpoint: self.endpoint.as_ref(),
                 runtime: self.runtime.as_ref(),
                 outcome: outcome.clone(),

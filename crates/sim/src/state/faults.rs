@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -170,6 +171,17 @@ pub struct Calls {
     pub by_operation: BTreeMap<&'static str, u64>,
     /// Calls that were signed well, by the ARN of who signed, then by operation: what a program needs rights for.
     pub by_caller: BTreeMap<String, BTreeMap<&'static str, u64>>,
+    /// When the first and the last of these arrived.
+    pub times_by_caller: BTreeMap<String, BTreeMap<&'static str, Times>>,
+}
+
+/// When calls arrived, by the simulator's clock.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Times {
+    /// The first.
+    pub first: Timestamp,
+    /// The last.
+    pub last: Timestamp,
 }
 
 impl Calls {
@@ -180,11 +192,20 @@ impl Calls {
     }
 
     /// Counts a call of which it is known who signed it.
-    pub fn signed(&mut self, arn: &str, operation: Operation) {
+    pub fn signed(&mut self, arn: &str, operation: Operation, at: Timestamp) {
         let operations = match self.by_caller.get_mut(arn) {
             Some(operations) => operations,
             None => self.by_caller.entry(arn.to_owned()).or_default(),
         };
         *operations.entry(operation.name()).or_default() += 1;
+        let times = match self.times_by_caller.get_mut(arn) {
+            Some(times) => times,
+            None => self.times_by_caller.entry(arn.to_owned()).or_default(),
+        };
+        let first = Times {
+            first: at,
+            last: at,
+        };
+        times.entry(operation.name()).or_insert(first).last = at;
     }
 }

@@ -97,7 +97,7 @@ async fn connections_end_with_the_server_when_it_is_dropped() {
 #[tokio::test]
 async fn a_taken_port_is_named() {
     let server = Running::plain().await;
-    let taken = Server::bind(server.address, Transport::Plain).await;
+    let taken = Server::bind(server.address, Transport::Plain, MANY).await;
     let Err(error) = taken else {
         panic!("two servers on one port")
     };

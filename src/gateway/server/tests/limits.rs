@@ -95,24 +95,48 @@ async fn the_limit_of_headers_is_none_for_connections_that_rest_or_were_upgraded
     until(&mut resting, "hello").await;
 }
 
+/// A frame of HTTP/2: its type, flags, stream and payload.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).expect("short");
+    let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
+    frame.extend_from_slice(payload);
+    frame
+}
+
 #[tokio::test]
-async fn over_the_limit_a_connection_waits_until_another_ends() {
+async fn an_http2_header_that_does_not_end_is_cut_after_good_ones_too() {
     let limits = Limits {
-        connections: 2,
-        ..Limits::default()
+        header: Duration::from_millis(500),
+        ..PATIENT
     };
     let server = Running::start(Transport::Plain, limits, LONG).await;
-    let (mut first, mut second) = (server.connect().await, server.connect().await);
-    for stream in [&mut first, &mut second] {
-        send(stream, UPGRADE).await;
-        until(stream, "101 Switching Protocols").await;
+    // GET / from the static table, and `:authority` as a literal.
+    let fields = b"\x82\x86\x84\x41\x07gateway";
+    let (end_stream, end_headers) = (1, 4);
+    let cuts = [
+        frame(1, end_stream, 3, fields),
+        [
+            frame(1, end_stream, 3, fields),
+            frame(9, 0, 3, b""),
+            frame(9, 0, 3, b"\x82"),
+        ]
+        .concat(),
+        frame(1, end_stream | end_headers, 3, fields)[..12].to_vec(),
+    ];
+    for (number, cut) in cuts.iter().enumerate() {
+        let mut stream = server.connect().await;
+        let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        sent.extend(frame(4, 0, 0, b""));
+        sent.extend(frame(1, end_stream | end_headers, 1, fields));
+        stream.write_all(&sent).await.expect("it is sent");
+        server.agent.wait_for(number + 1).await;
+        stream.write_all(cut).await.expect("it is sent");
+        let mut said = Vec::new();
+        let _ = soon(stream.read_to_end(&mut said)).await;
+        let hello = said.windows(5).any(|five| five == b"hello");
+        assert!(hello, "the first request is answered");
     }
-    let mut third = server.connect().await;
-    send(&mut third, &get("/")).await;
-    let early = tokio::time::timeout(Duration::from_millis(100), third.readable()).await;
-    assert!(early.is_err(), "the third is served although two are open");
-    drop(first);
-    until(&mut third, "hello").await;
+    assert_eq!(*server.agent.begun.borrow(), 3);
 }
 
 #[tokio::test]

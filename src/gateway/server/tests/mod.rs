@@ -2,6 +2,7 @@
 
 mod ends;
 mod limits;
+mod places;
 mod reload;
 
 use std::convert::Infallible;
@@ -25,6 +26,16 @@ const SOON: Duration = Duration::from_mins(1);
 /// For what must not happen while the test runs.
 const LONG: Duration = Duration::from_mins(10);
 
+/// More connections than a test makes.
+const MANY: usize = 1_000;
+
+/// Of a server that waits for everybody.
+const PATIENT: Limits = Limits {
+    handshake: LONG,
+    header: LONG,
+    idle: LONG,
+};
+
 /// A running server, stopped when dropped.
 struct Running {
     address: SocketAddr,
@@ -35,8 +46,19 @@ struct Running {
 
 impl Running {
     async fn start(transport: Transport, limits: Limits, grace: Duration) -> Self {
+        Self::start_for(MANY, transport, limits, grace).await
+    }
+
+    /// For so many connections.
+    async fn start_for(
+        connections: usize,
+        transport: Transport,
+        limits: Limits,
+        grace: Duration,
+    ) -> Self {
         let address = "127.0.0.1:0".parse().expect("an address");
-        let mut server = Server::bind(address, transport).await.expect("a free port");
+        let server = Server::bind(address, transport, connections).await;
+        let mut server = server.expect("a free port");
         server.limits = limits;
         let (address, stop, agent) = (server.local_addr(), CancellationToken::new(), Agent::new());
         let ended = tokio::spawn(server.serve(agent.clone(), stop.clone(), grace));
@@ -69,7 +91,7 @@ impl Drop for Running {
     }
 }
 
-/// The service: `/` says who the peer is, `/stream` sends what the test puts in, `/ws` takes the connection over.
+/// The service: `/` says who the peer is, `/as/NAME` knows the caller, `/stream` sends what the test puts in, `/ws` takes the connection over.
 #[derive(Clone)]
 struct Agent {
     begun: watch::Sender<usize>,
@@ -96,6 +118,10 @@ impl Agent {
 
     fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         self.begun.send_modify(|begun| *begun += 1);
+        if let Some(name) = request.uri().path().strip_prefix("/as/") {
+            let connection: &Connection = request.extensions().get().expect("a connection");
+            connection.known(name);
+        }
         match request.uri().path() {
             "/stream" => {
                 let chunks = self.stream.lock().take().expect("one stream a test");

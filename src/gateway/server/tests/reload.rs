@@ -116,6 +116,28 @@ async fn tls_serves_http_1_and_http_2() {
 }
 
 #[tokio::test]
+async fn handshakes_that_do_not_go_on_make_room_for_one_that_does() {
+    let (trusted, certificate, key) = issue();
+    let files = Files::new();
+    files.write(&certificate, &key);
+    let reloading = files.read().await.expect("a good pair");
+    let transport = Transport::Tls(Box::new(reloading));
+    let server = Running::start_for(8, transport, PATIENT, LONG).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(server.connect().await);
+    }
+    let mut stream = handshake(&server, &trusted, &["http/1.1"])
+        .await
+        .expect("trusted");
+    send(&mut stream, &get("/")).await;
+    until(&mut stream, "hello").await;
+    for stream in &mut silent[..18] {
+        assert_eq!(rest(stream).await, "", "it was not cut");
+    }
+}
+
+#[tokio::test]
 async fn a_handshake_that_does_not_end_is_cut() {
     let (_, certificate, key) = issue();
     let files = Files::new();

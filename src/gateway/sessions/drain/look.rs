@@ -1,6 +1,6 @@
 //! A look at what the ledger has: how many sessions of which version, which of them are stale, which are to end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,17 @@ use agentcore_api::sessions::OnUpdate;
 use agentcore_invoke::Target;
 use jiff::Timestamp;
 
-use super::queue::Candidate;
+use super::queue::{Candidate, Key};
 use crate::gateway::agents::{Agent, Agents};
 use crate::gateway::identity::Kind;
 use crate::gateway::sessions::Sessions;
-use crate::gateway::sessions::ledger::{Count, Group, Ledger, LedgerUnavailable, Member};
+use crate::gateway::sessions::ledger::{Count, Group, Ledger, LedgerUnavailable, Member, Members};
 use crate::gateway::sessions::policy::{self, Verdict, is_stale};
+
+/// Sessions to stop that a look names, of all objects together: more than are stopped before the next look.
+const WANTED: usize = 20_000;
+/// Most of them of one object, and those that each has whatever the others have.
+const WANTED_OF_ONE: (usize, usize) = (1_000, 20);
 
 /// What is known of an object's sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +59,12 @@ struct Place {
 }
 
 /// Looks. Streams of sessions whose deadline has come are ended by whoever has them. What is stale is judged, and sessions to stop are looked
-/// for, only by the one that `drains`: another one may see the objects as they were.
+/// for, only by the one that `drains`: another one may see the objects as they were. `held`: sessions that wait for their next try.
 pub async fn look(
     sessions: &Sessions,
     agents: &Agents,
     drains: bool,
+    held: &HashSet<Key>,
 ) -> Result<Seen, LedgerUnavailable> {
     let begun = Instant::now();
     let ledger = sessions.ledger();
@@ -86,6 +92,8 @@ pub async fn look(
         stale: !since.is_empty(),
         ..Seen::default()
     };
+    let (most, least) = WANTED_OF_ONE;
+    let most = (WANTED / places.len().max(1)).clamp(least, most);
     for (place, Place { agent, groups }) in places {
         let mut tally = Tally {
             place: place.clone(),
@@ -96,7 +104,7 @@ pub async fn look(
             failed: 0,
             oldest: None,
         };
-        let mut candidates = Vec::new();
+        let mut wanted = Wanted::new(most, held);
         for (group, count) in &groups {
             let version = group.version.clone().unwrap_or_default();
             *tally.versions.entry(version).or_default() += count.all();
@@ -112,12 +120,19 @@ pub async fn look(
             }
             let leaves = agent.sessions.on_update == OnUpdate::Leave;
             if drains && !leaves && (since.is_some() || count.retired > 0) {
-                let members = ledger.members(group).await?;
-                candidates.extend(
-                    members
-                        .into_iter()
-                        .filter_map(|member| candidate(member, agent, since, now)),
-                );
+                let mut from = None;
+                loop {
+                    let Members { members, next } = ledger.members(group, from).await?;
+                    for member in members {
+                        wanted.extend(candidate(member, agent, since, now));
+                    }
+                    if next.is_none() {
+                        break;
+                    }
+                    from = next;
+                    // Requests get their turn between two steps.
+                    tokio::task::yield_now().await;
+                }
                 seen.stale = true;
             }
         }
@@ -126,8 +141,7 @@ pub async fn look(
             if drains {
                 tally.stopped = ledger.stopped(&live(&place, agent), 0).await?;
             }
-            // The longest idle go first: they are the likeliest to be still idle when their turn comes.
-            candidates.sort_by_key(|one: &Candidate| one.record.last_used_at);
+            let candidates = wanted.done();
             if !candidates.is_empty() {
                 let most = agent.sessions.max_per_minute;
                 seen.wanted.push((place, most, candidates));
@@ -139,6 +153,53 @@ pub async fn look(
     }
     seen.took = begun.elapsed();
     Ok(seen)
+}
+
+/// Sessions of an object that are to be stopped. The longest idle go first: they are the likeliest to be still idle when their turn comes. Those
+/// beyond `most` are found by a later look.
+struct Wanted<'a> {
+    most: usize,
+    held: &'a HashSet<Key>,
+    found: Vec<Candidate>,
+    /// They wait for their next try, and take no place of one that can be stopped now.
+    waiting: Vec<Candidate>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(most: usize, held: &'a HashSet<Key>) -> Self {
+        Self {
+            most,
+            held,
+            found: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    fn extend(&mut self, candidate: Option<Candidate>) {
+        let Some(candidate) = candidate else {
+            return;
+        };
+        if !self.held.is_empty() && self.held.contains(&candidate.key()) {
+            self.waiting.push(candidate);
+            return;
+        }
+        self.found.push(candidate);
+        if self.found.len() >= 2 * self.most {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        self.found.sort_by_key(|one| one.record.last_used_at);
+        self.found.truncate(self.most);
+    }
+
+    fn done(mut self) -> Vec<Candidate> {
+        self.cut();
+        self.found.append(&mut self.waiting);
+        self.found.sort_by_key(|one| one.record.last_used_at);
+        self.found
+    }
 }
 
 /// Says which groups are stale, and keeps since when.

@@ -5,6 +5,7 @@ mod look;
 mod queue;
 pub mod start;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,9 @@ use super::ledger::LedgerUnavailable;
 use super::policy::Reason;
 use crate::gateway::agents::Agents;
 use crate::gateway::chat::pool::Pool;
+use crate::gateway::stops::Stops;
 use look::{Seen, look};
-use queue::{Candidate, Ending, Next, Queue};
+use queue::{Candidate, Ending, Key, Next, Queue};
 
 pub use look::Tally;
 
@@ -53,8 +55,8 @@ pub struct Drain {
     pub pool: Pool,
     /// What is counted.
     pub figures: Figures,
-    /// Stops a second, of each account and region.
-    pub rate: f64,
+    /// The pace of stops.
+    pub stops: Arc<Stops>,
     /// Whether this replica drains; of several that share a ledger, one does.
     pub leads: watch::Receiver<bool>,
     /// When cancelled, no more stops begin: this replica goes, and whoever comes after it decides.
@@ -73,7 +75,7 @@ struct Stopped {
 impl Drain {
     /// Drains for ever.
     pub async fn run(mut self) {
-        let mut queue = Queue::new(self.rate);
+        let mut queue = Queue::new(self.stops.clone());
         let mut stops: JoinSet<Stopped> = JoinSet::new();
         let mut look_at = Instant::now();
         let mut looking: Option<BoxFuture<'static, Result<Seen, LedgerUnavailable>>> = None;
@@ -112,7 +114,7 @@ impl Drain {
                         }
                     };
                 }
-                () = sleep_until(look_at), if looking.is_none() => looking = Some(self.look()),
+                () = sleep_until(look_at), if looking.is_none() => looking = Some(self.look(queue.held())),
                 () = changed.notified(), if looking.is_none() => look_at = look_at.min(now + LEAST),
                 Ok(()) = self.leads.changed() => look_at = look_at.min(now + LEAST),
                 Some(stopped) = stops.join_next() => {
@@ -128,10 +130,10 @@ impl Drain {
         }
     }
 
-    fn look(&self) -> BoxFuture<'static, Result<Seen, LedgerUnavailable>> {
+    fn look(&self, held: HashSet<Key>) -> BoxFuture<'static, Result<Seen, LedgerUnavailable>> {
         let (sessions, agents) = (self.sessions.clone(), self.agents.clone());
         let leads = *self.leads.borrow();
-        async move { look(&sessions, &agents, leads).await }.boxed()
+        async move { look(&sessions, &agents, leads, &held).await }.boxed()
     }
 
     /// Takes a look's result; gives the pause until the next one.

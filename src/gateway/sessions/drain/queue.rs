@@ -2,6 +2,7 @@
 //! trouble of another. Pure: time comes from outside.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_invoke::{SessionId, Target};
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::gateway::sessions::ledger::{Group, Owner, Record};
 use crate::gateway::sessions::policy::Reason;
+use crate::gateway::stops::{Place, Stops, place};
 
 /// Pause before a stop that did not come through is tried again, at first; it doubles. One that AWS refused waits for ten times as long.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -40,7 +42,8 @@ impl Candidate {
         Group::of(&self.owner, None)
     }
 
-    fn key(&self) -> Key {
+    /// Tells it from others.
+    pub fn key(&self) -> Key {
         let Record {
             conversation,
             generation,
@@ -50,13 +53,13 @@ impl Candidate {
     }
 
     /// AWS counts stops by account and region.
-    fn lane(&self) -> (String, String) {
-        let arn = &self.target.arn;
-        (arn.account().to_owned(), arn.region().to_owned())
+    fn lane(&self) -> Place {
+        place(&self.target.arn)
     }
 }
 
-type Key = (Owner, SessionId, u32);
+/// A session: whose, of which conversation, of which generation.
+pub type Key = (Owner, SessionId, u32);
 
 /// How a stop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,18 +87,17 @@ pub enum Next {
 
 /// Sessions that wait for their end.
 pub struct Queue {
-    /// Least time between two stops of an account and region.
-    interval: Duration,
-    places: HashMap<Group, Place>,
+    /// The pace of each account and region, which callers share.
+    stops: Arc<Stops>,
+    places: HashMap<Group, Line>,
     /// Objects take turns.
     round: VecDeque<Group>,
-    lanes: HashMap<(String, String), Instant>,
     under_way: HashSet<Key>,
     later: HashMap<Key, Later>,
 }
 
 /// An object's sessions.
-struct Place {
+struct Line {
     pace: Duration,
     next: Instant,
     waiting: VecDeque<Candidate>,
@@ -110,13 +112,12 @@ struct Later {
 }
 
 impl Queue {
-    /// With so many stops a second of each account and region.
-    pub fn new(per_second: f64) -> Self {
+    /// At the pace of these stops.
+    pub fn new(stops: Arc<Stops>) -> Self {
         Self {
-            interval: Duration::from_secs_f64(1.0 / per_second.clamp(0.01, 10_000.0)),
+            stops,
             places: HashMap::new(),
             round: VecDeque::new(),
-            lanes: HashMap::new(),
             under_way: HashSet::new(),
             later: HashMap::new(),
         }
@@ -142,7 +143,7 @@ impl Queue {
             if !self.places.contains_key(&group) {
                 self.round.push_back(group.clone());
             }
-            let place = self.places.entry(group.clone()).or_insert(Place {
+            let place = self.places.entry(group.clone()).or_insert(Line {
                 pace: Duration::ZERO,
                 next: now,
                 waiting: VecDeque::new(),
@@ -177,10 +178,13 @@ impl Queue {
             let Some((due, index)) = first_due(&place.waiting, &self.later, now) else {
                 continue;
             };
+            let at = due.max(place.next);
             let lane = place.waiting.get(index).map(Candidate::lane);
-            let open = lane.and_then(|lane| self.lanes.get(&lane).copied());
-            let at = due.max(place.next).max(open.unwrap_or(now));
-            if at > now {
+            let at = match lane {
+                Some(lane) if at <= now => self.stops.try_take(&lane, now),
+                _ => Err(at),
+            };
+            if let Err(at) = at {
                 soonest = Some(soonest.map_or(at, |soonest| soonest.min(at)));
                 continue;
             }
@@ -188,8 +192,6 @@ impl Queue {
                 continue;
             };
             place.next = after(place.next, place.pace, now);
-            let slot = self.lanes.entry(candidate.lane()).or_insert(now);
-            *slot = after(*slot, self.interval, now);
             self.under_way.insert(candidate.key());
             return Next::Stop(Box::new(candidate));
         }
@@ -209,7 +211,7 @@ impl Queue {
                 if let Some(place) = self.places.get_mut(&candidate.place()) {
                     place.next = now;
                 }
-                self.lanes.insert(candidate.lane(), now);
+                self.stops.give_back(&candidate.lane());
             }
             Ending::Again | Ending::Refused => {
                 let tries = self.later.get(&key).map_or(0, |later| later.tries);
@@ -229,6 +231,11 @@ impl Queue {
                 self.later.insert(key, later);
             }
         }
+    }
+
+    /// Those whose stop did not come through.
+    pub fn held(&self) -> HashSet<Key> {
+        self.later.keys().cloned().collect()
     }
 
     /// How many sessions of an object AWS refused to stop, the last time.

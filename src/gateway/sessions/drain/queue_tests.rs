@@ -7,6 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::gateway::agents::Kind;
 use crate::gateway::sessions::ledger::Birth;
+use crate::gateway::stops::Rates;
+
+fn queue_of(per_second: f64) -> Queue {
+    Queue::new(Arc::new(Stops::new(Rates::of(per_second))))
+}
 
 fn owner(name: &str) -> Owner {
     Owner {
@@ -80,7 +85,7 @@ fn drained(
 
 #[test]
 fn a_thousand_sessions_are_stopped_at_the_rate_of_aws_when_nothing_else_limits_them() {
-    let (mut queue, begin) = (Queue::new(5.0), Instant::now());
+    let (mut queue, begin) = (queue_of(5.0), Instant::now());
     queue.set(vec![wanted("a", 60_000, 1_000)], begin);
     let stops = drained(&mut queue, begin, |_, _| Ending::Done);
     assert_eq!(stops.len(), 1_000);
@@ -93,7 +98,7 @@ fn a_thousand_sessions_are_stopped_at_the_rate_of_aws_when_nothing_else_limits_t
 
 #[test]
 fn a_slot_that_is_taken_late_does_not_slow_the_rate() {
-    let (mut queue, begin) = (Queue::new(5.0), Instant::now());
+    let (mut queue, begin) = (queue_of(5.0), Instant::now());
     queue.set(vec![wanted("a", 60_000, 100)], begin);
     let (mut now, mut stops) = (begin, 0);
     while stops < 100 {
@@ -113,7 +118,7 @@ fn a_slot_that_is_taken_late_does_not_slow_the_rate() {
 
 #[test]
 fn an_object_is_not_stopped_faster_than_its_policy_says_and_does_not_hold_up_others() {
-    let (mut queue, begin) = (Queue::new(100.0), Instant::now());
+    let (mut queue, begin) = (queue_of(100.0), Instant::now());
     queue.set(vec![wanted("slow", 6, 3), wanted("quick", 600, 10)], begin);
     let stops = drained(&mut queue, begin, |_, _| Ending::Done);
     let of = |name: &str| -> Vec<u64> {
@@ -130,7 +135,7 @@ fn an_object_is_not_stopped_faster_than_its_policy_says_and_does_not_hold_up_oth
 
 #[test]
 fn a_new_list_does_not_quicken_the_pace() {
-    let (mut queue, mut now) = (Queue::new(100.0), Instant::now());
+    let (mut queue, mut now) = (queue_of(100.0), Instant::now());
     let begin = now;
     let mut stops = 0;
     while now - begin < Duration::from_mins(1) {
@@ -147,7 +152,7 @@ fn a_new_list_does_not_quicken_the_pace() {
 
 #[test]
 fn what_was_refused_waits_and_the_others_go_on() {
-    let (mut queue, begin) = (Queue::new(10.0), Instant::now());
+    let (mut queue, begin) = (queue_of(10.0), Instant::now());
     queue.set(vec![wanted("a", 60_000, 5)], begin);
     let place = Group::of(&owner("a"), None);
     let mut seen = Vec::new();
@@ -175,7 +180,7 @@ fn what_was_refused_waits_and_the_others_go_on() {
 
 #[test]
 fn a_throttled_stop_is_tried_sooner_than_a_refused_one_and_each_time_later() {
-    let (mut queue, mut now) = (Queue::new(10.0), Instant::now());
+    let (mut queue, mut now) = (queue_of(10.0), Instant::now());
     let mut pauses = Vec::new();
     for _ in 0..10 {
         queue.set(vec![wanted("a", 60_000, 1)], now);
@@ -198,7 +203,7 @@ fn a_throttled_stop_is_tried_sooner_than_a_refused_one_and_each_time_later() {
 
 #[test]
 fn a_session_under_way_is_not_offered_again() {
-    let (mut queue, now) = (Queue::new(10.0), Instant::now());
+    let (mut queue, now) = (queue_of(10.0), Instant::now());
     queue.set(vec![wanted("a", 60_000, 1)], now);
     let Next::Stop(candidate) = queue.next(now) else {
         unreachable!("one waits")
@@ -213,7 +218,7 @@ fn a_session_under_way_is_not_offered_again() {
 
 #[test]
 fn a_session_that_is_named_twice_is_stopped_once() {
-    let (mut queue, now) = (Queue::new(10.0), Instant::now());
+    let (mut queue, now) = (queue_of(10.0), Instant::now());
     let (place, per_minute, mut candidates) = wanted("a", 60_000, 2);
     candidates.extend(candidates.clone());
     queue.set(vec![(place, per_minute, candidates)], now);
@@ -227,7 +232,7 @@ proptest! {
         sessions in prop::collection::vec((1_usize..30, 30_u32..6_000), 1..6),
         rate in 1_u32..50,
     ) {
-        let (mut queue, begin) = (Queue::new(f64::from(rate)), Instant::now());
+        let (mut queue, begin) = (queue_of(f64::from(rate)), Instant::now());
         let names: Vec<String> = (0..sessions.len()).map(|n| format!("agent-{n}")).collect();
         let lists = names.iter().zip(&sessions);
         queue.set(lists.map(|(name, (count, pace))| wanted(name, *pace, *count)).collect(), begin);

@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::Drain;
 use crate::args::{GatewayArgs, Ledger};
 use crate::cluster::client::own_namespace;
+use crate::errors::told;
 use crate::gateway::agents::Agents;
 use crate::gateway::chat::pool::Pool;
 use crate::gateway::sessions::Sessions;
 use crate::gateway::sessions::figures::Figures;
 use crate::gateway::sessions::report::Reporter;
+use crate::gateway::stops::Stops;
 use crate::lease::{Lease, default_identity};
 
 /// Name of the Lease of the replica that drains, where several share a ledger.
@@ -37,6 +39,8 @@ pub struct Means {
     pub client: Client,
     /// Sockets that end with their session.
     pub pool: Pool,
+    /// The pace of stops.
+    pub stops: Arc<Stops>,
     /// What is counted.
     pub figures: Figures,
     /// When cancelled, this replica drains no more.
@@ -69,7 +73,7 @@ pub async fn run(args: &GatewayArgs, means: Means) {
         client: means.client,
         pool: means.pool,
         figures: means.figures,
-        rate: args.stop_rate,
+        stops: means.stops,
         leads,
         stop: means.stop.clone(),
         seen,
@@ -118,7 +122,7 @@ async fn compete(
                 }
             }
             Err(error) => {
-                let error = format!("{error:#}");
+                let error = told(error.as_ref());
                 tracing::warn!(error, "nobody drains here; it is tried again");
             }
         }

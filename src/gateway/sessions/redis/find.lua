@@ -1,3 +1,2 @@
-local s = session(ARGV[1], generation(ARGV[1]))
-if redis.call('EXISTS', s) == 0 then return {} end
-return { describe(s) }
+local x = load(session(ARGV[1], generation(ARGV[1])))
+return x and { describe(x) } or {}

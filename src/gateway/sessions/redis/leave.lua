@@ -1,23 +1,30 @@
-local id, now, field = ARGV[1], tonumber(ARGV[3]), 'f:' .. ARGV[4] .. ':' .. ARGV[5]
-local g = tonumber(ARGV[2])
-if not g then
-  g = generation(id)
-  -- The session that was entered may have been retired since.
-  if g > 0 and redis.call('HEXISTS', session(id, g), field) == 0 then g = g - 1 end
-end
-local s, member = session(id, g), id .. ':' .. g
-if redis.call('HDEL', s, field) == 0 then return 0 end
+local replica, ticket, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local tickets, field = P .. 't:' .. replica, 'f:' .. replica
+local member = call('HGET', tickets, ticket)
+if not member then return 0 end
+redis.call('HDEL', tickets, ticket)
+local s = P .. 's:' .. member
+local x = load(s)
+if not x then return 0 end
+local before = tonumber(redis.call('HGET', s, field) or '0')
+if before <= 1 then redis.call('HDEL', s, field) else redis.call('HINCRBY', s, field, -1) end
+if before > 0 then x.flight = x.flight - alive(replica) end
 redis.call('HSET', s, 't1', ARGV[3])
-local retired = redis.call('HGET', s, 'retired') == '1'
-if not retired then
-  if ARGV[7] ~= '' then redis.call('HSET', s, 'busy', ARGV[7]) end
-  if ARGV[6] == '1' then redis.call('HSET', s, 'reached', 1) end
+x.t1 = now
+if x.retired ~= '1' then
+  if ARGV[5] ~= '' then
+    redis.call('HSET', s, 'busy', ARGV[5])
+    x.busy = ARGV[5]
+  end
+  if ARGV[4] == '1' then
+    redis.call('HSET', s, 'reached', 1)
+    x.reached = '1'
+  end
 end
-local in_flight = flight(s)
-if in_flight == 0 and not retired and redis.call('HGET', s, 'reached') ~= '1' then
+if x.flight == 0 and x.retired ~= '1' and x.reached ~= '1' then
   redis.call('HSET', s, 'used', 0)
-  delist(s, member)
+  delist(x, member)
 else
-  enlist(s, member, in_flight, now)
+  enlist(x, member, now)
 end
 return 1

@@ -1,9 +1,9 @@
 local list, now, found = P .. ARGV[1], tonumber(ARGV[2]), {}
-local members = redis.call('ZRANGE', list, ARGV[3], ARGV[4])
+local members = call('ZRANGE', list, ARGV[3], ARGV[4])
 for _, member in ipairs(members) do
-  local s = P .. 's:' .. member
-  if redis.call('EXISTS', s) == 1 and not over(s, flight(s), now) then
-    found[#found + 1] = describe(s)
+  local x = load(P .. 's:' .. member)
+  if x and not over(x, now) then
+    found[#found + 1] = describe(x)
   else
     redis.call('ZREM', list, member)
   end

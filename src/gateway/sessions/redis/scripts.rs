@@ -1,6 +1,5 @@
 //! The scripts, and how what they take and give is written.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_invoke::SessionId;
@@ -25,9 +24,12 @@ macro_rules! scripts {
         impl Default for Scripts {
             fn default() -> Self {
                 Self {
+                    // Each gives how many values could not be read, how many conversations it forgot, and what it was asked for.
                     $($name: Script::new(concat!(
                         include_str!("common.lua"),
+                        "local function main()\n",
                         include_str!(concat!(stringify!($name), ".lua")),
+                        "end\nlocal said = main()\nreturn { odd, forgotten, said }\n",
                     ))),+
                 }
             }
@@ -52,12 +54,13 @@ scripts!(
 
 /// Key of a replica's sign of life.
 pub fn replica_key(replica: &str) -> String {
-    format!("{{agentcore}}:r:{replica}")
+    format!("{{agentcore}}:2:r:{replica}")
 }
 
-/// A time as scripts count it.
+/// A time as scripts count it, in at most 15 digits.
 pub fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    const MOST: u64 = 999_999_999_999_999;
+    u64::try_from(time.as_millis()).map_or(MOST, |millis| millis.min(MOST))
 }
 
 /// A short name of a conversation.
@@ -65,9 +68,10 @@ pub fn id_of(owner: &Owner, conversation: &SessionId) -> String {
     hashed(owner, conversation.as_str())
 }
 
-/// A short name of a caller at an object.
-pub fn owner_id(owner: &Owner) -> String {
-    hashed(owner, "")
+/// A short name of a caller at an object, with that of the caller and with the namespace.
+pub fn owner_key(owner: &Owner) -> String {
+    let caller = short(Sha256::digest(&*owner.subject).as_slice());
+    format!("{}/{caller}/{}", hashed(owner, ""), owner.namespace)
 }
 
 /// Each part with its length before it, so that no two lists of parts read the same.
@@ -83,9 +87,11 @@ fn hashed(owner: &Owner, conversation: &str) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    BASE32_NOPAD
-        .encode(&hash.finalize()[..20])
-        .to_ascii_lowercase()
+    short(hash.finalize().as_slice())
+}
+
+fn short(hash: &[u8]) -> String {
+    BASE32_NOPAD.encode(&hash[..20]).to_ascii_lowercase()
 }
 
 /// A group as keys hold it: no part has a slash in it.
@@ -121,8 +127,30 @@ fn given(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
+/// Text of the server's. What is not UTF-8 is nobody's fault but its own: it counts as none.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Text(Vec<u8>);
+
+impl FromRedisValue for Text {
+    fn from_redis_value(value: redis::Value) -> Result<Self, redis::ParsingError> {
+        Vec::from_redis_value(value).map(Self)
+    }
+}
+
+impl Text {
+    /// As it is.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The text; none where it is none.
+    pub fn get(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
 /// A session as `describe` writes it.
-pub struct Row(Vec<String>);
+pub struct Row(Vec<Text>);
 
 impl FromRedisValue for Row {
     fn from_redis_value(value: redis::Value) -> Result<Self, redis::ParsingError> {
@@ -131,9 +159,9 @@ impl FromRedisValue for Row {
 }
 
 impl Row {
-    /// The session; none where a key was lost in between.
+    /// The session; none where it cannot be read.
     pub fn member(self) -> Option<Member> {
-        let Self(fields) = self;
+        let fields: Vec<&str> = self.0.iter().map(Text::get).collect::<Option<_>>()?;
         let [
             subject,
             kind_name,
@@ -150,15 +178,15 @@ impl Row {
             busy,
             retired,
             in_flight,
-        ]: &[String; 15] = fields.as_slice().try_into().ok()?;
+        ]: [&str; 15] = fields.try_into().ok()?;
         let time = |text: &str| Timestamp::from_millisecond(text.parse().ok()?).ok();
         let span = |text: &str| text.parse().ok().map(Duration::from_millis);
         Some(Member {
             owner: Owner {
-                subject: Arc::from(subject.as_str()),
+                subject: subject.into(),
                 kind: kind(kind_name)?,
-                namespace: Arc::from(namespace.as_str()),
-                name: Arc::from(name.as_str()),
+                namespace: namespace.into(),
+                name: name.into(),
             },
             record: Record {
                 conversation: conversation.parse().ok()?,

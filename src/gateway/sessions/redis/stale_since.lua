@@ -1,3 +1,6 @@
 local since = {}
-for at, group in ipairs(ARGV) do since[at] = redis.call('HGET', P .. 'stale', group) end
+for at, group in ipairs(ARGV) do
+  local found = call('HGET', P .. 'stale', group)
+  since[at] = number(found) and found or '0'
+end
 return since

@@ -1,23 +1,24 @@
-local function all(name)
-  local pairs, found = redis.call('HGETALL', P .. name), {}
-  for at = 1, #pairs, 2 do found[pairs[at]] = pairs[at + 1] end
-  return found
-end
-local now, found = ARGV[1], {}
-for _, group in ipairs(redis.call('SMEMBERS', P .. 'groups')) do
-  local counts = {}
-  for at, kind in ipairs({ 'g:', 'q:' }) do
-    redis.call('ZREMRANGEBYSCORE', P .. kind .. group, '-inf', now)
-    counts[at] = redis.call('ZCARD', P .. kind .. group)
-  end
-  if counts[1] + counts[2] == 0 then
-    redis.call('SREM', P .. 'groups', group)
-    redis.call('HDEL', P .. 'stale', group)
+local now, after, most, found = ARGV[1], ARGV[2], ARGV[3], {}
+local entries = call('ZRANGEBYLEX', P .. 'groups', after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, most)
+for _, entry in ipairs(entries) do
+  local kind, name = string.match(entry, '^([gp])/(%w+/[^/]+/[^/]+/[^/]*)$')
+  local gone = true
+  if kind == 'g' then
+    local counts = {}
+    for at, list in ipairs({ 'g:', 'q:' }) do
+      local key = P .. list .. name
+      for _, over in ipairs(call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, 10 * STEPS)) do redis.call('ZREM', key, over) end
+      counts[at] = redis.call('ZCOUNT', key, now, '+inf')
+    end
+    gone = counts[1] + counts[2] == 0
+    if gone then call('HDEL', P .. 'stale', name) else found[#found + 1] = { name, counts[1], counts[2] } end
+  elseif kind == 'p' then
+    local version = string.match(call('GET', P .. 'x:' .. name) or '', '^(%S*) %d+$')
+    gone = not version
+    if version then found[#found + 1] = { name .. version, 0, 0 } end
   else
-    found[#found + 1] = { group, counts[1], counts[2] }
+    odd = odd + 1
   end
+  if gone then redis.call('ZREM', P .. 'groups', entry) end
 end
-for place, stopped in pairs(all('stopped')) do
-  found[#found + 1] = { place .. string.match(stopped, '^(%S*)'), 0, 0 }
-end
-return found
+return { #entries, entries[#entries] or '', found }

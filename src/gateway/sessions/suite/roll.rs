@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{birth, enter, group, id, left, members, owner, said, settled, turn};
+use super::{birth, enter, group, id, left, list, members, owner, said, settled, turn};
 use crate::gateway::sessions::ledger::{Count, Entry, GiveWay, Ledger, Left, Record};
 
 pub async fn a_stale_session_gives_way_by_the_rules_it_is_given(ledger: &dyn Ledger) {
@@ -88,11 +88,7 @@ pub async fn what_is_in_flight_goes_on_in_the_old_session(ledger: &dyn Ledger) {
         .expect("left");
     let old = members(ledger, "1").await;
     assert!(ledger.retire(&me, &old[0].record, false).await.unwrap());
-    assert_eq!(
-        ledger.list(&me).await.unwrap()[0].in_flight,
-        1,
-        "the new one"
-    );
+    assert_eq!(list(ledger, &me).await[0].in_flight, 1, "the new one");
 }
 
 pub async fn a_session_is_retired_only_as_it_was_seen(ledger: &dyn Ledger) {
@@ -128,7 +124,7 @@ pub async fn a_retired_session_is_known_until_it_has_ended(ledger: &dyn Ledger) 
     turn(ledger, &me, 1, "1").await;
     let seen = members(ledger, "1").await.remove(0).record;
     assert!(ledger.retire(&me, &seen, false).await.unwrap());
-    assert!(ledger.list(&me).await.unwrap().is_empty());
+    assert!(list(ledger, &me).await.is_empty());
     let waiting = members(ledger, "1").await;
     assert_eq!((waiting.len(), waiting[0].retired), (1, true));
     assert_eq!((&waiting[0].owner, waiting[0].record.generation), (&me, 0));

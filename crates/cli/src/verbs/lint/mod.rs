@@ -85,20 +85,23 @@ fn summary(report: &Report, files: usize) -> String {
     )
 }
 
+/// The kind that only administrators write.
+const GRANT: &str = "AgentGrant";
+
 /// Everything that objects are held against.
 pub struct Linter {
     kinds: HashMap<Kind, (Schema, Rules)>,
+    /// Of AgentGrants, which no other verb knows: they are for administrators.
+    grant: Option<(Schema, Rules)>,
     metadata: Metadata,
 }
 
 impl Linter {
     /// Makes it ready: once for all manifests.
     pub fn new() -> Result<Self, Error> {
-        let mut kinds = HashMap::new();
+        let (mut kinds, mut grant) = (HashMap::new(), None);
         for crd in agentcore_api::crds() {
-            let Some(kind) = Kind::of_manifest(&crd.spec.names.kind) else {
-                continue;
-            };
+            let name = &crd.spec.names.kind;
             let version = crd
                 .spec
                 .versions
@@ -108,14 +111,18 @@ impl Linter {
                 .and_then(|version| version.schema.as_ref())
                 .and_then(|schema| schema.open_api_v3_schema.as_ref())
                 .and_then(|schema| serde_json::to_value(schema).ok())
-                .ok_or_else(|| {
-                    Error::Failed(format!("this plugin has no schema of {}", kind.name()))
-                })?;
+                .ok_or_else(|| Error::Failed(format!("this plugin has no schema of {name}")))?;
             let rules = Rules::new(&schema);
-            kinds.insert(kind, (Schema::new(schema)?, rules));
+            let judges = (Schema::new(schema)?, rules);
+            match Kind::of_manifest(name) {
+                Some(kind) => drop(kinds.insert(kind, judges)),
+                None if name == GRANT => grant = Some(judges),
+                None => {}
+            }
         }
         Ok(Self {
             kinds,
+            grant,
             metadata: Metadata::new()?,
         })
     }
@@ -140,6 +147,10 @@ impl Linter {
                 &["apiVersion".to_owned()],
                 format!("there is no version {version:?} of {GROUP}: use {GROUP}/{VERSION}"),
             )],
+            (true, None) if kind == GRANT && self.grant.is_some() => {
+                let object = document.value.clone();
+                self.judged(self.grant.as_ref(), object)?.0
+            }
             (true, None) => {
                 let hint = alike(kind, &Kind::ALL, |one| one.name()).map_or_else(
                     || format!("use one of {}", Kind::ALL.map(Kind::name).join(", ")),
@@ -176,12 +187,29 @@ impl Linter {
     }
 
     /// What is wrong with an object of ours.
-    pub fn object(&self, kind: Kind, mut object: Value) -> Result<Vec<Found>, Error> {
-        let Some((schema, rules)) = self.kinds.get(&kind) else {
-            return Err(Error::Failed(format!(
-                "this plugin has no schema of {}",
-                kind.name()
-            )));
+    pub fn object(&self, kind: Kind, object: Value) -> Result<Vec<Found>, Error> {
+        let (mut found, object, shaped) = self.judged(self.kinds.get(&kind), object)?;
+        // The planner reads only what the API server lets through.
+        if shaped && found.is_empty() {
+            let refused = planner::check(kind, &object).into_iter();
+            found.extend(refused.map(|found| Found {
+                by: Judge::Operator,
+                ..found
+            }));
+        }
+        Ok(found)
+    }
+
+    /// What the API server would refuse, the object without its nulls, and whether it has the shape of its kind.
+    fn judged(
+        &self,
+        judges: Option<&(Schema, Rules)>,
+        mut object: Value,
+    ) -> Result<(Vec<Found>, Value, bool), Error> {
+        let Some((schema, rules)) = judges else {
+            return Err(Error::Failed(
+                "this plugin has no schema of this kind".to_owned(),
+            ));
         };
         without_nulls(&mut object, &schema.source);
         let mut found = self.metadata.check(&object);
@@ -192,14 +220,6 @@ impl Linter {
         if sound {
             found.extend(rules.check(&object)?);
         }
-        // The planner reads only what the API server lets through.
-        if shaped && found.is_empty() {
-            let refused = planner::check(kind, &object).into_iter();
-            found.extend(refused.map(|found| Found {
-                by: Judge::Operator,
-                ..found
-            }));
-        }
-        Ok(found)
+        Ok((found, object, shaped))
     }
 }

@@ -13,6 +13,7 @@ use crate::offline::{self, Surroundings};
 const ANYWHERE: Surroundings<'static> = Surroundings {
     region: "us-east-1",
     cluster_id: None,
+    cluster_uid: None,
 };
 
 /// What the operator would refuse.

@@ -128,10 +128,13 @@ fn runtime(document: &Document, args: &args::Render, context: &Context) -> Resul
         unresolved.push("tags: the UID is that of the object in the cluster".to_owned());
     }
     if args.cluster_id.is_none() {
+        unresolved.push("tags: the operator knows its cluster's id (--cluster-id)".to_owned());
+    }
+    if args.cluster_uid.is_none() {
         unresolved.push(if object.spec.runtime_name.is_some() {
-            "tags: the operator knows its cluster's id (--cluster-id)".to_owned()
+            "tags: the UID of the cluster's kube-system namespace (--cluster-uid)".to_owned()
         } else {
-            "agentRuntimeName, tags: the operator knows its cluster's id, of which the end of the name is a hash (--cluster-id)".to_owned()
+            "agentRuntimeName, tags: made with the UID of the cluster's kube-system namespace (--cluster-uid)".to_owned()
         });
     }
     let known = object.spec.region.as_deref().or(args.region.as_deref());
@@ -141,6 +144,7 @@ fn runtime(document: &Document, args: &args::Render, context: &Context) -> Resul
     let surroundings = Surroundings {
         region: args.region.as_deref().unwrap_or(OPERATORS_REGION),
         cluster_id: args.cluster_id.as_deref(),
+        cluster_uid: args.cluster_uid.as_deref(),
     };
     let region = known.unwrap_or_default().to_owned();
     let wish = offline::wish(&object, &surroundings)

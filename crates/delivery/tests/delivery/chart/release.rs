@@ -195,7 +195,7 @@ async fn a_release_of_the_first_chart_is_upgraded_changed_removed_and_made_again
     assert_eq!(agent()?, agent_before);
     assert_eq!(key()?, key_before);
     let kinds = ["api-resources", "--api-group=agentcore.dev", "-o", "name"];
-    assert_eq!(kubectl.run(&kinds, "")?.lines().count(), 3);
+    assert_eq!(kubectl.run(&kinds, "")?.lines().count(), 4);
 
     // And back: what stayed belongs to the new release.
     helm.release(

@@ -147,8 +147,8 @@ fn custom_resource_definitions_can_be_left_out_and_are_kept_unless_told_otherwis
             .map(|one| one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep")
             .collect()
     };
-    assert_eq!(kept(&[]), [true; 3]);
-    assert_eq!(kept(&["--set", "crds.keep=false"]), [false; 3]);
+    assert_eq!(kept(&[]), [true; 4]);
+    assert_eq!(kept(&["--set", "crds.keep=false"]), [false; 4]);
     assert_eq!(kept(&["--set", "crds.enabled=false"]), [false; 0]);
 }
 

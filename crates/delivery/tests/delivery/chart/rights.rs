@@ -38,7 +38,7 @@ async fn the_api_server_takes_the_chart_without_a_warning_and_a_second_apply_cha
     )?;
     assert_eq!(
         served,
-        "agentendpoints.agentcore.dev\nagentruntimes.agentcore.dev\nagentsessions.agentcore.dev\n"
+        "agentendpoints.agentcore.dev\nagentgrants.agentcore.dev\nagentruntimes.agentcore.dev\nagentsessions.agentcore.dev\n"
     );
 
     // What the chart shows of itself in a catalogue, and the example of kustomize, are objects of these kinds.
@@ -68,6 +68,7 @@ async fn the_api_server_takes_the_chart_without_a_warning_and_a_second_apply_cha
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines)] // a table of rights
 async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<()> {
     let cluster = cluster_with(&[NAMESPACE]).await?;
     let kubectl = Kubectl(&cluster);
@@ -127,6 +128,11 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<
             NAMESPACE,
         ],
         &["watch", "configmaps", "--namespace", NAMESPACE],
+        &["create", "configmaps", "--namespace", NAMESPACE],
+        &["delete", "configmaps", "--namespace", NAMESPACE],
+        &["list", "namespaces"],
+        &["watch", "agentgrants.agentcore.dev"],
+        &["get", "namespaces/kube-system"],
     ] {
         assert!(kubectl.can(account, question)?, "may not: {question:?}");
     }
@@ -149,7 +155,10 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() -> anyhow::Result<
         &["create", "secrets", "--namespace", "team-a"],
         &["list", "secrets", "--namespace", NAMESPACE],
         &["patch", "controllerrevisions.apps", "--namespace", "team-a"],
-        &["list", "namespaces"],
+        &["get", "namespaces/team-a"],
+        &["create", "agentgrants.agentcore.dev"],
+        &["patch", "agentgrants.agentcore.dev"],
+        &["create", "configmaps", "--namespace", "team-a"],
         &["patch", "configmaps", "--namespace", NAMESPACE],
         &[
             "patch",
@@ -212,6 +221,10 @@ async fn with_namespaces_named_the_operator_reads_and_records_there_alone_and_fi
     for verb in ["get", "list", "watch", "create", "patch", "delete"] {
         assert!(!may(&[verb, "secrets", "--all-namespaces"])?, "{verb}");
     }
+    // Who may use what is read in the whole cluster.
+    for what in ["agentgrants.agentcore.dev", "namespaces"] {
+        assert!(may(&["list", what])? && may(&["watch", what])?, "{what}");
+    }
     assert!(!may(&[
         "list",
         "agentruntimes.agentcore.dev",
@@ -243,6 +256,9 @@ async fn the_gateway_may_report_and_compete_for_its_lease_and_nothing_more() -> 
         ("patch", other, NAMESPACE, false),
         ("patch", "agentruntimes.agentcore.dev", "team-a", false),
         ("list", "agentruntimes.agentcore.dev", "team-a", true),
+        // Names of runtimes are made with its UID.
+        ("get", "namespaces/kube-system", NAMESPACE, true),
+        ("get", "namespaces/team-a", NAMESPACE, false),
         (
             "create",
             "tokenreviews.authentication.k8s.io",
@@ -288,5 +304,18 @@ async fn people_get_rights_on_the_kinds_with_the_roles_that_they_have() -> anyho
     .await?;
     assert!(may("edit", "create")? && may("edit", "get")?);
     assert!(!may("view", "create")?);
+    for verb in ["get", "create", "patch"] {
+        let question = [
+            "auth",
+            "can-i",
+            "--quiet",
+            "--as",
+            "edit",
+            verb,
+            "agentgrants.agentcore.dev",
+        ];
+        let output = kubectl.command(cluster.kubeconfig(), &question, "")?;
+        assert!(!output.status.success(), "edit may {verb} grants");
+    }
     cluster.stop().await
 }

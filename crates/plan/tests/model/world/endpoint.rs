@@ -7,10 +7,12 @@ use agentcore_api::names::FINALIZER;
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::endpoint as ep;
 use agentcore_plan::fault::Fault;
+use agentcore_plan::guard::{Effect, Mutation};
 use agentcore_plan::step::{Due, Rest, Step};
 
 use super::{Crash, Disturb, World, conflict, schedule};
 use crate::model::Ep;
+use crate::model::owners::{Actor, belongs, is_stolen};
 
 impl World {
     /// One pass over the endpoint. `None` when there is no object any more.
@@ -24,6 +26,8 @@ impl World {
             let view = ep::View {
                 object: &object,
                 policy: &self.policy,
+                granted: &self.granted,
+                older_in_namespace: 0,
                 runtime: runtime.as_ref(),
                 name_taken_by: None,
                 faults: stored.faults,
@@ -53,6 +57,35 @@ impl World {
                     if disturb.crash == Some(Crash::BeforeCall) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
                     }
+                    let uid = object.metadata.uid.clone().unwrap_or_default();
+                    let own = Actor {
+                        policy: &self.policy,
+                        name: "live",
+                        uid: &uid,
+                    };
+                    let of_runtime = matches!(action.effect(), Effect::OfRuntime(_));
+                    let runtime_uid = runtime.as_ref().and_then(|one| one.metadata.uid.clone());
+                    let runtime_uid = runtime_uid.unwrap_or_default();
+                    let actor = if of_runtime {
+                        Actor {
+                            name: "support",
+                            uid: &runtime_uid,
+                            ..own
+                        }
+                    } else {
+                        own
+                    };
+                    // Of a runtime that nobody owns any more, only what is our own endpoint goes.
+                    let arn = object
+                        .status
+                        .as_ref()
+                        .and_then(|status| status.arn.as_deref());
+                    let endpoint = arn.and_then(|arn| self.aws.changed(Effect::OfArn(arn)));
+                    let ours = endpoint.is_some_and(|(_, tags)| belongs(tags, own));
+                    let deletes = matches!(action, ep::Action::Delete { .. }) && ours;
+                    self.assert_cleared(action.effect(), &facts.tags, actor, |tags| {
+                        deletes && !is_stolen(tags, actor)
+                    });
                     let result = self.endpoint_act(&action, &object, disturb.stale);
                     if disturb.crash == Some(Crash::AfterCall) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
@@ -99,7 +132,10 @@ impl World {
             ep::Read::Endpoint { runtime_id, name } => {
                 facts.endpoint = Some(self.aws.endpoint(&runtime_id, &name));
             }
-            ep::Read::Tags { arn } => facts.tags = Some(self.aws.tags(&arn)),
+            ep::Read::Tags { arn } => {
+                let answer = self.aws.tags(&arn);
+                facts.tags.insert(arn, answer);
+            }
             ep::Read::Endpoints { runtime_id } => {
                 facts.endpoints = Some(self.aws.endpoints(&runtime_id));
             }

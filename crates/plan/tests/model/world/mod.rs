@@ -15,12 +15,16 @@ use agentcore_api::runtime::{
 use agentcore_api::{AgentEndpoint, AgentRuntime, LocalReference};
 use agentcore_plan::aws::ListedRuntime;
 use agentcore_plan::fault::Fault;
+use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use agentcore_plan::runtime as rt;
 use agentcore_plan::step::{Event, Rest};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ACCOUNT, Aws, Switches};
+
+/// UID of the world's cluster.
+pub const CLUSTER_UID: &str = "cluster-uid-1";
 
 /// Where a pass ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +103,10 @@ pub struct World {
     pub hash_key: u8,
     pub revisions: BTreeMap<String, rt::Revision>,
     pub registry: registry::Registry,
+    /// What the namespace may use.
+    pub granted: Granted,
+    /// Namespace and name of other AgentRuntimes of the cluster.
+    pub living: BTreeSet<(String, String)>,
 }
 
 /// A Secret as the operator finds it.
@@ -181,6 +189,7 @@ impl World {
             aws: Aws::new(switches),
             policy: Policy {
                 cluster_id: "c1".into(),
+                cluster_uid: CLUSTER_UID.into(),
                 account: ACCOUNT.into(),
                 partition: "aws".into(),
                 region: "us-east-1".into(),
@@ -198,7 +207,15 @@ impl World {
             hash_key: 7,
             revisions: BTreeMap::new(),
             registry: registry::Registry::default(),
+            granted: Granted::everything(),
+            living: BTreeSet::new(),
         }
+    }
+
+    /// From now on the namespace has what the built-in grant gives.
+    pub fn grant_the_built_in(&mut self) {
+        let labels = BTreeMap::new();
+        self.granted = Granted::of("team-a", &labels, [], &self.policy);
     }
 
     pub fn with_runtime(change: impl FnOnce(&mut AgentRuntime)) -> Self {
@@ -324,14 +341,13 @@ impl World {
         }
     }
 
-    fn listed(&self, object: &AgentRuntime, mutated: Option<Timestamp>) -> rt::Listed {
-        let Some((as_of, list)) = self.inventory.clone() else {
-            return rt::Listed::Unknown;
-        };
-        if mutated.is_some_and(|at| as_of <= at) {
-            return rt::Listed::Unknown;
+    fn listed(&self, object: &AgentRuntime, mutated: Option<Timestamp>) -> rt::Facts {
+        match &self.inventory {
+            Some((as_of, list)) if mutated.is_none_or(|at| *as_of > at) => {
+                look_up(object, &self.policy, list, *as_of)
+            }
+            _ => rt::Facts::default(),
         }
-        look_up(object, &list, as_of)
     }
 }
 
@@ -370,20 +386,31 @@ fn k8s(at: Timestamp) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
     k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at)
 }
 
-/// The entry of a list that is about this object.
-fn look_up(object: &AgentRuntime, list: &[ListedRuntime], as_of: Timestamp) -> rt::Listed {
+/// The entries of a list that are about this object.
+fn look_up(
+    object: &AgentRuntime,
+    policy: &Policy,
+    list: &[ListedRuntime],
+    as_of: Timestamp,
+) -> rt::Facts {
     let id = object.status.as_ref().and_then(|status| status.id.clone());
-    let found = match id {
-        Some(id) => list.iter().find(|entry| entry.id == id),
-        None => list
-            .iter()
-            .find(|entry| Some(&entry.name) == object.spec.runtime_name.as_ref()),
+    let by_name = |name: &String| list.iter().find(|entry| entry.name == *name);
+    let names = rt::names(object, policy);
+    let found = match &id {
+        Some(id) => list.iter().find(|entry| entry.id == *id),
+        None => by_name(&names[0]),
     };
-    match found {
+    let listed = match found {
         Some(entry) => rt::Listed::Present {
             entry: entry.clone(),
             as_of,
         },
         None => rt::Listed::Absent { as_of },
+    };
+    let former = names[1..].iter().filter(|_| id.is_none());
+    rt::Facts {
+        listed,
+        listed_under_former_names: former.filter_map(by_name).cloned().collect(),
+        ..rt::Facts::default()
     }
 }

@@ -7,21 +7,19 @@ use agentcore_api::AgentRuntime;
 use agentcore_api::names::FINALIZER;
 use agentcore_plan::config::ConfigInput;
 use agentcore_plan::fault::Fault;
+use agentcore_plan::guard::Mutation;
 use agentcore_plan::runtime as rt;
 use agentcore_plan::step::{Due, Rest, Step};
 
 use super::{Crash, Disturb, World, conflict, look_up, schedule};
+use crate::model::owners::Actor;
 
 impl World {
     /// One pass over the runtime. `None` when there is no object any more.
     pub fn runtime_pass(&mut self, due: Due, disturb: Disturb) -> Option<Rest> {
         let stored = self.runtime.clone()?;
         let mut object = stored.seen(disturb.stale);
-        let listed = self.listed(&object, stored.mutated);
-        let mut facts = rt::Facts {
-            listed,
-            ..rt::Facts::default()
-        };
+        let mut facts = self.listed(&object, stored.mutated);
         let mut outcome = None;
         let (config, used) = (self.config(), self.used_versions());
         let mut acted = false;
@@ -35,7 +33,7 @@ impl World {
             let view = rt::View {
                 object: &object,
                 policy: &self.policy,
-                granted: &agentcore_plan::grant::Granted::everything(),
+                granted: &self.granted,
                 older_in_namespace: 0,
                 referrers: &referrers,
                 owned_endpoint_names: &owned,
@@ -69,6 +67,15 @@ impl World {
                     if disturb.crash == Some(Crash::BeforeCall) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
                     }
+                    let uid = object.metadata.uid.clone().unwrap_or_default();
+                    let adopts =
+                        object.spec.adopt.is_some() && matches!(action, rt::Action::Tag { .. });
+                    let actor = Actor {
+                        policy: &self.policy,
+                        name: "support",
+                        uid: &uid,
+                    };
+                    self.assert_cleared(action.effect(), &facts.tags, actor, |_| adopts);
                     let result = self.runtime_act(&action, &object, disturb.stale);
                     if let Some(stored) = &mut self.runtime
                         && !ends
@@ -105,7 +112,7 @@ impl World {
         let view = rt::View {
             object,
             policy: &self.policy,
-            granted: &agentcore_plan::grant::Granted::everything(),
+            granted: &self.granted,
             older_in_namespace: 0,
             referrers: &[],
             owned_endpoint_names: &[],
@@ -155,12 +162,23 @@ impl World {
             rt::Read::List => {
                 let as_of = self.aws.now;
                 match self.aws.list(false) {
-                    Ok(list) => facts.listed = look_up(object, &list, as_of),
+                    Ok(list) => {
+                        let found = look_up(object, &self.policy, &list, as_of);
+                        facts.listed = found.listed;
+                        facts.listed_under_former_names = found.listed_under_former_names;
+                    }
                     Err(fault) => facts.list_fault = Some(fault),
                 }
             }
             rt::Read::Runtime { id } => facts.runtime = Some(self.aws.get(&id)),
-            rt::Read::Tags { arn } => facts.tags = Some(self.aws.tags(&arn)),
+            rt::Read::Tags { arn } => {
+                let answer = self.aws.tags(&arn);
+                facts.tags.insert(arn, answer);
+            }
+            rt::Read::Owner { namespace, name } => {
+                let lives = self.living.contains(&(namespace, name));
+                facts.owner = Some(Ok(lives.then_some(())));
+            }
             rt::Read::DefaultEndpoint { id } => {
                 facts.default_endpoint = Some(self.aws.endpoint(&id, "DEFAULT"));
             }

@@ -1,6 +1,9 @@
 //! `agentcore-operator check`: whether an installation works, as `helm test` asks. It changes nothing and needs no rights beyond those that
 //! every account of a cluster has.
 
+mod args;
+mod grants;
+
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -14,9 +17,11 @@ use kube::Client;
 use kube::core::CustomResourceExt as _;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::args::CheckArgs;
 use crate::cluster::client;
-use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
+use crate::errors::told;
+use agentcore_api::{AgentEndpoint, AgentGrant, AgentRuntime, AgentSession};
+
+pub use args::{CheckArgs, GrantsArgs};
 
 /// Between two looks at what is not there yet.
 const EVERY: Duration = Duration::from_millis(500);
@@ -28,6 +33,9 @@ const ONE_ANSWER: Duration = Duration::from_secs(5);
 /// # Errors
 /// When something is not as it should be once the time is over. The error counts them; the lines say what they are.
 pub async fn run(args: CheckArgs) -> anyhow::Result<()> {
+    if args.grants.grants {
+        return grants::print(&args.grants).await;
+    }
     let deadline = Instant::now() + args.timeout;
     let http = HttpClient::builder(TokioExecutor::new()).build_http::<Body>();
     let mut failed = 0;
@@ -49,7 +57,7 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<()> {
 fn report(what: impl Display, outcome: &anyhow::Result<()>) -> bool {
     match outcome {
         Ok(()) => println!("ok: {what}"),
-        Err(error) => println!("failed: {what}: {error:#}"),
+        Err(error) => println!("failed: {what}: {}", told(error.as_ref())),
     }
     outcome.is_ok()
 }
@@ -77,6 +85,7 @@ async fn kinds_are_served() -> anyhow::Result<()> {
         AgentRuntime::crd(),
         AgentEndpoint::crd(),
         AgentSession::crd(),
+        AgentGrant::crd(),
     ];
     for definition in kinds {
         let name = definition.metadata.name.unwrap_or_default();

@@ -1,6 +1,14 @@
 //! What a namespace may use: its grants united, or the built-in grant where no grant names it.
 
+mod check;
+mod principals;
+mod union;
+
 use agentcore_api::grant::{Adoption, Limits, ResourcePolicies};
+
+pub use check::{Ask, Lack, What, asks, refusal};
+pub(crate) use check::{region_refusal, source_trouble};
+pub use principals::{DocumentError, reach};
 
 use crate::glob;
 use crate::tags::Owner;
@@ -8,15 +16,22 @@ use crate::tags::Owner;
 /// Weight in the rates of AWS where no grant says one.
 pub const DEFAULT_SHARE: u32 = 10;
 
+/// Bytes of objects that the operator keeps of a namespace where no grant says more.
+pub const DEFAULT_BYTES: u64 = 32 << 20;
+
 /// What one namespace may use. Patterns are filled in: `{namespace}` is the namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Granted {
+    /// Whether grants and namespaces have been listed; before that nothing is changed in AWS.
+    pub known: bool,
     /// Regions.
     pub regions: Vec<String>,
     /// Patterns of execution roles.
     pub execution_roles: Vec<String>,
     /// Patterns of names that `spec.runtimeName` may choose.
     pub runtime_names: Vec<String>,
+    /// Patterns of names that grants give to other namespaces: where one of them is the longer one, the name is theirs.
+    pub reserved_names: Vec<String>,
     /// What may be adopted.
     pub adoption: Vec<Adoption>,
     /// Patterns of repositories.
@@ -59,6 +74,32 @@ impl Granted {
         }
     }
 
+    /// What holds before grants and namespaces have been listed: nothing is changed, and nobody is told that it is refused for good.
+    pub fn unknown() -> Self {
+        Self {
+            known: false,
+            ..Self::default()
+        }
+    }
+
+    /// Whether `spec.runtimeName` may choose this name: a pattern of this namespace fits, and no longer one of others.
+    pub fn may_name(&self, name: &str) -> bool {
+        let longest = |patterns: &[String]| {
+            let fitting = patterns
+                .iter()
+                .filter(|pattern| glob::matches(pattern, name));
+            fitting.map(|pattern| literal(pattern)).max()
+        };
+        longest(&self.runtime_names)
+            .is_some_and(|own| longest(&self.reserved_names).is_none_or(|other| other <= own))
+    }
+
+    /// Whether a runtime is among those that may be adopted, whoever owns it now.
+    pub fn adoptable(&self, runtime_id: &str) -> bool {
+        let mut ids = self.adoption.iter().flat_map(|one| &one.runtime_ids);
+        ids.any(|pattern| glob::matches(pattern, runtime_id))
+    }
+
     /// Whether a runtime may be adopted from its present owner; `None`: it carries no owner's tags.
     pub fn may_adopt(&self, runtime_id: &str, from: Option<&Owner>) -> bool {
         let fits = |patterns: &[String], text: &str| {
@@ -77,6 +118,8 @@ impl Granted {
 impl Default for Granted {
     fn default() -> Self {
         Self {
+            known: true,
+            reserved_names: Vec::new(),
             regions: Vec::new(),
             execution_roles: Vec::new(),
             runtime_names: Vec::new(),
@@ -91,4 +134,9 @@ impl Default for Granted {
             share: DEFAULT_SHARE,
         }
     }
+}
+
+/// How many characters of a pattern stand for themselves: the more, the more exactly it names something.
+fn literal(pattern: &str) -> usize {
+    pattern.chars().filter(|sign| !"*?".contains(*sign)).count()
 }

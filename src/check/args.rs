@@ -1,0 +1,52 @@
+//! Flags of `agentcore-operator check`.
+
+use std::time::Duration;
+
+use axum::http::Uri;
+
+use crate::args::{duration, plain_http};
+
+/// Flags of `agentcore-operator check`. KUBECONFIG or the in-cluster account says where.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CheckArgs {
+    /// Address that answers 200 once a program is ready, such as http://agentcore-operator-metrics:9090/readyz; may be repeated.
+    #[arg(
+        long = "ready-url",
+        env = "AGENTCORE_READY_URL",
+        value_delimiter = ',',
+        value_name = "URL",
+        value_parser = plain_http
+    )]
+    pub ready_urls: Vec<Uri>,
+    /// How long all of it may take to become true.
+    #[arg(long, env = "AGENTCORE_TIMEOUT", value_name = "TIME", default_value = "1m", value_parser = duration)]
+    pub timeout: Duration,
+    /// What `--grants` is told.
+    #[command(flatten)]
+    pub grants: GrantsArgs,
+}
+
+/// What of the operator's settings decides what is granted without an AgentGrant.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct GrantsArgs {
+    /// Prints the AgentGrants with which everything stays as it is, instead of checking the installation.
+    #[arg(long, env = "AGENTCORE_GRANTS")]
+    pub grants: bool,
+    /// Account of the operator; that of most runtimes when absent.
+    #[arg(long, env = "AGENTCORE_ACCOUNT", value_name = "ID")]
+    pub account: Option<String>,
+    /// The operator's own region; that of most runtimes when absent.
+    #[arg(long, env = "AGENTCORE_REGION", value_name = "R")]
+    pub region: Option<String>,
+    /// As the controller's.
+    #[arg(long, env = "AGENTCORE_NO_DEFAULT_GRANT")]
+    pub no_default_grant: bool,
+    /// As the controller's.
+    #[arg(
+        long = "allow-execution-role",
+        env = "AGENTCORE_ALLOW_EXECUTION_ROLE",
+        value_delimiter = ',',
+        value_name = "PATTERN"
+    )]
+    pub allow_execution_roles: Vec<String>,
+}
