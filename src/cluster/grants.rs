@@ -15,6 +15,8 @@ use kube::{Api, Client, Resource, ResourceExt};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use crate::errors::told;
+
 /// Objects of one page of the first list.
 const PAGE: u32 = 100;
 
@@ -166,7 +168,7 @@ impl Grants {
             match event {
                 Ok(event) => self.take(named(event, value), known),
                 Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), %error, "watch interrupted; it is tried again, and until its first list nothing is changed in AWS");
+                    tracing::warn!(kind = %K::kind(&()), error = %told(&error), "watch interrupted; it is tried again, and until its first list nothing is changed in AWS");
                 }
             }
         }

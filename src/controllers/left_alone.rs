@@ -20,6 +20,7 @@ use crate::cluster::kept::Kept;
 use crate::cluster::readable::{Head, Why};
 use crate::cluster::status;
 use crate::cluster::store::{LeftAlone, Told};
+use crate::errors::told;
 
 /// Field manager of what is said here: the controllers' own statuses stay under their own.
 const FIELD_MANAGER: &str = "agentcore-operator/left-alone";
@@ -84,7 +85,7 @@ async fn say<K: Kept>(context: &Context, object: LeftAlone) {
             Err(error) => error,
         };
         let Some(pause) = pauses.next() else {
-            tracing::warn!(kind = %K::kind(&()), %namespace, %name, %error, "cannot say that the object is left alone");
+            tracing::warn!(kind = %K::kind(&()), %namespace, %name, error = %told(&error), "cannot say that the object is left alone");
             return;
         };
         tokio::time::sleep(pause).await;

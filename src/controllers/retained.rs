@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::grants;
 use super::shard::Shard;
 use crate::cluster::MANAGED_BY;
+use crate::errors::told;
 
 /// Label of a record, and its value.
 const RECORD: [&str; 2] = ["agentcore.dev/record", "retained"];
@@ -72,7 +73,7 @@ impl Retained {
                     break;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "records of retained runtimes cannot be listed; where a namespace has a limit nothing is made meanwhile");
+                    tracing::warn!(error = %told(&error), "records of retained runtimes cannot be listed; where a namespace has a limit nothing is made meanwhile");
                     tokio::time::sleep(AGAIN).await;
                 }
             }
@@ -145,7 +146,7 @@ impl Retained {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => {
-                tracing::warn!(%error, %name, "the record of a runtime that is gone cannot be deleted; it is tried again");
+                tracing::warn!(error = %told(&error), %name, "the record of a runtime that is gone cannot be deleted; it is tried again");
                 return;
             }
         }

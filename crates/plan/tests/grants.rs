@@ -763,6 +763,11 @@ fn an_endpoint_needs_its_region_granted_and_counts_against_its_limit() {
     let mut world = ready();
     settle(&mut world);
     let runtime = world.runtime.clone().unwrap().now;
+    let arn = runtime.status.as_ref().unwrap().arn.clone().unwrap();
+    let facts = ep::Facts {
+        tags: [(arn.clone(), world.aws.tags(&arn))].into(),
+        ..ep::Facts::default()
+    };
     let mut object = model::world::endpoint_object(1);
     object.metadata.finalizers = Some(vec![agentcore_api::names::FINALIZER.to_owned()]);
     let plan = |granted: &Granted, older: usize| {
@@ -775,7 +780,7 @@ fn an_endpoint_needs_its_region_granted_and_counts_against_its_limit() {
             name_taken_by: None,
             faults: 0,
             due: Due::default(),
-            facts: ep::Facts::default(),
+            facts: facts.clone(),
             outcome: None,
         };
         let decision = ep::plan(&view, world.aws.now);
