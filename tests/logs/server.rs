@@ -76,6 +76,8 @@ struct Asked {
     method: Method,
     path: String,
     watch: bool,
+    /// A list that comes as the first events of a watch.
+    streamed: bool,
     body: Value,
 }
 
@@ -123,13 +125,18 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let query = parts.uri.query().unwrap_or_default();
     let asked = Asked {
         watch: query.contains("watch=true"),
+        streamed: query.contains("sendInitialEvents=true"),
         path: parts.uri.path().to_owned(),
         method: parts.method,
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
     if asked.is_meant(inner.target) {
+        if inner.target == Target::Watches && asked.streamed && !inner.bad.is_event() {
+            // A refusal in this place is that of a list: the watch comes after a list in pages.
+            return refusal(422, "Invalid");
+        }
         inner.answers.fetch_add(1, Ordering::Relaxed);
-        return inner.bad.answer(&asked);
+        return inner.bad.answer(&asked, inner.target);
     }
     asked.good()
 }
@@ -161,7 +168,7 @@ impl Asked {
             Target::Namespace => get && self.path.ends_with("/namespaces/kube-system"),
             Target::LeaseRead => get && lease,
             Target::LeaseWrite => !get && lease,
-            Target::Lists => self.is_list() && !self.watch,
+            Target::Lists => self.is_list() && (!self.watch || self.streamed),
             Target::Watches => self.is_list() && self.watch,
             Target::Key => self.path.contains("/secrets") && self.last().contains("hash-key"),
             Target::Sources => get && source && !self.last().contains("hash-key"),
@@ -170,18 +177,37 @@ impl Asked {
         }
     }
 
+    /// What a list of this kind holds.
+    fn items(&self) -> Vec<Value> {
+        match self.last() {
+            "agentruntimes" => vec![runtime()],
+            _ => vec![],
+        }
+    }
+
+    /// What a watch begins with: the list where it is streamed, and its end.
+    fn first_events(&self) -> String {
+        if !self.streamed {
+            return String::new();
+        }
+        let end = json!({
+            "apiVersion": "v1", "kind": "Anything",
+            "metadata": {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}},
+        });
+        let added = self.items().into_iter().map(|item| ("ADDED", item));
+        added
+            .chain([("BOOKMARK", end)])
+            .map(|(kind, object)| event(kind, &object))
+            .collect()
+    }
+
     fn good(&self) -> Response {
         if self.is_list() && self.watch {
-            return Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>())
-                .into_response();
+            return watch(self.first_events());
         }
         if self.is_list() {
-            let items = match self.last() {
-                "agentruntimes" => vec![runtime()],
-                _ => vec![],
-            };
             return json(&json!({
-                "apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items,
+                "apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": self.items(),
             }));
         }
         let last = self.last();
@@ -208,10 +234,7 @@ impl Asked {
                 _ if self.path.contains("/configmaps/") => {
                     named("ConfigMap", json!({"data": {"key": "x"}}))
                 }
-                _ => {
-                    let status = json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": "not found"});
-                    (axum::http::StatusCode::NOT_FOUND, status.to_string()).into_response()
-                }
+                _ => refusal(404, "NotFound"),
             };
         }
         if self.path.contains("/agentruntimes/support") {
@@ -231,7 +254,12 @@ impl Asked {
 }
 
 impl Bad {
-    fn answer(self, asked: &Asked) -> Response {
+    /// Whether it can be an event of a watch; else it is a refusal.
+    fn is_event(self) -> bool {
+        matches!(self, Self::WrongTypes | Self::NotJson | Self::NotUtf8)
+    }
+
+    fn answer(self, asked: &Asked, target: Target) -> Response {
         let wrong = json!({
             "apiVersion": "v1", "kind": "Anything", "metadata": MARK, "spec": MARK, "data": MARK,
             "status": {"conditions": MARK, "allowed": MARK, "authenticated": MARK}, "items": MARK,
@@ -242,9 +270,7 @@ impl Bad {
             (code, body).into_response()
         };
         let text = match self {
-            Self::WrongTypes if asked.watch => {
-                format!("{}\n", json!({"type": "ADDED", "object": wrong})).into_bytes()
-            }
+            Self::WrongTypes if asked.watch => event("ADDED", &wrong).into_bytes(),
             Self::WrongTypes => wrong.to_string().into_bytes(),
             Self::NotJson => format!("{MARK} is no JSON\n").into_bytes(),
             Self::NotUtf8 => [MARK.as_bytes(), b"\xff\xfe\n"].concat(),
@@ -263,12 +289,34 @@ impl Bad {
             }
         };
         if asked.watch {
-            // The connection stays, as that of a watch does.
-            let first = futures::stream::iter([Ok::<_, std::io::Error>(text)]);
-            return Body::from_stream(first.chain(futures::stream::pending())).into_response();
+            let good = if target == Target::Watches {
+                asked.first_events()
+            } else {
+                String::new()
+            };
+            return watch([good.as_bytes(), &text].concat());
         }
         text.into_response()
     }
+}
+
+/// One line of a watch, its type first as API servers write it.
+fn event(kind: &str, object: &Value) -> String {
+    format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n")
+}
+
+/// An answer that stays open after its first bytes, as that of a watch does.
+fn watch(first: impl AsRef<[u8]>) -> Response {
+    let first = futures::stream::iter([Ok::<_, std::io::Error>(first.as_ref().to_vec())]);
+    Body::from_stream(first.chain(futures::stream::pending())).into_response()
+}
+
+fn refusal(code: u16, reason: &str) -> Response {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason,
+    });
+    let code = axum::http::StatusCode::from_u16(code).expect("a status");
+    (code, status.to_string()).into_response()
 }
 
 fn json(value: &Value) -> Response {
