@@ -15,6 +15,7 @@ mod objects;
 mod offline;
 mod output;
 mod refusals;
+mod salvaged;
 mod verbs;
 mod verdict;
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::context::Cluster;
 use crate::error::Error;
 use crate::refusals;
+use crate::salvaged::Salvaged;
 
 /// Objects of one page of a list.
 const PAGE: u32 = 500;
@@ -76,7 +77,7 @@ impl Kind {
     }
 
     /// Objects of the namespace, or of all.
-    pub fn api(self, cluster: &Cluster, all_namespaces: bool) -> Api<DynamicObject> {
+    pub fn api(self, cluster: &Cluster, all_namespaces: bool) -> Api<Salvaged> {
         let (client, resource) = (cluster.client.clone(), self.resource());
         if all_namespaces {
             Api::all_with(client, &resource)
@@ -145,7 +146,7 @@ impl Reference {
     /// Reads the object. A name that is not there is answered with one that is alike.
     pub async fn get(&self, cluster: &Cluster) -> Result<DynamicObject, Error> {
         match self.kind.api(cluster, false).get_opt(&self.name).await {
-            Ok(Some(object)) => Ok(object),
+            Ok(Some(object)) => Ok(object.0),
             // A missing kind looks like a missing object; the list that names are looked for in tells them apart.
             Ok(None) => Err(self.missing(cluster).await),
             Err(error) => Err(refusals::of_kind(&error, "get", self.kind, cluster)),
@@ -220,9 +221,10 @@ pub async fn list(
     cluster: &Cluster,
     all_namespaces: bool,
 ) -> Result<Vec<DynamicObject>, Error> {
-    pages(&kind.api(cluster, all_namespaces), &ListParams::default())
+    let objects = pages(&kind.api(cluster, all_namespaces), &ListParams::default())
         .await
-        .map_err(|error| refusals::of_kind(&error, "list", kind, cluster))
+        .map_err(|error| refusals::of_kind(&error, "list", kind, cluster))?;
+    Ok(objects.into_iter().map(|object| object.0).collect())
 }
 
 /// Every object that the parameters choose, page by page.

@@ -32,7 +32,7 @@ pub async fn named(agent: &Agent, cluster: &Cluster) -> Result<Reference, Error>
         name: endpoint.to_owned(),
     };
     let found = match Kind::Endpoint.api(cluster, false).get_opt(endpoint).await {
-        Ok(Some(found)) => found,
+        Ok(Some(found)) => found.0,
         // It is read again for the sake of its good message.
         Ok(None) => wanted.get(cluster).await?,
         // Who may call an agent need not be able to read objects; the gateway judges.

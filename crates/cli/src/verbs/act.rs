@@ -8,7 +8,6 @@ use agentcore_api::names::annotations;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use jiff::{Timestamp, Unit};
-use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::runtime::wait::{Error as WaitError, await_condition};
 use serde_json::{Value, json};
@@ -19,6 +18,7 @@ use crate::error::Error;
 use crate::exit::Outcome;
 use crate::objects::{Kind, Reference, text};
 use crate::refusals;
+use crate::salvaged::Salvaged;
 
 /// Field manager of the annotations.
 const MANAGER: &str = "kubectl-agentcore";
@@ -121,7 +121,7 @@ async fn set(
     now: &str,
     cluster: &Cluster,
 ) -> Result<(), Error> {
-    let api: Api<DynamicObject> = reference.kind.api(cluster, false);
+    let api = reference.kind.api(cluster, false);
     let patch = json!({"metadata": {"annotations": {request.annotation(): now}}});
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
@@ -142,7 +142,8 @@ async fn taken_up<'a>(
 ) -> Result<&'a Reference, Error> {
     let api = reference.kind.api(cluster, false);
     let failed = Mutex::new(None);
-    let echoed = |object: Option<&DynamicObject>| {
+    let echoed = |object: Option<&Salvaged>| {
+        let object = object.map(|object| &object.0);
         if let Ok(mut failed) = failed.lock() {
             *failed = object.and_then(failed_look);
         }

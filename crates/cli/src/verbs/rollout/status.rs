@@ -70,7 +70,7 @@ async fn wait(
     let mut last = String::new();
     loop {
         let object = match states.next().await {
-            Some(Ok(Some(object))) => object,
+            Some(Ok(Some(object))) => object.0,
             Some(Ok(None)) => {
                 return Err(Error::NotFound(format!(
                     "{reference} was deleted meanwhile"

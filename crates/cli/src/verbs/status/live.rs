@@ -15,6 +15,7 @@ use crate::context::Cluster;
 use crate::error::Error;
 use crate::objects::Kind;
 use crate::refusals;
+use crate::salvaged::Salvaged;
 
 /// Events that come together make one frame.
 const BURST: Duration = Duration::from_millis(150);
@@ -25,7 +26,7 @@ const PAGE: u32 = 500;
 
 type Key = (Kind, String, String);
 type Events =
-    SelectAll<futures::stream::BoxStream<'static, (Kind, watcher::Result<Event<DynamicObject>>)>>;
+    SelectAll<futures::stream::BoxStream<'static, (Kind, watcher::Result<Event<Salvaged>>)>>;
 
 /// What is there now, kept so by watches.
 pub struct Live {
@@ -93,12 +94,8 @@ impl Live {
         }
     }
 
-    fn take(
-        &mut self,
-        kind: Kind,
-        event: watcher::Result<Event<DynamicObject>>,
-    ) -> Result<(), Error> {
-        let key = |object: &DynamicObject| {
+    fn take(&mut self, kind: Kind, event: watcher::Result<Event<Salvaged>>) -> Result<(), Error> {
+        let key = |object: &Salvaged| {
             (
                 kind,
                 object.namespace().unwrap_or_default(),
@@ -109,7 +106,7 @@ impl Live {
             Ok(Event::Init) => self.objects.retain(|(of, ..), _| *of != kind),
             Ok(Event::InitApply(object) | Event::Apply(object)) => {
                 self.trouble = None;
-                self.objects.insert(key(&object), object);
+                self.objects.insert(key(&object), object.0);
             }
             Ok(Event::Delete(object)) => drop(self.objects.remove(&key(&object))),
             Ok(Event::InitDone) => {
