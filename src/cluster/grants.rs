@@ -8,17 +8,14 @@ use agentcore_plan::grant::Granted;
 use agentcore_plan::policy::Policy;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource, ResourceExt};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use super::listing::listing;
+use super::readable::{Labelled, Raw};
 use crate::errors::told;
-
-/// Objects of one page of the first list.
-const PAGE: u32 = 100;
 
 type Labels = BTreeMap<String, String>;
 
@@ -83,25 +80,25 @@ impl<T> Default for Known<T> {
 }
 
 impl<T> Known<T> {
-    /// Takes in what the watch tells; whether something may be different now.
-    fn take(&mut self, event: Event<(String, T)>) -> bool {
+    /// Takes in what the watch tells, `None` for an object that cannot be read; whether something may be different now.
+    fn take(&mut self, event: Event<(String, Option<T>)>) -> bool {
         match event {
             Event::Init => {
                 self.next.clear();
                 return false;
             }
             Event::InitApply((name, value)) => {
-                self.next.insert(name, value);
+                self.next.extend(value.map(|value| (name, value)));
                 return false;
             }
             Event::InitDone => {
                 self.objects = std::mem::take(&mut self.next);
                 self.listed = true;
             }
-            Event::Apply((name, value)) => {
+            Event::Apply((name, Some(value))) => {
                 self.objects.insert(name, value);
             }
-            Event::Delete((name, _)) => {
+            Event::Apply((name, None)) | Event::Delete((name, _)) => {
                 self.objects.remove(&name);
             }
         }
@@ -139,19 +136,19 @@ impl Grants {
 
     /// Watches AgentGrants and namespaces for ever.
     pub async fn run(&self, kube: &Client) {
-        let config = || watcher::Config::default().page_size(PAGE);
-        let grants = watcher(Api::<AgentGrant>::all(kube.clone()), config());
-        let namespaces = Api::<PartialObjectMeta<Namespace>>::all(kube.clone());
-        let namespaces = watcher(namespaces, config());
+        let config = watcher::Config::default;
+        let grants = listing(Api::<Raw<AgentGrant>>::all(kube.clone()), config());
+        let namespaces = Api::<Labelled<Namespace>>::all(kube.clone());
+        let namespaces = listing(namespaces, config());
         tokio::join!(
-            self.follow(grants, |grant| grant.spec, |state| &mut state.grants),
+            self.follow(grants, spec, |state| &mut state.grants),
             self.follow(
                 namespaces.inspect(|event| {
                     if let Ok(Event::Delete(namespace)) = event {
                         self.state.lock().given.remove(&namespace.name_any());
                     }
                 }),
-                |namespace| namespace.metadata.labels.unwrap_or_default(),
+                |namespace| Some(namespace.labels().clone()),
                 |state| &mut state.namespaces
             ),
         );
@@ -160,10 +157,10 @@ impl Grants {
     async fn follow<K: Resource<DynamicType = ()>, T>(
         &self,
         stream: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send,
-        value: fn(K) -> T,
+        value: fn(&K) -> Option<T>,
         known: fn(&mut State) -> &mut Known<T>,
     ) {
-        let mut stream = std::pin::pin!(stream.default_backoff());
+        let mut stream = std::pin::pin!(stream);
         while let Some(event) = stream.next().await {
             match event {
                 Ok(event) => self.take(named(event, value), known),
@@ -174,7 +171,7 @@ impl Grants {
         }
     }
 
-    fn take<T>(&self, event: Event<(String, T)>, known: fn(&mut State) -> &mut Known<T>) {
+    fn take<T>(&self, event: Event<(String, Option<T>)>, known: fn(&mut State) -> &mut Known<T>) {
         let mut state = self.state.lock();
         if !known(&mut state).take(event) {
             return;
@@ -187,9 +184,23 @@ impl Grants {
     }
 }
 
+/// What a grant gives. One that cannot be read gives nothing.
+fn spec(grant: &Raw<AgentGrant>) -> Option<AgentGrantSpec> {
+    let decoded = grant.decode();
+    decoded
+        .inspect_err(|why| {
+            tracing::warn!(name = grant.name_any(), %why, "the AgentGrant grants nothing");
+        })
+        .ok()
+        .map(|grant| grant.spec)
+}
+
 /// An event with the part of its object that counts.
-fn named<K: Resource, T>(event: Event<K>, value: fn(K) -> T) -> Event<(String, T)> {
-    let part = |object: K| (object.name_any(), value(object));
+fn named<K: Resource, T>(
+    event: Event<K>,
+    value: fn(&K) -> Option<T>,
+) -> Event<(String, Option<T>)> {
+    let part = |object: K| (object.name_any(), value(&object));
     match event {
         Event::Init => Event::Init,
         Event::InitDone => Event::InitDone,
@@ -259,21 +270,22 @@ mod tests {
         let bucket = |namespace: &str| grants.of(namespace).buckets.clone();
         assert!(bucket("team-a").is_empty() && bucket("team-b").is_empty());
         let given = grant(&[("team", "a")], "{namespace}-code");
-        grants.take(Event::Apply(("a".to_owned(), given.clone())), |state| {
-            &mut state.grants
-        });
+        grants.take(
+            Event::Apply(("a".to_owned(), Some(given.clone()))),
+            |state| &mut state.grants,
+        );
         assert!(
             changes.try_recv().is_err(),
             "no namespace has the label yet"
         );
         let labels = owned(&[("team", "a")]);
-        grants.take(Event::Apply(("team-a".to_owned(), labels)), |state| {
+        grants.take(Event::Apply(("team-a".to_owned(), Some(labels))), |state| {
             &mut state.namespaces
         });
         assert_eq!(changes.try_recv().as_deref(), Ok("team-a"));
         assert_eq!(bucket("team-a"), ["team-a-code"]);
         assert!(bucket("team-b").is_empty());
-        grants.take(Event::Delete(("a".to_owned(), given)), |state| {
+        grants.take(Event::Delete(("a".to_owned(), Some(given))), |state| {
             &mut state.grants
         });
         assert_eq!(changes.try_recv().as_deref(), Ok("team-a"));
@@ -293,7 +305,7 @@ mod tests {
             share: Some(50),
             ..AgentGrantSpec::default()
         };
-        grants.take(Event::Apply(("a".to_owned(), given)), |state| {
+        grants.take(Event::Apply(("a".to_owned(), Some(given))), |state| {
             &mut state.grants
         });
         assert_eq!(grants.of("team-a").share, 50);

@@ -52,6 +52,12 @@ pub struct Head<K> {
     kind: PhantomData<fn() -> K>,
 }
 
+/// The name and the labels of an object of kind `K`; the API server sends its metadata alone.
+pub struct Labelled<K> {
+    metadata: ObjectMeta,
+    kind: PhantomData<fn() -> K>,
+}
+
 impl<K> Head<K> {
     /// Of this metadata.
     pub fn new(metadata: ObjectMeta) -> Self {
@@ -210,6 +216,15 @@ impl<K> Clone for Head<K> {
     }
 }
 
+impl<K> Clone for Labelled<K> {
+    fn clone(&self) -> Self {
+        Self {
+            metadata: self.metadata.clone(),
+            kind: PhantomData,
+        }
+    }
+}
+
 /// Without what may be secret.
 impl<K> fmt::Debug for Raw<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,6 +237,13 @@ impl<K> fmt::Debug for Raw<K> {
 impl<K> fmt::Debug for Head<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("Head");
+        shown.field("metadata", &self.metadata).finish()
+    }
+}
+
+impl<K> fmt::Debug for Labelled<K> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Labelled");
         shown.field("metadata", &self.metadata).finish()
     }
 }
@@ -242,6 +264,19 @@ impl<'de, K> Deserialize<'de> for Head<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let outer = Outer::deserialize(deserializer)?;
         Ok(Self::new(outer.metadata.into()))
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Labelled<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut outer = Outer::deserialize(deserializer)?;
+        let labels = outer.metadata.labels.take();
+        let mut metadata = ObjectMeta::from(outer.metadata);
+        metadata.labels = labels;
+        Ok(Self {
+            metadata,
+            kind: PhantomData,
+        })
     }
 }
 
@@ -289,6 +324,7 @@ macro_rules! resource_as_k {
 
 resource_as_k!(Raw, false);
 resource_as_k!(Head, true);
+resource_as_k!(Labelled, true);
 
 #[cfg(test)]
 #[path = "readable_tests.rs"]

@@ -1,5 +1,5 @@
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::ResourceExt;
 use kube::api::{ObjectList, WatchEvent};
 
@@ -216,4 +216,24 @@ fn what_was_said_while_an_object_could_not_be_read_is_over_once_it_can() {
     assert_eq!(of("Ready"), (false, 1));
     assert_eq!(of("Unreadable"), (true, 0));
     assert_eq!(of("OverTheLimit"), (true, 0));
+}
+
+#[test]
+fn the_labels_of_a_namespace_are_read_whatever_its_managed_fields_hold() {
+    let item = |fields: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"team-a","labels":{{"team":"a"}},"managedFields":{fields}}}}}"#
+        )
+    };
+    let items = [item("[]"), item(&managed(&nested(150)))];
+    let list = format!(
+        r#"{{"apiVersion":"v1","kind":"NamespaceList","metadata":{{}},"items":[{}]}}"#,
+        items.join(",")
+    );
+    let list: ObjectList<Labelled<Namespace>> = serde_json::from_str(&list).unwrap();
+    assert_eq!(list.items.len(), 2);
+    for namespace in &list.items {
+        assert_eq!(namespace.name_any(), "team-a");
+        assert_eq!(namespace.labels()["team"], "a");
+    }
 }
