@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 use crate::fair::{Fair, Place, Rank, Tenant};
 
 /// Passes that work at a time. Each holds its object several times over.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
 /// Passes of one namespace among them. Each has one request to the API server under way at most, and there is room for more requests than these
 /// (`cluster::client`): one namespace's slow requests leave some to the others.
-const OF_A_NAMESPACE: usize = 24;
+const OF_A_NAMESPACE: usize = 8;
 
 /// The turns of all passes.
 #[derive(Debug, Default)]
