@@ -61,6 +61,12 @@ impl RedisServer {
         false
     }
 
+    /// Its port.
+    #[allow(dead_code)] // for some tests
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)

@@ -23,7 +23,7 @@ use crate::args::RedisUrl;
 use crate::gateway::shares::Shares;
 use line::Line;
 use scripts::{Call, Row, Text, group, group_key, id_of, millis, owner_key};
-use server::{End, EndsUnlessEntered, LEASE, Server, beat, say_ends};
+use server::{End, EndsUnlessEntered, LEASE, Server, beat, say_ends, sign};
 
 /// Sessions that a script reads: others wait meanwhile.
 const PAGE: usize = 200;
@@ -62,11 +62,13 @@ impl RedisLedger {
         let wrong =
             |error: redis::RedisError| RedisLedgerError::Address(error.category().to_owned());
         let client = Client::open(url.0.as_str()).map_err(wrong)?;
+        let replica: Arc<str> = format!("{:016x}", rand::random::<u64>()).into();
+        let line = |most| Line::new(client.clone(), most, sign(&replica)).map_err(wrong);
         let server = Server {
-            requests: Line::new(client.clone(), REQUESTS).map_err(wrong)?,
-            lists: Line::new(client, 1).map_err(wrong)?,
+            requests: line(REQUESTS)?,
+            lists: line(1)?,
             scripts: Arc::default(),
-            replica: format!("{:016x}", rand::random::<u64>()).into(),
+            replica,
             counts: Arc::default(),
         };
         let (ends, heard) = mpsc::unbounded_channel();

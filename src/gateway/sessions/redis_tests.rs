@@ -8,10 +8,14 @@ use redis_server::RedisServer;
 
 use super::*;
 use crate::gateway::sessions::ledger::{GiveWay, RECORDS_SHARED, shares};
-use crate::gateway::sessions::suite::{self, birth, enter, group, id, left, list, members, owner};
+use crate::gateway::sessions::suite::{
+    self, birth, enter, group, id, left, list, members, owner, plain,
+};
 
 #[path = "redis/bounds_tests.rs"]
 mod bounds;
+#[path = "redis/failover_tests.rs"]
+mod failover;
 #[path = "../../../tests/gateway/redis_server.rs"]
 mod redis_server;
 

@@ -1,5 +1,5 @@
-//! A way to the server. One that does not answer in time is given up with all that waits on it, and nobody else waits for it until the server
-//! answers on a new one: what was asked while it stood still does not queue up behind it.
+//! A way to the server. One that does not answer in time, or ends at a server that is a primary no more, is given up with all that waits on it,
+//! and nobody else waits for it until a server takes a write on a new one: what was asked meanwhile does not queue up behind it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, RedisError};
+use redis::{Client, Cmd, FromRedisValue, RedisError};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -17,6 +17,9 @@ use crate::gateway::sessions::ledger::LedgerUnavailable;
 
 /// Until an answer, and until a connection. A caller waits that long for its 503 while the server is away.
 const ANSWER: Duration = Duration::from_secs(2);
+/// What a server answers to a write that is a replica: after a failover a connection stays where it was, and only a new one is led by the
+/// address to the primary. MASTERDOWN is the same without the primary in sight.
+const NO_PRIMARY: [&str; 2] = ["READONLY", "MASTERDOWN"];
 
 /// A connection, or the one after it.
 #[derive(Clone)]
@@ -24,21 +27,24 @@ pub struct Line(Arc<Inner>);
 
 struct Inner {
     client: Client,
+    /// A write that does no harm, by which a new connection proves itself.
+    sign: Cmd,
     connection: Mutex<ConnectionManager>,
-    /// The last answer did not come in time, and none has come since.
-    stands: AtomicBool,
+    /// The last answer did not come in time, or was that of a replica; no other has come since.
+    gone: AtomicBool,
     broke: Notify,
     /// Commands that are under way at once.
     turns: Semaphore,
 }
 
 impl Line {
-    /// A line on which at most `most` commands are under way at once. Nothing is sent yet.
-    pub fn new(client: Client, most: usize) -> Result<Self, RedisError> {
+    /// A line on which at most `most` commands are under way at once. Nothing is sent yet. `sign` is a write that may be sent at any time.
+    pub fn new(client: Client, most: usize, sign: Cmd) -> Result<Self, RedisError> {
         Ok(Self(Arc::new(Inner {
             connection: Mutex::new(connect(&client)?),
             client,
-            stands: AtomicBool::new(false),
+            sign,
+            gone: AtomicBool::new(false),
             broke: Notify::new(),
             turns: Semaphore::new(most),
         })))
@@ -52,14 +58,11 @@ impl Line {
         said.map_err(|error| self.failed(&error))
     }
 
-    /// Sends a command.
-    pub async fn query<T: FromRedisValue>(
-        &self,
-        command: &redis::Cmd,
-    ) -> Result<T, LedgerUnavailable> {
+    /// Sends the sign.
+    pub async fn live(&self) -> Result<(), LedgerUnavailable> {
         let _turn = self.turn().await?;
         let mut connection = self.connection();
-        let said = command.query_async(&mut connection).await;
+        let said = self.0.sign.exec_async(&mut connection).await;
         said.map_err(|error| self.failed(&error))
     }
 
@@ -71,10 +74,10 @@ impl Line {
     /// Whether it is worth asking.
     ///
     /// # Errors
-    /// The server stands still: nothing that is asked now is sent.
+    /// The server stands still, or is no primary: nothing that is asked now is sent.
     pub fn goes(&self) -> Result<(), LedgerUnavailable> {
-        if self.0.stands.load(Ordering::Relaxed) {
-            return Err(LedgerUnavailable("no answer in time".to_owned()));
+        if self.0.gone.load(Ordering::Relaxed) {
+            return Err(LedgerUnavailable("no primary answers".to_owned()));
         }
         Ok(())
     }
@@ -95,20 +98,20 @@ impl Line {
         let code = error.code().map(|code| format!(" ({code})"));
         let said = format!("{}{}", error.category(), code.unwrap_or_default());
         tracing::debug!(error = said, "the session ledger did not answer");
-        if error.is_timeout() && !self.0.stands.swap(true, Ordering::Relaxed) {
+        if is_gone(error) && !self.0.gone.swap(true, Ordering::Relaxed) {
             self.0.broke.notify_one();
         }
         LedgerUnavailable(said)
     }
 
-    /// Makes a new connection each time that an answer did not come, for ever.
+    /// Makes a new connection, by a new look at the address, each time that the server is gone, for ever.
     pub async fn mend(self) {
         loop {
             self.0.broke.notified().await;
             while !self.renewed().await {
                 tokio::time::sleep(AGAIN).await;
             }
-            self.0.stands.store(false, Ordering::Relaxed);
+            self.0.gone.store(false, Ordering::Relaxed);
         }
     }
 
@@ -116,12 +119,20 @@ impl Line {
         let Ok(mut connection) = connect(&self.0.client) else {
             return false;
         };
-        let answers = redis::cmd("PING").exec_async(&mut connection).await.is_ok();
-        if answers {
+        let writes = self.0.sign.exec_async(&mut connection).await.is_ok();
+        if writes {
             *self.0.connection.lock() = connection;
         }
-        answers
+        writes
     }
+}
+
+/// Whether the connection leads nowhere. Redis before 7 puts the code of an error in a script into its text.
+fn is_gone(error: &RedisError) -> bool {
+    let says = |word| {
+        error.code() == Some(word) || error.detail().is_some_and(|detail| detail.contains(word))
+    };
+    error.is_timeout() || NO_PRIMARY.into_iter().any(says)
 }
 
 fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {

@@ -97,16 +97,6 @@ impl Server {
         }
     }
 
-    async fn live(&self) -> Result<(), LedgerUnavailable> {
-        let mut command = redis::cmd("SET");
-        command
-            .arg(scripts::replica_key(&self.replica))
-            .arg(1)
-            .arg("PX")
-            .arg(LEASE.as_millis());
-        self.requests.query(&command).await
-    }
-
     async fn end(&self, end: &End) -> Result<(), LedgerUnavailable> {
         let End { ticket, left, at } = end;
         let mut call = self.scripts.leave.prepare_invoke();
@@ -123,10 +113,21 @@ impl Server {
     }
 }
 
+/// What says that a replica lives.
+pub fn sign(replica: &str) -> redis::Cmd {
+    let mut command = redis::cmd("SET");
+    command
+        .arg(scripts::replica_key(replica))
+        .arg(1)
+        .arg("PX")
+        .arg(LEASE.as_millis());
+    command
+}
+
 /// Says that this replica lives.
 pub async fn beat(server: Server) {
     loop {
-        let pause = match server.live().await {
+        let pause = match server.requests.live().await {
             Ok(()) => BEAT,
             Err(_) => AGAIN,
         };
