@@ -54,7 +54,7 @@ async fn main() {
         .await;
     rig.settings(json!({
         "createDelayMs": 300, "updateDelayMs": 300, "endpointDelayMs": 0, "ratePerSecond": 5, "burst": 5,
-        "invokeRatePerSecond": 0, "maxSessions": 2 * sessions + 10,
+        "invokeRatePerSecond": 0, "maxSessions": 2 * sessions + 10, "maxRuntimes": objects + 10,
     }))
     .await;
     let other = other(&rig.client).await;

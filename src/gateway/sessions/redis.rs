@@ -72,15 +72,14 @@ impl RedisLedger {
             counts: Arc::default(),
         };
         let (ends, heard) = mpsc::unbounded_channel();
-        let lines = [server.requests.clone(), server.lists.clone()];
-        let [requests, lists] = lines.map(|line| AbortOnDropHandle::new(tokio::spawn(line.mend())));
+        let tasks = [
+            tokio::spawn(beat(server.clone())),
+            tokio::spawn(say_ends(server.clone(), heard)),
+            tokio::spawn(server.requests.clone().mend()),
+            tokio::spawn(server.lists.clone().mend()),
+        ];
         Ok(Self {
-            _tasks: [
-                AbortOnDropHandle::new(tokio::spawn(beat(server.clone()))),
-                AbortOnDropHandle::new(tokio::spawn(say_ends(server.clone(), heard))),
-                requests,
-                lists,
-            ],
+            _tasks: tasks.map(AbortOnDropHandle::new),
             server,
             shares,
             tickets: AtomicU64::new(0),
@@ -371,10 +370,8 @@ impl Ledger for RedisLedger {
         more: u32,
     ) -> BoxFuture<'a, Result<u32, LedgerUnavailable>> {
         async move {
-            let place = Group {
-                version: None,
-                ..live.clone()
-            };
+            let mut place = live.clone();
+            place.version = None;
             let mut call = self.server.scripts.stopped.prepare_invoke();
             call.arg(group_key(&place))
                 .arg(live.version.as_deref().unwrap_or_default())
