@@ -329,14 +329,17 @@ impl Stage {
                 .until("gone", async || {
                     let left = api.list(&walked).await.expect("a list");
                     let left: Vec<_> = left
-                        .iter()
-                        .map(kube::ResourceExt::name_any)
-                        .filter(|name| name.starts_with("e-") || name.starts_with("f-"))
+                        .into_iter()
+                        .filter(|object| {
+                            let name = object.name_any();
+                            name.starts_with("e-") || name.starts_with("f-")
+                        })
+                        .map(|object| serde_json::to_string(&object).expect("JSON"))
                         .collect();
                     if left.is_empty() {
                         Ok(())
                     } else {
-                        Err(left.join(" "))
+                        Err(left.join("\n"))
                     }
                 })
                 .await;
