@@ -19,9 +19,10 @@ test-fast: ## Run the tests of the pure crates: types, rules, planner
 	cargo test --locked -p agentcore-api -p agentcore-plan
 
 .PHONY: campaign
-campaign: ## Do everything to every field of every kind of object, which takes an hour
+campaign: ## Do everything to every field of every kind of object, and each fault of the API server after each write, which takes an hour
 	cargo build --locked --workspace --bins
-	AGENTCORE_WALK=all cargo test --locked --workspace --test apiserver_walk -- --include-ignored
+	AGENTCORE_WALK=all cargo test --locked --workspace --test apiserver_walk
+	AGENTCORE_API_FAULTS=all cargo test --locked --workspace --test apiserver_operator -- watch_faults
 
 .PHONY: lint
 lint: ## Check format, clippy, documentation, dependencies, scripts, chart and generated files

@@ -3,6 +3,7 @@
 
 mod apiserver {
     mod agent;
+    mod api_proxy;
     mod by_hand;
     #[allow(dead_code)] // the gateway's tests use it too
     mod proxy;
@@ -25,4 +26,5 @@ mod apiserver {
     mod ownership;
     mod refusals;
     mod sessions;
+    mod watch_faults;
 }

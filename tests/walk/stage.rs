@@ -16,6 +16,8 @@ pub const NAMESPACE: &str = "walk";
 const OTHER: &str = "walk-other";
 /// Objects that are applied at once.
 const AT_ONCE: usize = 8;
+/// A process that stands still for long on a busy machine would end with its lease, and nothing here starts it anew.
+const NO_LEASE: [&str; 1] = ["--leader-elect=false"];
 /// `AgentSession`s call their agent, and what they leave is theirs alone.
 const SESSION: &str = "AgentSession";
 
@@ -116,8 +118,11 @@ impl Stage {
             .await;
         rig.push_program("support", "prod", agent::agent_program())
             .await;
+        // Contents of their own, so that these are later pushes than what a walk begins with: an edit does not lead back to an
+        // older one, and a fresh object takes it.
         for tag in ["proc", "build-1.4.0"] {
-            rig.push("support", tag, &["arm64"]).await;
+            let program = json!({"argv": ["/bin/true", tag], "env": {}});
+            rig.push_argv("support", tag, &program).await;
         }
         for key in ["support/app.zip", "support/app.zio"] {
             let program = json!({"argv": ["/bin/true"], "env": {}});
@@ -183,6 +188,7 @@ impl Stage {
             .collect();
         let mut flags: Vec<&str> = rates.iter().map(String::as_str).collect();
         flags.extend(["--watch-namespace", OTHER]);
+        flags.extend(NO_LEASE);
         self.rig.operator(&flags)
     }
 
@@ -323,14 +329,17 @@ impl Stage {
                 .until("gone", async || {
                     let left = api.list(&walked).await.expect("a list");
                     let left: Vec<_> = left
-                        .iter()
-                        .map(kube::ResourceExt::name_any)
-                        .filter(|name| name.starts_with("e-") || name.starts_with("f-"))
+                        .into_iter()
+                        .filter(|object| {
+                            let name = object.name_any();
+                            name.starts_with("e-") || name.starts_with("f-")
+                        })
+                        .map(|object| serde_json::to_string(&object).expect("JSON"))
                         .collect();
                     if left.is_empty() {
                         Ok(())
                     } else {
-                        Err(left.join(" "))
+                        Err(left.join("\n"))
                     }
                 })
                 .await;

@@ -303,6 +303,29 @@ fn the_same_image_under_another_tag_is_no_version() {
 }
 
 #[test]
+fn an_edit_to_a_tag_of_an_older_push_is_refused_and_said_until_a_downgrade_is_allowed() {
+    let to_stable = |downgrade| Follow {
+        tag: Some("stable".into()),
+        downgrade,
+        ..follow(1).unwrap()
+    };
+    let mut world = ready(follow(1));
+    let pushed = world.aws.now - jiff::SignedDuration::from_hours(2);
+    world.registry.push("stable", 2, pushed);
+    let edit = |world: &mut World, policy: Follow| {
+        world.edit(|spec| spec.artifact.container.as_mut().unwrap().follow = Some(policy));
+        minutes(world, 1);
+    };
+    edit(&mut world, to_stable(None));
+    assert_eq!((image(&world), world.aws.mutations()), (pinned(1), 0));
+    assert_eq!(resolved(&world), said("False", reasons::DOWNGRADE_REFUSED));
+    assert_eq!(event_count(&world, reasons::IMAGE_REJECTED), 1, "said once");
+    edit(&mut world, to_stable(Some(Downgrade::Allow)));
+    assert_eq!((image(&world), versions(&world)), (pinned(2), 2));
+    assert_eq!(resolved(&world), said("True", reasons::RESOLVED));
+}
+
+#[test]
 fn an_image_that_cannot_run_is_remembered_as_rejected_and_rolls_nothing() {
     let mut world = ready(follow(1));
     let now = world.aws.now;
@@ -599,6 +622,34 @@ fn code_is_fixed_to_its_objects_version_and_followed_where_the_spec_says_so() {
         minutes(&mut world, 1);
         assert_eq!(version_id(&world).as_deref(), Some("two"));
         assert!(is_ready(&world.status().conditions));
+    }
+}
+
+#[test]
+fn code_whose_version_is_taken_out_of_the_spec_is_looked_up_anew() {
+    for looked_up in ["two", "one"] {
+        let mut world = code_world(Some("one"), false);
+        let written = |world: &mut World, version: Option<&str>| {
+            world.edit(|spec| {
+                let s3 = &mut spec.artifact.code.as_mut().unwrap().s3;
+                s3.version_id = version.map(str::to_owned);
+            });
+            minutes(world, 1);
+        };
+        written(&mut world, Some("one"));
+        assert_eq!((world.aws.mutations(), versions(&world)), (0, 1));
+        world.registry.object = Some((Some(looked_up.into()), "etag".into()));
+        written(&mut world, None);
+        assert_eq!(version_id(&world).as_deref(), Some(looked_up));
+        let changed = u32::from(looked_up != "one");
+        assert_eq!(world.aws.mutations(), changed, "no needless version");
+        let code = world.status().code.unwrap();
+        let before = (looked_up != "one").then(|| "one".to_owned());
+        assert_eq!(code.previous_version_id, before);
+        // It is fixed again.
+        world.registry.object = Some((Some("three".into()), "etag-3".into()));
+        minutes(&mut world, 10);
+        assert_eq!(version_id(&world).as_deref(), Some(looked_up));
     }
 }
 

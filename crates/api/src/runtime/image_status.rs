@@ -77,7 +77,7 @@ pub struct RejectedImage {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct CodeStatus {
-    /// The object as the spec gave it when it was looked at: `s3://bucket/key`.
+    /// The object as the spec gave it when it was looked at: `s3://bucket/key`, with `?versionId=` where the spec says which version.
     pub given: String,
     /// Version of the object that is used; absent in a bucket without versioning.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -39,8 +39,16 @@ fn fixed(code: &Code, record: &CodeStatus) -> (Code, Option<String>) {
     (code, etag)
 }
 
+/// What the spec says: an edit of any of it is a new object.
 fn given(s3: &S3Location) -> String {
-    format!("s3://{}/{}", s3.bucket, s3.prefix)
+    let S3Location {
+        bucket,
+        prefix,
+        version_id,
+    } = s3;
+    let version = version_id.as_ref();
+    let version = version.map_or_else(String::new, |version| format!("?versionId={version}"));
+    format!("s3://{bucket}/{prefix}{version}")
 }
 
 pub(super) fn settle<'a>(mut pass: Pass<'a>, wish: Wish, code: &'a Code) -> Flow<'a> {
@@ -177,7 +185,7 @@ fn take(
         .clone()
         .or_else(|| (exists && !known).then(|| etag.clone()));
     pass.desk.status.code = Some(CodeStatus {
-        previous_version_id: if same {
+        previous_version_id: if record.version_id == version_id {
             record.previous_version_id.clone()
         } else {
             record.version_id.clone()
