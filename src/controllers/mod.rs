@@ -2,6 +2,7 @@
 
 mod config;
 mod context;
+mod dispatch;
 mod endpoint;
 mod grants;
 mod history;

@@ -15,11 +15,11 @@ use kube::{Api, Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::context::Context;
 use super::left_alone::{self, Tell};
-use super::{config, endpoint, grants, regions, runtime, session, sweep};
-use crate::aws::Wake;
+use super::{config, dispatch, endpoint, grants, regions, runtime, session, sweep};
 use crate::cluster::readable::Head;
 use crate::cluster::revisions::Revisions;
 use crate::cluster::room::{BYTES, Room};
@@ -79,7 +79,7 @@ impl Shard {
     }
 
     /// Asks for a pass over an AgentRuntime that may be this shard's, with a read of the runtime itself when `poll`.
-    fn wake_by_key(&self, namespace: &str, name: &str, poll: bool) {
+    pub fn wake_by_key(&self, namespace: &str, name: &str, poll: bool) {
         if self
             .runtimes
             .get(&ObjectRef::new(name).within(namespace))
@@ -174,14 +174,13 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
         .iter()
         .map(|namespace| build(&context, &room, namespace.as_deref(), &stop))
         .unzip();
-    let woken = context.regions.woken();
+    // A task of its own: its looks at all objects hold no pass up.
+    let _dispatching = context
+        .regions
+        .woken()
+        .map(|woken| AbortOnDropHandle::new(tokio::spawn(dispatch::run(shards.clone(), woken))));
     let helpers = async {
         tokio::join!(
-            async {
-                if let Some(woken) = woken {
-                    dispatch(&shards, woken).await;
-                }
-            },
             sweep::run(&shards),
             regions::keep(&shards),
             async {
@@ -353,40 +352,6 @@ where
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
-    }
-}
-
-/// Turns what the inventories noticed into passes.
-async fn dispatch(shards: &[Arc<Shard>], mut woken: mpsc::UnboundedReceiver<Wake>) {
-    while let Some(wake) = woken.recv().await {
-        if let Some((namespace, name)) = wake.key.as_deref().and_then(|key| key.split_once('/')) {
-            for shard in shards {
-                shard.wake_by_key(namespace, name, wake.poll);
-            }
-            continue;
-        }
-        for shard in shards {
-            for object in shard
-                .runtimes
-                .state()
-                .iter()
-                .filter(|object| concerns(object, &wake, shard))
-            {
-                shard.wake_runtime(&object.namespace().unwrap_or_default(), &object.name_any());
-            }
-        }
-    }
-}
-
-/// Whether an entry of the inventory belongs to an object: by id once it has one, else by name.
-fn concerns(object: &AgentRuntime, wake: &Wake, shard: &Shard) -> bool {
-    match object
-        .status
-        .as_ref()
-        .and_then(|status| status.id.as_deref())
-    {
-        Some(id) => id == wake.runtime_id,
-        None => runtime::aws_names(object, &shard.context.policy).contains(&wake.name),
     }
 }
 
