@@ -230,7 +230,7 @@ fn the_labels_of_a_namespace_are_read_whatever_its_managed_fields_hold() {
         r#"{{"apiVersion":"v1","kind":"NamespaceList","metadata":{{}},"items":[{}]}}"#,
         items.join(",")
     );
-    let list: ObjectList<Labelled<Namespace>> = serde_json::from_str(&list).unwrap();
+    let list: ObjectList<Labelled<Namespace>> = serde_json::from_str(&list).expect("a list");
     assert_eq!(list.items.len(), 2);
     for namespace in &list.items {
         assert_eq!(namespace.name_any(), "team-a");
