@@ -18,6 +18,10 @@ use crate::gateway::shares::Full;
 /// How long a caller is asked to wait when nobody knows better.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// What AgentCore says of a runtime without version 2 of the metadata service, which it no longer invokes (AWS developer guide,
+/// troubleshooting).
+const NOT_MMDSV2: &str = "not MMDSv2-enabled";
+
 /// Longest cause in a line of the log, in characters.
 const CAUSE_MAX: usize = 512;
 
@@ -331,6 +335,10 @@ impl From<&ServiceError> for Problem {
     /// AgentCore's status is kept where it says something about the call; what is AgentCore's own trouble becomes 502 or 503.
     fn from(error: &ServiceError) -> Self {
         let (status, reason) = match error.name.as_str() {
+            // Not the caller's doing: the object of the agent tells it as reason NotInvocable.
+            "ValidationException" if error.message.contains(NOT_MMDSV2) => {
+                (StatusCode::FAILED_DEPENDENCY, "AgentNotInvocable")
+            }
             "ValidationException" => (StatusCode::BAD_REQUEST, "InvalidRequest"),
             "UnauthorizedException" => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             "AccessDeniedException" => (StatusCode::FORBIDDEN, "AccessDenied"),
@@ -381,3 +389,7 @@ impl From<&ServiceError> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "problem_tests.rs"]
+mod tests;

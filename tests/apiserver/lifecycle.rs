@@ -146,17 +146,17 @@ async fn the_full_example_becomes_ready() {
     assert_eq!(
         aws["metadataConfiguration"],
         json!({"requireMMDSV2": true}),
-        "by the Update after the first READY"
+        "from the start, without an Update"
     );
     assert_eq!(aws["tags"]["Project"], "support");
-    assert_eq!(rig.calls("UpdateAgentRuntime").await, 1);
+    assert_eq!(rig.calls("UpdateAgentRuntime").await, 0);
     assert_eq!(rig.calls("PutResourcePolicy").await, 1);
     assert_eq!(
         object
             .status
             .and_then(|status| status.latest_version)
             .as_deref(),
-        Some("2")
+        Some("1")
     );
 }
 

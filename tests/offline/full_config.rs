@@ -62,7 +62,7 @@ pub fn full() -> RuntimeConfig {
             ("LOG_LEVEL".to_owned(), EnvValue::literal("info")),
         ]),
         filesystems: filesystems(),
-        require_mmdsv2: true,
+        require_mmdsv2: Some(true),
         platform_version: Some("V2".to_owned()),
         require_service_s3_endpoint: None,
         allowed_ports: vec![
@@ -218,7 +218,7 @@ pub fn minimal(image: &str) -> RuntimeConfig {
         max_lifetime_seconds: 28_800,
         env: BTreeMap::new(),
         filesystems: Vec::new(),
-        require_mmdsv2: false,
+        require_mmdsv2: None,
         platform_version: None,
         require_service_s3_endpoint: None,
         allowed_ports: Vec::new(),

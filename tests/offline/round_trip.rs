@@ -51,14 +51,8 @@ async fn a_full_wish_is_read_back_equal_after_create_and_update() {
         (&accepted.arn, &accepted.workload_identity_arn)
     );
     assert!(runtime.workload_identity_arn.is_some());
-    let created = RuntimeConfig {
-        require_mmdsv2: false,
-        ..wish.clone()
-    };
-    assert_eq!(
-        runtime.config, created,
-        "all but the metadata service, which a Create cannot say"
-    );
+    // A Create cannot say that the metadata service is required; AWS requires it by itself.
+    assert_eq!(runtime.config, wish);
 
     let accepted = control
         .update_runtime(Lane::Urgent, &runtime.id, &wish, &token("update"))
@@ -95,7 +89,15 @@ async fn an_update_takes_away_what_the_wish_no_longer_says() {
         .await
         .expect("accepted");
     let runtime = world.until_status(&accepted.id, ServiceStatus::Ready).await;
-    assert_eq!(runtime.config, wish);
+    assert_eq!(runtime.config, as_aws_has_it(wish));
+}
+
+/// The wish with what AWS has where nothing was said.
+fn as_aws_has_it(wish: RuntimeConfig) -> RuntimeConfig {
+    RuntimeConfig {
+        require_mmdsv2: Some(true),
+        ..wish
+    }
 }
 
 #[tokio::test]
@@ -124,7 +126,7 @@ async fn every_protocol_is_read_back_with_its_defaults() {
                 .until_status(&accepted.id, ServiceStatus::Ready)
                 .await
                 .config,
-            wish
+            as_aws_has_it(wish)
         );
     }
 }

@@ -89,7 +89,7 @@ pub fn plain(entry: &Value) -> Value {
     }
     // What AWS fills in by itself says the same as what an Update sends for it.
     let defaults = [
-        ("metadataConfiguration", json!({"requireMMDSV2": false})),
+        ("metadataConfiguration", json!({"requireMMDSV2": true})),
         (
             "protocolConfiguration",
             json!({"path": "/invocations", "port": 8080, "serverProtocol": "HTTP"}),

@@ -86,6 +86,8 @@ reasons! {
     UNKNOWN_ERROR = "UnknownError";
     /// AWS answers, but a field is not as the request asked for.
     NOT_APPLIED = "NotApplied";
+    /// The runtime is as wished, and AWS does not invoke it.
+    NOT_INVOCABLE = "NotInvocable";
     /// The runtime is gone in AWS and is made again.
     LOST = "Lost";
     /// Changed in AWS by somebody else, and corrected.

@@ -92,8 +92,9 @@ pub struct RuntimeConfig {
     pub env: BTreeMap<String, EnvValue>,
     /// File systems, sorted.
     pub filesystems: Vec<Filesystem>,
-    /// Whether version 2 of the metadata service is required; false when absent.
-    pub require_mmdsv2: bool,
+    /// Whether version 2 of the metadata service is required; in a wish `None` means "keep what is there".
+    #[serde(serialize_with = "crate::hash::metadata_service")]
+    pub require_mmdsv2: Option<bool>,
     /// Platform version; in a wish `None` means "keep what is there".
     pub platform_version: Option<String>,
     /// In a wish always `None`: "keep what is there".

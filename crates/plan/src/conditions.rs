@@ -5,6 +5,9 @@ use agentcore_api::reasons;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+/// What AWS kept of a runtime as it should be, but without version 2 of the metadata service: AWS does not invoke it.
+pub(crate) const NOT_INVOCABLE: &str = "requireMMDSV2";
+
 /// What the conditions say together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -39,6 +42,12 @@ impl Verdict {
     pub fn live(kept: &str, message: impl Into<String>) -> Self {
         if kept.is_empty() {
             return Self::ready(reasons::READY, message);
+        }
+        if kept == NOT_INVOCABLE {
+            return Self::stalled(
+                reasons::NOT_INVOCABLE,
+                "AgentCore invokes no runtime that does not require version 2 of the metadata service; set spec.metadataService.requireMMDSV2: true",
+            );
         }
         let text = format!(
             "AgentCore accepted the update and kept {} as it was; set it to a value AgentCore takes, or delete and recreate the object",

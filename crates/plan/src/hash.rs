@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 /// Hex digits of each part of a [`WishHash`]: 128 bits.
@@ -96,6 +96,20 @@ impl fmt::Display for WishHash {
             return Ok(());
         }
         write!(out, ".{kept}")
+    }
+}
+
+/// `requireMMDSV2` as it is hashed. One that is not written counts as the `false` that earlier releases took it for, so that an
+/// upgrade compares nothing anew; a written `false` is told apart from it.
+#[allow(clippy::trivially_copy_pass_by_ref, clippy::ref_option)] // the signature that serde calls
+pub(crate) fn metadata_service<S: Serializer>(
+    required: &Option<bool>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match required {
+        Some(true) => to.serialize_bool(true),
+        Some(false) => to.serialize_none(),
+        None => to.serialize_bool(false),
     }
 }
 

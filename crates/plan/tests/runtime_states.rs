@@ -95,17 +95,86 @@ fn ready_waits_for_default_and_asks_for_it_every_15_seconds() {
     );
 }
 
+/// A runtime that AWS made before it required MMDSv2 shows this.
+fn shows(world: &mut World, required: Option<bool>) {
+    world.aws.runtimes[0].config.require_mmdsv2 = required;
+}
+
+fn updates(world: &World) -> u32 {
+    world
+        .aws
+        .calls
+        .get("UpdateAgentRuntime")
+        .copied()
+        .unwrap_or_default()
+}
+
+fn another_image(world: &mut World) {
+    world.edit(|spec| {
+        let container = spec.artifact.container.as_mut().unwrap();
+        container.image = "public.ecr.aws/a/support:2".into();
+    });
+}
+
 #[test]
-fn metadata_service_takes_one_update_after_the_first_ready_and_before_ready() {
-    let mut world = World::with_runtime(|object| {
-        object.spec.metadata_service = Some(MetadataService {
+fn a_metadata_service_that_is_required_already_takes_no_update() {
+    for written in [None, Some(true)] {
+        let mut world = World::with_runtime(|object| {
+            object.spec.metadata_service =
+                written.map(|require_mmdsv2| MetadataService { require_mmdsv2 });
+        });
+        settle(&mut world);
+        assert_eq!(updates(&world), 0, "{written:?}");
+        assert_eq!(world.status().ready_version.as_deref(), Some("1"));
+        assert!(is_ready(&world.status().conditions));
+    }
+}
+
+#[test]
+fn an_update_sends_the_metadata_service_that_aws_shows_and_no_false_that_nobody_wrote() {
+    // The model refuses an Update with false, and keeps what an Update leaves out.
+    for (shown, after) in [
+        (Some(true), Some(true)),
+        (None, Some(true)),
+        (Some(false), Some(false)),
+    ] {
+        let mut world = ready();
+        shows(&mut world, shown);
+        another_image(&mut world);
+        settle(&mut world);
+        assert_eq!(updates(&world), 1, "{shown:?}");
+        assert_eq!(world.aws.runtimes[0].config.require_mmdsv2, after);
+        let status = world.status();
+        assert_eq!(is_ready(&status.conditions), after == Some(true));
+        if after == Some(false) {
+            assert_eq!(reason(&status), reasons::NOT_INVOCABLE);
+        }
+    }
+}
+
+#[test]
+fn a_runtime_that_cannot_be_invoked_says_so_until_one_update_requires_mmdsv2() {
+    let mut world = ready();
+    shows(&mut world, Some(false));
+    world.runtime_pass(
+        Due {
+            poll: true,
+            sweep: None,
+        },
+        Disturb::default(),
+    );
+    assert_eq!(reason(&world.status()), reasons::NOT_INVOCABLE);
+    assert_eq!(updates(&world), 0);
+    world.edit(|spec| {
+        spec.metadata_service = Some(MetadataService {
             require_mmdsv2: true,
         });
     });
     settle(&mut world);
-    assert_eq!(world.aws.calls.get("UpdateAgentRuntime"), Some(&1));
+    assert_eq!(updates(&world), 1);
     assert_eq!(world.status().ready_version.as_deref(), Some("2"));
-    assert!(world.aws.runtimes[0].config.require_mmdsv2);
+    assert_eq!(world.aws.runtimes[0].config.require_mmdsv2, Some(true));
+    assert!(is_ready(&world.status().conditions));
 }
 
 #[test]

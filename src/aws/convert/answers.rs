@@ -91,7 +91,7 @@ fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
         filesystems,
         require_mmdsv2: answer
             .metadata_configuration()
-            .is_some_and(sdk::RuntimeMetadataConfiguration::require_mmdsv2),
+            .map(sdk::RuntimeMetadataConfiguration::require_mmdsv2),
         platform_version: answer.platform_version().map(ToOwned::to_owned),
         require_service_s3_endpoint,
         allowed_ports,

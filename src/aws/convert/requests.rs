@@ -98,9 +98,11 @@ pub fn update(
     let network = network
         .as_ref()
         .map(|network| parts::network_to_sdk(network, *require_service_s3_endpoint));
-    let metadata = sdk::RuntimeMetadataConfiguration::builder()
-        .require_mmdsv2(*require_mmdsv2)
-        .build()?;
+    let metadata = require_mmdsv2.map(|required| {
+        sdk::RuntimeMetadataConfiguration::builder()
+            .require_mmdsv2(required)
+            .build()
+    });
     Ok(UpdateAgentRuntimeInputBuilder::default()
         .agent_runtime_id(id)
         .client_token(client_token)
@@ -118,7 +120,7 @@ pub fn update(
             *idle_timeout_seconds,
             *max_lifetime_seconds,
         )))
-        .metadata_configuration(metadata)
+        .set_metadata_configuration(metadata.transpose()?)
         .set_environment_variables(Some(revealed(env)))
         .set_filesystem_configurations(Some(filesystems_to_sdk(config)?))
         .set_platform_version(platform_version.clone())

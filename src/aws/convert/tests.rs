@@ -157,7 +157,10 @@ fn an_update_says_defaults_and_emptiness_too() {
             .idle_runtime_session_timeout,
         Some(900)
     );
-    assert!(!request.metadata_configuration.expect("said").require_mmdsv2);
+    assert_eq!(
+        request.metadata_configuration, None,
+        "no false that nobody wrote"
+    );
     let protocol = request.protocol_configuration.expect("said");
     assert_eq!(
         (protocol.port, protocol.path.as_deref()),

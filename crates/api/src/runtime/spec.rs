@@ -105,7 +105,7 @@ pub struct AgentRuntimeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 5))]
     pub filesystems: Option<Vec<Filesystem>>,
-    /// Metadata service of the microVM. AgentCore takes it on Update only: a new runtime gets one Update after it is READY.
+    /// Metadata service of the microVM; absent: what is there is kept. AgentCore takes it on Update only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata_service: Option<MetadataService>,
     /// Platform version, 1 to 128 characters without white space (AgentCore API); absent: what is there is kept.
@@ -218,7 +218,7 @@ pub struct Lifecycle {
 /// Metadata service of the microVM.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 pub struct MetadataService {
-    /// Whether version 2 (session tokens) is required; AgentCore: false until it is set.
+    /// Whether version 2 (session tokens) is required. AgentCore takes no false for runtimes made after 2026-02-15, and invokes none with false.
     #[serde(rename = "requireMMDSV2")]
     pub require_mmdsv2: bool,
 }

@@ -46,7 +46,10 @@ pub fn differing(wish: &RuntimeConfig, there: &RuntimeConfig) -> Vec<&'static st
         ("lifecycle", lifecycle != lifecycle_there),
         ("env", *env != there.env),
         ("filesystems", *filesystems != there.filesystems),
-        (METADATA_SERVICE, *require_mmdsv2 != there.require_mmdsv2),
+        (
+            METADATA_SERVICE,
+            require_mmdsv2.is_some_and(|wish| wish != there.require_mmdsv2.unwrap_or(false)),
+        ),
         (
             "platformVersion",
             platform_version.is_some() && *platform_version != there.platform_version,
@@ -59,12 +62,19 @@ pub fn differing(wish: &RuntimeConfig, there: &RuntimeConfig) -> Vec<&'static st
 }
 
 /// The wish with its kept fields filled from what AWS has: what an Update sends.
+///
+/// Of the metadata service, what AWS shows is sent, and `true`, AWS's own default since 2026-02-15, where it shows nothing. A `false`
+/// that nobody wrote is not sent: whether AWS keeps it or resets it then, it is AWS's choice.
 pub fn filled(wish: &RuntimeConfig, there: &RuntimeConfig) -> RuntimeConfig {
     RuntimeConfig {
         platform_version: wish
             .platform_version
             .clone()
             .or_else(|| there.platform_version.clone()),
+        require_mmdsv2: match wish.require_mmdsv2 {
+            Some(written) => Some(written),
+            None => there.require_mmdsv2.unwrap_or(true).then_some(true),
+        },
         require_service_s3_endpoint: there.require_service_s3_endpoint,
         ..wish.clone()
     }

@@ -10,7 +10,7 @@ use super::pass::Pass;
 use super::wish::{Wish, canonical};
 use super::{Action, Decision, Listed, Read, claim, prune};
 use crate::aws::{Endpoint, Runtime, ServiceStatus};
-use crate::conditions::Verdict;
+use crate::conditions::{NOT_INVOCABLE, Verdict};
 use crate::hash::{CHANGING, WishHash};
 use crate::step::{Rest, Sweep};
 use crate::tags::TagDiff;
@@ -37,7 +37,11 @@ pub(super) fn plan(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision
     let seen = pass.desk.observed();
     let hash = WishHash {
         request: wish.hash.request.clone(),
-        kept: fields.join("+"),
+        kept: if fields.is_empty() && there.config.require_mmdsv2 == Some(false) {
+            NOT_INVOCABLE.to_owned()
+        } else {
+            fields.join("+")
+        },
         ..seen
     };
     pass.observe(&there.version, Some(there.last_updated_at), &hash);

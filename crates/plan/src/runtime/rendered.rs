@@ -69,7 +69,7 @@ pub(super) fn config(
         max_lifetime_seconds: max,
         env,
         filesystems: filesystems.unwrap_or_default(),
-        require_mmdsv2: metadata_service.is_some_and(|service| service.require_mmdsv2),
+        require_mmdsv2: metadata_service.map(|service| service.require_mmdsv2),
         platform_version,
         require_service_s3_endpoint: None,
         allowed_ports: allowed_ports.unwrap_or_default(),

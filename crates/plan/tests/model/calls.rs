@@ -98,7 +98,7 @@ impl Aws {
             let id = format!("{name}-{:010}", aws.next);
             let arn = format!("arn:aws:bedrock-agentcore:us-east-1:{ACCOUNT}:runtime/{id}");
             let mut config = config.clone();
-            config.require_mmdsv2 = false;
+            config.require_mmdsv2 = Some(true);
             config.platform_version.get_or_insert_with(|| "V2".into());
             aws.runtimes.push(Rt {
                 id: id.clone(),
@@ -168,6 +168,11 @@ impl Aws {
             aws.image_check(config)?;
             let rt = aws.rt(id)?;
             let mut next = config.clone();
+            assert!(
+                next.require_mmdsv2 != Some(false),
+                "nobody wrote this false"
+            );
+            next.require_mmdsv2 = next.require_mmdsv2.or(rt.config.require_mmdsv2);
             if switches.keep_omitted {
                 next.description = next.description.or_else(|| rt.config.description.clone());
                 next.authorizer = next.authorizer.or_else(|| rt.config.authorizer.clone());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::state::runtime::{DEFAULT_IDLE_SECONDS, DEFAULT_LIFETIME_SECONDS};
+use crate::state::runtime::DEFAULT_PROTOCOL;
 use crate::state::settings::Settings;
 use crate::wire::errors::ApiError;
 
@@ -22,8 +22,16 @@ pub fn complete(members: &mut Map<String, Value>, settings: &Settings) -> Result
     protocol(members)?;
     headers(members)?;
     filesystems(members)?;
-    let lifecycle = lifecycle(members.get("lifecycleConfiguration"))?;
+    let lifecycle = lifecycle(members.get("lifecycleConfiguration"), settings)?;
     members.insert("lifecycleConfiguration".to_owned(), lifecycle);
+    if !members.contains_key("protocolConfiguration")
+        && settings.default_protocol != DEFAULT_PROTOCOL
+    {
+        members.insert(
+            "protocolConfiguration".to_owned(),
+            json!({ "serverProtocol": settings.default_protocol }),
+        );
+    }
     if !members.contains_key("platformVersion") {
         members.insert(
             "platformVersion".to_owned(),
@@ -185,10 +193,11 @@ fn filesystems(members: &Map<String, Value>) -> Result<(), ApiError> {
 }
 
 /// Both time-outs, always: where only a lifetime is given that is shorter than the default idle time, it counts for both.
-fn lifecycle(given: Option<&Value>) -> Result<Value, ApiError> {
+fn lifecycle(given: Option<&Value>, settings: &Settings) -> Result<Value, ApiError> {
     let seconds = |name: &str| given.and_then(|g| g.get(name)).and_then(Value::as_i64);
-    let lifetime = seconds("maxLifetime").unwrap_or(DEFAULT_LIFETIME_SECONDS);
-    let idle = seconds("idleRuntimeSessionTimeout").unwrap_or(DEFAULT_IDLE_SECONDS.min(lifetime));
+    let lifetime = seconds("maxLifetime").unwrap_or(settings.default_lifetime_seconds);
+    let idle = seconds("idleRuntimeSessionTimeout")
+        .unwrap_or_else(|| settings.default_idle_seconds.min(lifetime));
     if idle > lifetime {
         return Err(ApiError::field(
             "lifecycleConfiguration.idleRuntimeSessionTimeout",

@@ -21,6 +21,8 @@ use crate::wire::reply::{Reply, iso8601};
 use crate::wire::runtime_shapes;
 use crate::wire::shape::parse;
 
+const METADATA: &str = "metadataConfiguration";
+
 pub fn create(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let mut request = parse(runtime_shapes::CREATE, &call.body)?;
     if requires_s3_endpoint(&request).is_some() {
@@ -66,6 +68,8 @@ fn add(
             view.settings.max_runtimes,
         ));
     }
+    let mmdsv2_is_optional = view.settings.runtimes_without_mmdsv2;
+    members.insert(METADATA.to_owned(), as_made(mmdsv2_is_optional));
     let config = Arc::new(Config(members));
     check_at_once(view, &config)?;
 
@@ -82,6 +86,7 @@ fn add(
         last_updated_at: view.now,
         status: Status::Creating,
         failure_reason: None,
+        mmdsv2_is_optional,
         versions: BTreeMap::from([(1, new_version(view, 1, config, Status::Creating))]),
         last_number: 1,
         endpoints: BTreeMap::new(),
@@ -140,6 +145,24 @@ fn change(
             "networkConfiguration.networkModeConfig.requireServiceS3Endpoint",
             "requireServiceS3Endpoint cannot be changed",
         ));
+    }
+    if members
+        .get(METADATA)
+        .is_some_and(|given| *given == as_made(true))
+        && !runtime.mmdsv2_is_optional
+    {
+        return Err(ApiError::field(
+            "metadataConfiguration.requireMMDSV2",
+            "requireMMDSV2 cannot be false",
+        ));
+    }
+    if !members.contains_key(METADATA) {
+        let kept = current.get(METADATA).cloned();
+        let value = match view.settings.metadata_omitted {
+            Omitted::Keep => kept,
+            Omitted::Reset => Some(as_made(runtime.mmdsv2_is_optional)),
+        };
+        members.extend(value.map(|value| (METADATA.to_owned(), value)));
     }
     if view.settings.update_omitted == Omitted::Keep {
         for (name, value) in current {
@@ -311,6 +334,11 @@ fn check_at_once(view: &View<'_>, config: &Config) -> Result<(), ApiError> {
     verdict(config, &view.part.account, view.settings, view.images)
         .map(|_| ())
         .map_err(ApiError::validation)
+}
+
+/// `metadataConfiguration` of a new runtime: true, but for one made as before 2026-02-15.
+fn as_made(mmdsv2_is_optional: bool) -> Value {
+    json!({ "requireMMDSV2": !mmdsv2_is_optional })
 }
 
 fn requires_s3_endpoint(members: &Map<String, Value>) -> Option<bool> {

@@ -92,6 +92,21 @@ pub fn target(app: &App, call: &Call) -> Result<Target, ApiError> {
     Ok(target)
 }
 
+/// The endpoint that an invocation means: [`target`], which must require MMDSv2.
+///
+/// # Errors
+/// Those of [`target`], and `ValidationException` for a version without MMDSv2 (AWS developer guide, troubleshooting).
+pub fn invoked(app: &App, call: &Call) -> Result<Target, ApiError> {
+    let target = target(app, call)?;
+    if target.config.requires_mmdsv2() {
+        return Ok(target);
+    }
+    Err(ApiError::validation(
+        "This runtime is not MMDSv2-enabled and can no longer be invoked. Enable MMDSv2 by calling UpdateAgentRuntime \
+         with requireMMDSV2=True in metadataConfiguration.",
+    ))
+}
+
 /// Takes a token of a bucket of the data plane.
 ///
 /// # Errors

@@ -24,7 +24,7 @@ pub async fn handle(app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
     let begun = app.now();
     headers::check(&call.headers)?;
     let given = access::session_id(&call)?;
-    let target = access::target(app, &call)?;
+    let target = access::invoked(app, &call)?;
     let settings = app.settings();
     let mcp = target.config.protocol() == "MCP";
     let (id, mcp_id) = if mcp {

@@ -16,6 +16,8 @@ use crate::wire::reply::iso8601;
 pub const DEFAULT_IDLE_SECONDS: i64 = 900;
 /// Seconds after which a session ends in any case, where nothing is given.
 pub const DEFAULT_LIFETIME_SECONDS: i64 = 28_800;
+/// Protocol where none is given.
+pub const DEFAULT_PROTOCOL: &str = "HTTP";
 
 /// Status of a runtime, a version or an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +155,7 @@ impl Config {
             .0
             .get("protocolConfiguration")
             .and_then(|p| p.get("serverProtocol"));
-        given.and_then(Value::as_str).unwrap_or("HTTP")
+        given.and_then(Value::as_str).unwrap_or(DEFAULT_PROTOCOL)
     }
 
     /// The path that invocations go to, where one is given.
@@ -170,6 +172,14 @@ impl Config {
         };
         let given = self.0.get("protocolConfiguration")?.get("port")?.as_u64();
         given.filter(|port| *port != own)
+    }
+
+    /// Whether version 2 of the metadata service is required; AgentCore invokes nothing else since 2026-06-30.
+    pub fn requires_mmdsv2(&self) -> bool {
+        self.0
+            .get("metadataConfiguration")
+            .and_then(|metadata| metadata.get("requireMMDSV2"))
+            == Some(&json!(true))
     }
 
     /// Whether callers must come with a JWT, so that SigV4 is refused.
@@ -224,6 +234,8 @@ pub struct Runtime {
     pub status: Status,
     /// Why the status is a failure.
     pub failure_reason: Option<String>,
+    /// Whether it was made as before 2026-02-15, when MMDSv2 was a choice.
+    pub mmdsv2_is_optional: bool,
     /// Versions by number; never empty.
     pub versions: BTreeMap<u32, Version>,
     /// The highest number given out so far: a pruned version's number does not come back.

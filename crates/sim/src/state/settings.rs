@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::runtime::{DEFAULT_IDLE_SECONDS, DEFAULT_LIFETIME_SECONDS, DEFAULT_PROTOCOL};
 pub use super::switches::*;
 
 /// All settings, by their names in JSON (camelCase).
@@ -51,6 +52,16 @@ pub struct Settings {
     pub default_platform_version: String,
     /// Whether Get returns HTTP where no protocol was given.
     pub return_default_protocol: bool,
+    /// Seconds of idleness after which a session ends, of runtimes that give none.
+    pub default_idle_seconds: i64,
+    /// Seconds after which a session ends in any case, of runtimes that give none.
+    pub default_lifetime_seconds: i64,
+    /// Protocol of runtimes that name none.
+    pub default_protocol: String,
+    /// Whether runtimes are made as before 2026-02-15: they do not require MMDSv2 until an update says so.
+    pub runtimes_without_mmdsv2: bool,
+    /// What an update does with `metadataConfiguration` that it leaves out; reset means as the runtime was made.
+    pub metadata_omitted: Omitted,
     /// When an image tag becomes a digest.
     pub tags_resolve: TagResolution,
 
@@ -151,6 +162,11 @@ impl Default for Settings {
             validate_sync: false,
             default_platform_version: "V1".to_owned(),
             return_default_protocol: false,
+            default_idle_seconds: DEFAULT_IDLE_SECONDS,
+            default_lifetime_seconds: DEFAULT_LIFETIME_SECONDS,
+            default_protocol: DEFAULT_PROTOCOL.to_owned(),
+            runtimes_without_mmdsv2: false,
+            metadata_omitted: Omitted::Keep,
             tags_resolve: TagResolution::Version,
             token_replay_after_delete: TokenReplay::Replay,
             token_window_seconds: 24 * 3600,

@@ -12,7 +12,7 @@ async fn a_created_runtime_becomes_ready_with_defaults_filled_in_and_default_fol
         json!({
             "environmentVariables": { "LOG_LEVEL": "info" },
             "description": "answers",
-            "metadataConfiguration": { "requireMMDSV2": true },
+            "metadataConfiguration": { "requireMMDSV2": false },
             "tags": { "Project": "support" },
         }),
     );
@@ -44,9 +44,10 @@ async fn a_created_runtime_becomes_ready_with_defaults_filled_in_and_default_fol
         got["workloadIdentityDetails"],
         made["workloadIdentityDetails"]
     );
-    assert!(
-        got.get("metadataConfiguration").is_none(),
-        "unknown members of Create are ignored: {got}"
+    assert_eq!(
+        got["metadataConfiguration"],
+        json!({ "requireMMDSV2": true }),
+        "from version 1"
     );
     assert!(
         got.get("protocolConfiguration").is_none() && got.get("tags").is_none(),
@@ -156,6 +157,63 @@ async fn what_an_update_leaves_out_is_reset_or_kept_as_the_switch_says() {
     assert_eq!(
         (got.get("description"), &got["platformVersion"]),
         (None, &json!("V1"))
+    );
+}
+
+const REQUIRED: &str = "metadataConfiguration";
+
+fn metadata(required: bool) -> Value {
+    json!({ REQUIRED: { "requireMMDSV2": required } })
+}
+
+#[tokio::test]
+async fn a_new_runtime_refuses_to_be_without_mmdsv2_and_an_old_one_may_choose() {
+    let bench = Bench::start().await;
+    let new = bench.create("new").await;
+    let without = || with(configuration(), metadata(false));
+    bench
+        .update(&new, without())
+        .await
+        .expect_error(400, "ValidationException");
+    assert_eq!(bench.get(&new).await[REQUIRED], metadata(true)[REQUIRED]);
+
+    bench
+        .settings(json!({ "runtimesWithoutMmdsv2": true }))
+        .await;
+    let old = bench.create("old").await;
+    assert_eq!(bench.get(&old).await[REQUIRED], metadata(false)[REQUIRED]);
+    bench
+        .update(&old, with(configuration(), metadata(true)))
+        .await
+        .expect(202);
+    // Left out of an update: kept, or as the runtime was made.
+    for (switch, expected) in [("keep", true), ("reset", false)] {
+        bench.settings(json!({ "metadataOmitted": switch })).await;
+        bench.update(&old, configuration()).await.expect(202);
+        let got = bench.get(&old).await;
+        assert_eq!(got[REQUIRED], metadata(expected)[REQUIRED], "{switch}");
+        bench.update(&new, configuration()).await.expect(202);
+        let got = bench.get(&new).await;
+        assert_eq!(got[REQUIRED], metadata(true)[REQUIRED], "{switch}");
+    }
+    bench.update(&old, without()).await.expect(202);
+}
+
+#[tokio::test]
+async fn what_is_left_out_gets_the_defaults_that_are_set() {
+    let bench = Bench::with(json!({
+        "defaultIdleSeconds": 600, "defaultLifetimeSeconds": 7200, "defaultProtocol": "MCP",
+    }))
+    .await;
+    let id = bench.create("support").await;
+    let got = bench.get(&id).await;
+    assert_eq!(
+        got["lifecycleConfiguration"],
+        json!({ "idleRuntimeSessionTimeout": 600, "maxLifetime": 7200 })
+    );
+    assert_eq!(
+        got["protocolConfiguration"],
+        json!({ "serverProtocol": "MCP" })
     );
 }
 

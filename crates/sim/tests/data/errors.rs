@@ -23,6 +23,23 @@ async fn there_are_so_many_sessions_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_runtime_without_mmdsv2_is_ready_and_not_invoked_until_an_update_requires_it() {
+    let stage = Stage::start(json!({ "runtimesWithoutMmdsv2": true })).await;
+    assert_eq!(stage.bench.get(&stage.runtime).await["status"], "READY");
+    let message = refused(
+        stage.invoke(Wish::of(1, json!({}))).await,
+        400,
+        "ValidationException",
+    )
+    .await;
+    assert!(message.contains("not MMDSv2-enabled"), "{message}");
+    stage
+        .update(json!({ "metadataConfiguration": { "requireMMDSV2": true } }))
+        .await;
+    stage.pid(1).await;
+}
+
+#[tokio::test]
 async fn each_endpoint_has_a_rate_of_invocations_and_each_region_one_of_stops() {
     let stage = Stage::start(json!({})).await;
     stage.endpoint("live").await;

@@ -78,7 +78,7 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         "requestHeaderConfiguration": headers(request_headers),
         "protocolConfiguration": protocol_of(protocol),
         "lifecycleConfiguration": lifecycle_of((*idle_timeout_seconds, *max_lifetime_seconds)),
-        "metadataConfiguration": {"requireMMDSV2": require_mmdsv2},
+        "metadataConfiguration": require_mmdsv2.map(|required| json!({"requireMMDSV2": required})),
         "environmentVariables": env,
         "filesystemConfigurations": filesystems,
         "platformVersion": platform_version,

@@ -44,7 +44,7 @@ pub async fn handle(app: &Arc<App>, mut call: Call) -> Result<Response, ApiError
     let (upgrade, key) = handshake(&mut call)?;
     let id = access::session_id(&call)?.unwrap_or_else(access::new_id);
     let id_header = agent::id_header(&id)?;
-    let target = access::target(app, &call)?;
+    let target = access::invoked(app, &call)?;
     let settings = app.settings();
     let in_use = agent::enter(app, &call, target, &id, &settings)?;
     let session = in_use.shared();
