@@ -95,8 +95,14 @@ pub fn plain(entry: &Value) -> Value {
             json!({"path": "/invocations", "port": 8080, "serverProtocol": "HTTP"}),
         ),
     ];
-    if let Some(fields) = entry.as_object_mut() {
-        fields.retain(|name, value| !defaults.contains(&(name.as_str(), value.clone())));
+    for (name, members) in defaults {
+        let Some(fields) = entry[name].as_object_mut() else {
+            continue;
+        };
+        fields.retain(|member, value| members[member.as_str()] != *value);
+        if fields.is_empty() {
+            entry.as_object_mut().map(|entry| entry.remove(name));
+        }
     }
     if let Some(tags) = entry["tags"].as_object_mut() {
         tags.retain(|name, _| !name.starts_with("agentcore.dev/"));

@@ -708,12 +708,19 @@ fn a_new_object_that_is_refused_costs_no_call() {
 }
 
 #[test]
-fn before_grants_are_listed_nothing_is_changed_and_everything_is_read() {
-    let mut world = World::with_runtime(|_| {});
-    world.granted = Granted::unknown();
-    wait(&mut world, 30);
-    assert_eq!(reason(&world.status()), reasons::GRANTS_UNKNOWN);
-    assert_eq!(world.aws.mutations(), 0);
+fn before_grants_are_listed_nothing_is_changed_and_what_there_is_is_read() {
+    let adopt = serde_json::json!({"runtimeId": "team_b_agent-0123456789", "takeOver": true, "apply": true});
+    for adopt in [None, Some(adopt)] {
+        let mut world = World::with_runtime(|object| {
+            object.spec.adopt = adopt.and_then(|adopt| serde_json::from_value(adopt).ok());
+        });
+        world.granted = Granted::unknown();
+        wait(&mut world, 30);
+        assert_eq!(reason(&world.status()), reasons::GRANTS_UNKNOWN);
+        assert_eq!(world.aws.mutations(), 0);
+        // Another's runtime is not looked at either.
+        assert!(!world.aws.calls.contains_key("GetAgentRuntime"));
+    }
     let mut world = ready();
     world.granted = Granted::unknown();
     wait(&mut world, 30);

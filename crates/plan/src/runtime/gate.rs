@@ -56,7 +56,7 @@ fn missing(view: &View<'_>) -> Option<Refusal> {
     refusal(namespace(object), asks, view.granted)
 }
 
-/// Before grants have been listed: reads, and nothing else.
+/// Before grants have been listed: reads of what the object may have in AWS, and nothing else.
 fn unknown(view: &View<'_>, now: Timestamp, planner: Planner) -> Decision {
     let everything = Granted::everything();
     let open = View {
@@ -67,7 +67,8 @@ fn unknown(view: &View<'_>, now: Timestamp, planner: Planner) -> Decision {
     let waits = match &decision.step {
         Step::Read(Read::Source(_)) => true,
         Step::Act(action) => needs_grant(view, action),
-        Step::Read(_) | Step::Rest(_) => false,
+        Step::Read(_) => untouched(view),
+        Step::Rest(_) => false,
     };
     if !waits {
         return decision;
@@ -82,10 +83,8 @@ fn unknown(view: &View<'_>, now: Timestamp, planner: Planner) -> Decision {
 }
 
 fn shut(view: &View<'_>, now: Timestamp, planner: Planner, refusal: Refusal) -> Decision {
-    let status = view.object.status.as_ref();
-    let untouched = status.is_none_or(|status| status.id.is_none() && status.attempt.is_none());
-    // Nothing is in AWS, and nothing may be on its way: no look is worth a call.
-    if untouched && render(view).is_ok() {
+    // No look is worth a call.
+    if untouched(view) && render(view).is_ok() {
         return refused(Pass::new(view, now), refusal);
     }
     let mut view = view.clone();
@@ -107,6 +106,12 @@ fn shut(view: &View<'_>, now: Timestamp, planner: Planner, refusal: Refusal) -> 
         }
     }
     refused(Pass::new(&view, now), refusal)
+}
+
+/// Whether nothing of the object is in AWS, and nothing may be on its way.
+fn untouched(view: &View<'_>) -> bool {
+    let status = view.object.status.as_ref();
+    status.is_none_or(|status| status.id.is_none() && status.attempt.is_none())
 }
 
 /// A look that is not made has its answer at once.
