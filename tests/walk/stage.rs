@@ -96,7 +96,7 @@ pub fn plain(entry: &Value) -> Value {
         ),
     ];
     for (name, members) in defaults {
-        let Some(fields) = entry[name].as_object_mut() else {
+        let Some(fields) = entry.get_mut(name).and_then(Value::as_object_mut) else {
             continue;
         };
         fields.retain(|member, value| members[member.as_str()] != *value);
