@@ -138,7 +138,8 @@ fn assert_wished(world: &World) {
                 name: "support",
                 uid: "",
             };
-            let taken = ours.is_some_and(|rt| is_stolen(&rt.tags, actor));
+            let told = |id: &str| world.events.iter().any(|event| event.note.contains(id));
+            let taken = ours.is_some_and(|rt| is_stolen(&rt.tags, actor) && !told(&rt.id));
             assert!(
                 ours.is_none() || taken || left_to_a_thief(world),
                 "orphaned:\n{}",

@@ -124,6 +124,21 @@ fn the_object_of_what_was_stolen_can_go_and_the_runtime_stays() {
 }
 
 #[test]
+fn what_was_stolen_and_is_gone_is_no_longer_said_to_be_anothers() {
+    for (denied, end) in [(false, reasons::READY), (true, reasons::ACCESS_DENIED)] {
+        let mut world = stolen(0);
+        world.aws.switches.deleted_is_denied = denied;
+        world.edit(|spec| spec.description = Some("two".into()));
+        wait(&mut world, 60);
+        assert_eq!(reason(&world.status()), reasons::NOT_OWNED);
+        world.aws.vanish("support");
+        wait(&mut world, 20 * 60);
+        let trace = world.trace.join("\n");
+        assert_eq!(reason(&world.status()), end, "{trace}");
+    }
+}
+
+#[test]
 fn a_runtime_of_an_earlier_release_gets_its_tag_and_no_version() {
     let mut world = ready();
     world.aws.runtimes[0].tags.remove(UID);

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 use agentcore_api::reasons;
 use agentcore_api::runtime::Phase;
 
+use super::live::{Listing, listing};
 use super::pass::Pass;
 use super::{Decision, Read};
 use crate::conditions::Verdict;
 use crate::desk::SLOW;
+use crate::fault::Class;
 use crate::hash::CHANGING;
 use crate::step::{Rest, Sweep};
 
@@ -22,6 +24,12 @@ pub(super) fn first(pass: Pass<'_>) -> ControlFlow<Decision, Pass<'_>> {
     };
     match pass.tags_of(&arn) {
         None => ControlFlow::Break(pass.desk.read(Read::Tags { arn })),
+        // AWS may say AccessDenied of what is gone: a complete list that lacks it decides that a Get is worth it.
+        Some(Err(fault))
+            if told && fault.class == Class::Denied && matches!(listing(&pass), Listing::Gone) =>
+        {
+            ControlFlow::Continue(pass)
+        }
         // What was told holds until the tags say otherwise.
         Some(Err(_)) if told => {
             let rest = pass.desk.backoff();
