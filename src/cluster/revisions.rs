@@ -37,11 +37,13 @@ struct Kept {
     asked_at: String,
 }
 
+/// Revisions by UID of their AgentRuntime.
+type ByRuntime = HashMap<String, Vec<Kept>>;
+
 /// The revisions of one watched namespace, or of all.
 #[derive(Debug)]
 pub struct Revisions {
-    /// By UID of the AgentRuntime.
-    kept: Mutex<HashMap<String, Vec<Kept>>>,
+    kept: Mutex<ByRuntime>,
     filled: watch::Sender<bool>,
 }
 
@@ -67,39 +69,23 @@ impl Revisions {
         let config =
             watcher::Config::default().labels(&format!("{label}={value},{}", labels::RUNTIME_UID));
         let mut events = listing(api, config).boxed();
+        // The list that is being read; what is kept stays until its end.
+        let mut listed = ByRuntime::new();
         while let Some(event) = events.next().await {
             match event {
-                Ok(Event::Init) => self.kept.lock().clear(),
-                Ok(Event::InitApply(one) | Event::Apply(one)) => self.note(&one, true),
-                Ok(Event::Delete(one)) => self.note(&one, false),
-                Ok(Event::InitDone) => drop(self.filled.send_replace(true)),
+                Ok(Event::Init) => listed.clear(),
+                Ok(Event::InitApply(one)) => note(&mut listed, &one, true),
+                Ok(Event::Apply(one)) => note(&mut self.kept.lock(), &one, true),
+                Ok(Event::Delete(one)) => note(&mut self.kept.lock(), &one, false),
+                Ok(Event::InitDone) => {
+                    *self.kept.lock() = std::mem::take(&mut listed);
+                    self.filled.send_replace(true);
+                }
                 Err(error) => {
                     self.filled.send_replace(true);
                     tracing::warn!(error = %told(&error), "no watch of ControllerRevisions; it is tried again");
                 }
             }
-        }
-    }
-
-    fn note(&self, one: &Head<ControllerRevision>, there: bool) {
-        let Some(uid) = one.labels().get(labels::RUNTIME_UID) else {
-            return;
-        };
-        let asked_at = one.annotations().get(ASKED_AT).cloned().unwrap_or_default();
-        let name = one.name_any();
-        self.change(uid, &name, there.then_some(asked_at));
-    }
-
-    fn change(&self, uid: &str, name: &str, asked_at: Option<String>) {
-        let mut kept = self.kept.lock();
-        let mut list = kept.remove(uid).unwrap_or_default();
-        list.retain(|one| one.name != name);
-        list.extend(asked_at.map(|asked_at| Kept {
-            name: name.to_owned(),
-            asked_at,
-        }));
-        if !list.is_empty() {
-            kept.insert(uid.to_owned(), list);
         }
     }
 
@@ -168,7 +154,7 @@ impl Revisions {
         if !is_code(&answer, 409) {
             answer?;
         }
-        self.change(&uid, &name, Some(time));
+        change(&mut self.kept.lock(), &uid, &name, Some(time));
         Ok(())
     }
 
@@ -182,8 +168,29 @@ impl Revisions {
         let namespace = object.namespace().unwrap_or_default();
         let api = Api::<ControllerRevision>::namespaced(kube.clone(), &namespace);
         delete(&api, name).await?;
-        self.change(&object.uid().unwrap_or_default(), name, None);
+        let uid = object.uid().unwrap_or_default();
+        change(&mut self.kept.lock(), &uid, name, None);
         Ok(())
+    }
+}
+
+fn note(kept: &mut ByRuntime, one: &Head<ControllerRevision>, there: bool) {
+    let Some(uid) = one.labels().get(labels::RUNTIME_UID) else {
+        return;
+    };
+    let asked_at = one.annotations().get(ASKED_AT).cloned().unwrap_or_default();
+    change(kept, uid, &one.name_any(), there.then_some(asked_at));
+}
+
+fn change(kept: &mut ByRuntime, uid: &str, name: &str, asked_at: Option<String>) {
+    let mut list = kept.remove(uid).unwrap_or_default();
+    list.retain(|one| one.name != name);
+    list.extend(asked_at.map(|asked_at| Kept {
+        name: name.to_owned(),
+        asked_at,
+    }));
+    if !list.is_empty() {
+        kept.insert(uid.to_owned(), list);
     }
 }
 
