@@ -174,13 +174,18 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
         .iter()
         .map(|namespace| build(&context, &room, namespace.as_deref(), &stop))
         .unzip();
-    // A task of its own: its looks at all objects hold no pass up.
-    let _dispatching = context
-        .regions
-        .woken()
-        .map(|woken| AbortOnDropHandle::new(tokio::spawn(dispatch::run(shards.clone(), woken))));
+    let woken = context.regions.woken();
     let helpers = async {
         tokio::join!(
+            async {
+                if let Some(woken) = woken {
+                    // A task of its own: its looks at all objects hold no pass up.
+                    let task = tokio::spawn(dispatch::run(shards.clone(), woken));
+                    if let Err(error) = AbortOnDropHandle::new(task).await {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                }
+            },
             sweep::run(&shards),
             regions::keep(&shards),
             async {
