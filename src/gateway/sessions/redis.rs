@@ -23,7 +23,7 @@ use crate::args::RedisUrl;
 use crate::gateway::shares::Shares;
 use line::Line;
 use scripts::{Call, Row, Text, group, group_key, id_of, millis, owner_key};
-use server::{End, EndsUnlessEntered, LEASE, Server, beat, say_ends, sign};
+use server::{End, EndsUnlessEntered, LEASE, Server, beat, heartbeat, say_ends};
 
 /// Sessions that a script reads: others wait meanwhile.
 const PAGE: usize = 200;
@@ -63,7 +63,7 @@ impl RedisLedger {
             |error: redis::RedisError| RedisLedgerError::Address(error.category().to_owned());
         let client = Client::open(url.0.as_str()).map_err(wrong)?;
         let replica: Arc<str> = format!("{:016x}", rand::random::<u64>()).into();
-        let line = |most| Line::new(client.clone(), most, sign(&replica)).map_err(wrong);
+        let line = |most| Line::new(client.clone(), most, heartbeat(&replica)).map_err(wrong);
         let server = Server {
             requests: line(REQUESTS)?,
             lists: line(1)?,

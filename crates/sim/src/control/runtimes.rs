@@ -69,7 +69,7 @@ fn add(
         ));
     }
     let mmdsv2_is_optional = view.settings.runtimes_without_mmdsv2;
-    members.insert(METADATA.to_owned(), as_made(mmdsv2_is_optional));
+    members.insert(METADATA.to_owned(), requires_mmdsv2(!mmdsv2_is_optional));
     let config = Arc::new(Config(members));
     check_at_once(view, &config)?;
 
@@ -148,7 +148,7 @@ fn change(
     }
     if members
         .get(METADATA)
-        .is_some_and(|given| *given == as_made(true))
+        .is_some_and(|given| *given == requires_mmdsv2(false))
         && !runtime.mmdsv2_is_optional
     {
         return Err(ApiError::field(
@@ -160,7 +160,7 @@ fn change(
         let kept = current.get(METADATA).cloned();
         let value = match view.settings.metadata_omitted {
             Omitted::Keep => kept,
-            Omitted::Reset => Some(as_made(runtime.mmdsv2_is_optional)),
+            Omitted::Reset => Some(requires_mmdsv2(!runtime.mmdsv2_is_optional)),
         };
         members.extend(value.map(|value| (METADATA.to_owned(), value)));
     }
@@ -336,9 +336,9 @@ fn check_at_once(view: &View<'_>, config: &Config) -> Result<(), ApiError> {
         .map_err(ApiError::validation)
 }
 
-/// `metadataConfiguration` of a new runtime: true, but for one made as before 2026-02-15.
-fn as_made(mmdsv2_is_optional: bool) -> Value {
-    json!({ "requireMMDSV2": !mmdsv2_is_optional })
+/// A `metadataConfiguration`. New runtimes have true, but for those made as before 2026-02-15.
+fn requires_mmdsv2(required: bool) -> Value {
+    json!({ "requireMMDSV2": required })
 }
 
 fn requires_s3_endpoint(members: &Map<String, Value>) -> Option<bool> {

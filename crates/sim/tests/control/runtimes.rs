@@ -160,10 +160,10 @@ async fn what_an_update_leaves_out_is_reset_or_kept_as_the_switch_says() {
     );
 }
 
-const REQUIRED: &str = "metadataConfiguration";
+const METADATA: &str = "metadataConfiguration";
 
 fn metadata(required: bool) -> Value {
-    json!({ REQUIRED: { "requireMMDSV2": required } })
+    json!({ METADATA: { "requireMMDSV2": required } })
 }
 
 #[tokio::test]
@@ -175,13 +175,13 @@ async fn a_new_runtime_refuses_to_be_without_mmdsv2_and_an_old_one_may_choose() 
         .update(&new, without())
         .await
         .expect_error(400, "ValidationException");
-    assert_eq!(bench.get(&new).await[REQUIRED], metadata(true)[REQUIRED]);
+    assert_eq!(bench.get(&new).await[METADATA], metadata(true)[METADATA]);
 
     bench
         .settings(json!({ "runtimesWithoutMmdsv2": true }))
         .await;
     let old = bench.create("old").await;
-    assert_eq!(bench.get(&old).await[REQUIRED], metadata(false)[REQUIRED]);
+    assert_eq!(bench.get(&old).await[METADATA], metadata(false)[METADATA]);
     bench
         .update(&old, with(configuration(), metadata(true)))
         .await
@@ -191,10 +191,10 @@ async fn a_new_runtime_refuses_to_be_without_mmdsv2_and_an_old_one_may_choose() 
         bench.settings(json!({ "metadataOmitted": switch })).await;
         bench.update(&old, configuration()).await.expect(202);
         let got = bench.get(&old).await;
-        assert_eq!(got[REQUIRED], metadata(expected)[REQUIRED], "{switch}");
+        assert_eq!(got[METADATA], metadata(expected)[METADATA], "{switch}");
         bench.update(&new, configuration()).await.expect(202);
         let got = bench.get(&new).await;
-        assert_eq!(got[REQUIRED], metadata(true)[REQUIRED], "{switch}");
+        assert_eq!(got[METADATA], metadata(true)[METADATA], "{switch}");
     }
     bench.update(&old, without()).await.expect(202);
 }

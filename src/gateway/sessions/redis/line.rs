@@ -27,8 +27,8 @@ pub struct Line(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    /// A write that does no harm, by which a new connection proves itself.
-    sign: Cmd,
+    /// A write that may be sent at any time; a new connection has to take it.
+    heartbeat: Cmd,
     connection: Mutex<ConnectionManager>,
     /// The last answer did not come in time, or was that of a replica; no other has come since.
     gone: AtomicBool,
@@ -38,12 +38,12 @@ struct Inner {
 }
 
 impl Line {
-    /// A line on which at most `most` commands are under way at once. Nothing is sent yet. `sign` is a write that may be sent at any time.
-    pub fn new(client: Client, most: usize, sign: Cmd) -> Result<Self, RedisError> {
+    /// A line on which at most `most` commands are under way at once. Nothing is sent yet. `heartbeat` is a write that may be sent at any time.
+    pub fn new(client: Client, most: usize, heartbeat: Cmd) -> Result<Self, RedisError> {
         Ok(Self(Arc::new(Inner {
             connection: Mutex::new(connect(&client)?),
             client,
-            sign,
+            heartbeat,
             gone: AtomicBool::new(false),
             broke: Notify::new(),
             turns: Semaphore::new(most),
@@ -58,11 +58,11 @@ impl Line {
         said.map_err(|error| self.failed(&error))
     }
 
-    /// Sends the sign.
-    pub async fn live(&self) -> Result<(), LedgerUnavailable> {
+    /// Sends the heartbeat.
+    pub async fn beat(&self) -> Result<(), LedgerUnavailable> {
         let _turn = self.turn().await?;
         let mut connection = self.connection();
-        let said = self.0.sign.exec_async(&mut connection).await;
+        let said = self.0.heartbeat.exec_async(&mut connection).await;
         said.map_err(|error| self.failed(&error))
     }
 
@@ -119,7 +119,7 @@ impl Line {
         let Ok(mut connection) = connect(&self.0.client) else {
             return false;
         };
-        let writes = self.0.sign.exec_async(&mut connection).await.is_ok();
+        let writes = self.0.heartbeat.exec_async(&mut connection).await.is_ok();
         if writes {
             *self.0.connection.lock() = connection;
         }

@@ -114,7 +114,7 @@ impl Server {
 }
 
 /// What says that a replica lives.
-pub fn sign(replica: &str) -> redis::Cmd {
+pub fn heartbeat(replica: &str) -> redis::Cmd {
     let mut command = redis::cmd("SET");
     command
         .arg(scripts::replica_key(replica))
@@ -127,7 +127,7 @@ pub fn sign(replica: &str) -> redis::Cmd {
 /// Says that this replica lives.
 pub async fn beat(server: Server) {
     loop {
-        let pause = match server.requests.live().await {
+        let pause = match server.requests.beat().await {
             Ok(()) => BEAT,
             Err(_) => AGAIN,
         };
