@@ -53,6 +53,7 @@ pub struct Head<K> {
 }
 
 /// The name and the labels of an object of kind `K`; the API server sends its metadata alone.
+#[derive(Clone, Debug)]
 pub struct Labelled<K> {
     metadata: ObjectMeta,
     kind: PhantomData<fn() -> K>,
@@ -216,15 +217,6 @@ impl<K> Clone for Head<K> {
     }
 }
 
-impl<K> Clone for Labelled<K> {
-    fn clone(&self) -> Self {
-        Self {
-            metadata: self.metadata.clone(),
-            kind: PhantomData,
-        }
-    }
-}
-
 /// Without what may be secret.
 impl<K> fmt::Debug for Raw<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,13 +229,6 @@ impl<K> fmt::Debug for Raw<K> {
 impl<K> fmt::Debug for Head<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("Head");
-        shown.field("metadata", &self.metadata).finish()
-    }
-}
-
-impl<K> fmt::Debug for Labelled<K> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("Labelled");
         shown.field("metadata", &self.metadata).finish()
     }
 }
