@@ -119,6 +119,30 @@ async fn wish(rig: &Rig, phase: &str) {
     }
 }
 
+/// Waits until the endpoint `live` is ready on a version.
+pub async fn live_on(rig: &Rig, version: &str) {
+    rig.endpoint_until("live", "on the version", |object| {
+        let live = object
+            .status
+            .as_ref()
+            .and_then(|status| status.live_version.as_deref());
+        endpoint_is_ready(object) && live == Some(version)
+    })
+    .await;
+}
+
+/// The only runtime in AWS, which is on a version.
+pub async fn one_runtime(rig: &Rig, version: &str) -> Value {
+    let (name, mut runtimes) = (&rig.namespace, rig.aws_runtimes().await);
+    assert_eq!(runtimes.len(), 1, "{name}: one runtime: {runtimes:?}");
+    let runtime = runtimes.remove(0);
+    assert_eq!(
+        runtime["agentRuntimeVersion"], version,
+        "{name}: no needless version"
+    );
+    runtime
+}
+
 async fn reached(rig: &Rig, phase: &str) {
     if phase == "delete" {
         rig.endpoint_gone("live").await;
@@ -133,23 +157,11 @@ async fn reached(rig: &Rig, phase: &str) {
         "2"
     };
     if phase != "create" {
-        rig.endpoint_until("live", "on the version", |object| {
-            let live = object
-                .status
-                .as_ref()
-                .and_then(|status| status.live_version.as_deref());
-            endpoint_is_ready(object) && live == Some(version)
-        })
-        .await;
+        live_on(rig, version).await;
     }
-    let runtimes = rig.aws_runtimes().await;
-    assert_eq!(runtimes.len(), 1, "one runtime: {runtimes:?}");
-    assert_eq!(
-        runtimes[0]["agentRuntimeVersion"], version,
-        "no needless version"
-    );
+    let runtime = one_runtime(rig, version).await;
     if phase == "retag" {
-        assert_eq!(runtimes[0]["tags"]["New"], "1");
-        assert!(runtimes[0]["tags"].get("Old").is_none());
+        assert_eq!(runtime["tags"]["New"], "1");
+        assert!(runtime["tags"].get("Old").is_none());
     }
 }

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::api_proxy::{ApiProxy, FAULTS, Fault};
-use super::kills::NO_LEASE;
-use super::rig::{Rig, endpoint_is_ready};
+use super::kills::{NO_LEASE, live_on, one_runtime};
+use super::rig::Rig;
 
 /// `all`: each fault after each write; else each write has one of them, and another one for each number.
 const ROUNDS: &str = "AGENTCORE_API_FAULTS";
@@ -163,24 +163,13 @@ async fn live(
 /// Waits until both are ready on a version; then there is one runtime, with its owner's UID, and one endpoint.
 async fn once(rig: &Rig, version: &str) {
     let runtime = rig.runtime_ready("support").await;
-    rig.endpoint_until("live", "on the version", |object| {
-        let live = object
-            .status
-            .as_ref()
-            .and_then(|status| status.live_version.as_deref());
-        endpoint_is_ready(object) && live == Some(version)
-    })
-    .await;
-    let (name, runtimes) = (&rig.namespace, rig.aws_runtimes().await);
-    assert_eq!(runtimes.len(), 1, "{name}: one runtime: {runtimes:?}");
+    live_on(rig, version).await;
+    let name = &rig.namespace;
+    let made = one_runtime(rig, version).await;
     assert_eq!(
-        runtimes[0]["tags"]["agentcore.dev/uid"],
+        made["tags"]["agentcore.dev/uid"],
         json!(runtime.uid()),
         "{name}"
-    );
-    assert_eq!(
-        runtimes[0]["agentRuntimeVersion"], version,
-        "{name}: no needless version"
     );
     assert_eq!(rig.aws_endpoints().await.len(), 1, "{name}: one endpoint");
 }
