@@ -9,7 +9,9 @@ use agentcore_api::grant::Adoption;
 use agentcore_api::reasons;
 use agentcore_api::runtime::Adopt;
 use agentcore_plan::conditions::is_ready;
+use agentcore_plan::fault::Class;
 use agentcore_plan::grant::Granted;
+use model::Planned;
 use model::steps::{event_count, own_calls, pass, ready, reason, settle, wait};
 use model::world::{CLUSTER_UID, Stored, World, runtime_object};
 
@@ -120,6 +122,28 @@ fn the_object_of_what_was_stolen_can_go_and_the_runtime_stays() {
         assert_eq!(world.aws.mutations(), 0);
         assert_eq!(world.aws.runtimes.len(), 1);
         assert_eq!(event_count(&world, reasons::RETAINED), 1);
+    }
+}
+
+#[test]
+fn what_a_lost_answer_made_and_somebody_took_stays_when_the_object_goes_and_is_told() {
+    for how in 0..3 {
+        let mut world = World::with_runtime(|_| {});
+        world.aws.faults.push_back(Planned {
+            class: Class::Transient,
+            after: true,
+        });
+        while world.aws.runtimes.is_empty() {
+            pass(&mut world);
+        }
+        assert_eq!(world.status().id, None, "nobody heard of it");
+        world.steal(how);
+        world.delete_runtime();
+        wait(&mut world, 20 * 60);
+        let trace = world.trace.join("\n");
+        assert!(world.runtime.is_none(), "{trace}");
+        assert_eq!(world.aws.runtimes.len(), 1);
+        assert_eq!(event_count(&world, reasons::RETAINED), 1, "{trace}");
     }
 }
 

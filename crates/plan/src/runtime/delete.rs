@@ -79,7 +79,11 @@ fn unidentified(pass: &mut Pass<'_>) -> Option<Decision> {
                     pass.take_listed(entry);
                     None
                 }
-                Ownership::Others | Ownership::Nobody => Some(release(pass, None)),
+                Ownership::Others => {
+                    Some(stays(pass, &entry.id, "it carries another owner's tags"))
+                }
+                // It may be what the create made, and somebody has taken the tags away; or another's of the same name.
+                Ownership::Nobody => Some(stays(pass, &entry.id, "it carries no ownership tags")),
             },
         },
         Listed::Absent { as_of } if *as_of >= believed || pass.desk.status.pending.is_none() => {
@@ -136,13 +140,12 @@ pub(super) fn gone(pass: &mut Pass<'_>) -> Decision {
 /// It stays behind in AWS.
 pub(super) fn left_behind(pass: &mut Pass<'_>, why: &str) -> Decision {
     let id = pass.desk.status.id.clone().unwrap_or_default();
-    release(
-        pass,
-        Some((
-            reasons::RETAINED,
-            format!("runtime {id} stays in AWS: {why}"),
-        )),
-    )
+    stays(pass, &id, why)
+}
+
+fn stays(pass: &mut Pass<'_>, id: &str, why: &str) -> Decision {
+    let note = format!("runtime {id} stays in AWS: {why}");
+    release(pass, Some((reasons::RETAINED, note)))
 }
 
 pub(super) fn going(pass: &mut Pass<'_>, text: &str) {
