@@ -14,6 +14,7 @@ mod support;
 
 mod gateway {
     pub mod agent;
+    pub mod attacks;
     pub mod cold;
     pub mod load;
     pub mod memory;
@@ -26,7 +27,7 @@ mod gateway {
 }
 
 use gateway::stage::Stage;
-use gateway::{cold, memory, role, speed, streams};
+use gateway::{attacks, cold, memory, role, speed, streams};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use support::table::{Table, filter};
 
@@ -71,6 +72,9 @@ async fn measure() {
     }
     if wants("long") {
         memory::long_run(&stage, &mut table).await;
+    }
+    if wants("attacks") {
+        attacks::attacks(&stage, &mut table).await;
     }
     drop(stage);
     table.end();

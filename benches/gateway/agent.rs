@@ -45,6 +45,16 @@ pub enum Order {
         /// How many.
         count: u64,
     },
+    /// A JSON text of so many bytes.
+    Answer {
+        /// How many.
+        count: usize,
+    },
+    /// An event of so many bytes, in one line that does not end.
+    Line {
+        /// How many.
+        count: usize,
+    },
 }
 
 impl Order {
@@ -97,6 +107,14 @@ async fn answer(request: Request<Incoming>) -> Answer {
             .boxed_unsync(),
         ),
         Order::Bytes { count } => ("application/octet-stream", Pieces(count).boxed_unsync()),
+        Order::Answer { count } => (
+            "application/json",
+            long(r#"{"response":""#, count, "\"}").boxed_unsync(),
+        ),
+        Order::Line { count } => (
+            "text/event-stream",
+            long("data: ", count, "").boxed_unsync(),
+        ),
         Order::Events { count, pause_ms } => {
             ("text/event-stream", events(count, pause_ms).boxed_unsync())
         }
@@ -121,6 +139,22 @@ async fn read(mut body: Incoming) -> (Order, usize) {
     }
     let order = serde_json::from_slice(&beginning).unwrap_or(Order::Text);
     (order, length)
+}
+
+/// So many letters between two texts.
+fn long(
+    before: &'static str,
+    count: usize,
+    after: &'static str,
+) -> StreamBody<impl futures::Stream<Item = Result<Frame<Bytes>, Infallible>>> {
+    const PIECE: &[u8] = &[b'x'; 64 << 10];
+    let letters = std::iter::repeat_n(PIECE, count.div_ceil(PIECE.len()));
+    let pieces = std::iter::once(before.as_bytes())
+        .chain(letters)
+        .chain(std::iter::once(after.as_bytes()));
+    StreamBody::new(futures::stream::iter(
+        pieces.map(|piece| Ok(Frame::data(Bytes::from_static(piece)))),
+    ))
 }
 
 /// Events that say when they were made, in nanoseconds since 1970.

@@ -4,8 +4,14 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::{agent, proxy};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{agent, attacks, proxy};
+use crate::support::process::processor_time;
 
 /// Before the name of a role.
 const FLAG: &str = "--role";
@@ -13,6 +19,8 @@ const FLAG: &str = "--role";
 /// A process in a role; it ends with its owner.
 pub struct Helper {
     child: Child,
+    /// Whether it runs; locked while it is signalled.
+    runs: Arc<Mutex<bool>>,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -26,6 +34,38 @@ impl Helper {
     /// The pass-through before an upstream.
     pub fn proxy(upstream: SocketAddr) -> Self {
         Self::start(&["proxy", &upstream.to_string()])
+    }
+
+    /// Somebody who attacks an address, held to half a processor.
+    pub fn attacker(attack: &str, attacked: SocketAddr, base: &str, token: &str) -> Self {
+        let helper = Self::start(&["attack", attack, &attacked.to_string(), base, token]);
+        helper.hold();
+        helper
+    }
+
+    /// Stops the process whenever it has used more than half a processor since now, until that is no longer so.
+    fn hold(&self) {
+        const LOOK: Duration = Duration::from_millis(10);
+        let (pid, runs) = (self.pid(), self.runs.clone());
+        let process = Pid::from_raw(i32::try_from(pid).expect("a process id"));
+        std::thread::spawn(move || {
+            let (before, begun) = (processor_time(pid), Instant::now());
+            loop {
+                let runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
+                if !*runs {
+                    return;
+                }
+                let used = processor_time(pid).saturating_sub(before);
+                let signal = if used > begun.elapsed() / 2 {
+                    Signal::SIGSTOP
+                } else {
+                    Signal::SIGCONT
+                };
+                kill(process, signal).expect("a signal");
+                drop(runs);
+                std::thread::sleep(LOOK);
+            }
+        });
     }
 
     fn start(words: &[&str]) -> Self {
@@ -44,7 +84,11 @@ impl Helper {
             .read_line(&mut line)
             .expect("its first line");
         let address = line.trim().parse().expect("an address");
-        Self { child, address }
+        Self {
+            child,
+            runs: Arc::new(Mutex::new(true)),
+            address,
+        }
     }
 
     /// Its process id.
@@ -55,6 +99,7 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
+        *self.runs.lock().unwrap_or_else(PoisonError::into_inner) = false;
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -75,6 +120,13 @@ pub fn play() {
         "proxy" => {
             let upstream = words.next().and_then(|word| word.parse().ok());
             proxy::run(upstream.expect("proxy ADDRESS"));
+        }
+        "attack" => {
+            let words: Vec<_> = words.collect();
+            let [name, attacked, base, token] = words.as_slice() else {
+                panic!("attack NAME ADDRESS PATH TOKEN");
+            };
+            attacks::run(name, attacked.parse().expect("an address"), base, token);
         }
         other => panic!("there is no role {other}"),
     }
