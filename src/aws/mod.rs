@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod lanes;
 pub mod observe;
 mod operation;
+mod streaks;
 
 pub use control::{Control, EndpointWish};
 pub use data_plane::DataPlane;
@@ -21,6 +22,7 @@ pub use inventory::{Inventory, Wake, pace};
 pub use lanes::{DEFAULT_RATE, Lane, RateError, Rates};
 pub use observe::{Call, CallObserver, Scan, Unobserved};
 pub use operation::Operation;
+pub use streaks::Streaks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};

@@ -10,6 +10,7 @@ use kube::{Resource, ResourceExt};
 use parking_lot::Mutex;
 
 use super::pass;
+use crate::aws::Streaks;
 
 /// Annotations that the planner reads.
 const ANNOTATION_PREFIX: &str = "agentcore.dev/";
@@ -19,7 +20,7 @@ const ANNOTATION_PREFIX: &str = "agentcore.dev/";
 pub struct Remembered<S> {
     uid: String,
     /// Faults in a row.
-    pub faults: u32,
+    pub streaks: Streaks,
     /// When the last AWS mutation was answered: older lists say nothing.
     pub mutated_at: Timestamp,
     /// The pace of transitions says to read the object at this time.
@@ -118,11 +119,11 @@ impl<S: Clone> Memories<S> {
                 resource_version: seen.max(memory.confirmed),
                 until: pause.map(|pause| now + pause),
             });
-            memory.faults = if matches!(rest, Rest::Backoff(_)) {
-                memory.faults.saturating_add(1)
+            if matches!(rest, Rest::Backoff(_)) {
+                memory.streaks.count();
             } else {
-                0
-            };
+                memory.streaks.clear();
+            }
         });
         pause.map_or_else(Action::await_change, Action::requeue)
     }
@@ -132,6 +133,7 @@ impl<S: Clone> Memories<S> {
         self.with(object, |memory| {
             memory.woken = false;
             memory.rested = None;
+            memory.streaks.begin();
             let poll = memory.poll_at.is_some_and(|at| at <= now);
             if poll {
                 memory.poll_at = None;
@@ -141,6 +143,11 @@ impl<S: Clone> Memories<S> {
                 sweep: memory.sweep.take(),
             }
         })
+    }
+
+    /// Faults in a row of an object's calls.
+    pub fn streaks<K: Resource>(&self, object: &K) -> Streaks {
+        self.with(object, |memory| memory.streaks.clone())
     }
 
     /// The status that we wrote after this version of the object.
@@ -178,7 +185,7 @@ impl<S> Remembered<S> {
     fn new(uid: String) -> Self {
         Self {
             uid,
-            faults: 0,
+            streaks: Streaks::default(),
             mutated_at: Timestamp::UNIX_EPOCH,
             poll_at: None,
             sweep: None,

@@ -212,8 +212,8 @@ pub fn after_error<K: Resource, S: Clone>(
     // By name: the pass may have been over a newer object than this one.
     let namespace = object.namespace().unwrap_or_default();
     memories.mark(&namespace, &object.name_any(), |memory| {
-        memory.faults = memory.faults.saturating_add(1);
-        faults = memory.faults;
+        memory.streaks.begin();
+        faults = memory.streaks.count();
     });
     if error.is_race() && faults <= MOST_RACES {
         tracing::debug!(name = %object.name_any(), error = %told(error), "the object changed meanwhile");

@@ -123,14 +123,15 @@ impl Regions {
         Ok(self.aws.data_plane(name)?.of(tenant))
     }
 
-    /// Answers a question about where images or code come from; these have regions of their own.
+    /// Answers a question about where images or code come from; these have regions of their own. False: the answer is that it cannot be
+    /// found out.
     pub async fn source(
         &self,
         tenant: &Tenant,
         read: agentcore_plan::image::Read,
         facts: &mut agentcore_plan::image::Facts,
-    ) {
-        self.aws.source(tenant, read, facts).await;
+    ) -> bool {
+        self.aws.source(tenant, read, facts).await
     }
 
     /// Stops watching for an object in transition, in whatever region it was.

@@ -67,3 +67,32 @@ async fn a_create_whose_answer_is_lost_makes_one_runtime() {
     rig.runtime_ready("support").await;
     assert_eq!(rig.aws_runtimes().await.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_half_of_all_calls_throttled_creates_end_and_read_nothing_twice() {
+    const MANY: u64 = 20;
+    let rig = Rig::start("fau-half").await;
+    let operator = rig.operator(&[]);
+    rig.until("leading", async || {
+        operator
+            .text()
+            .contains("leading")
+            .then_some(())
+            .ok_or_else(|| operator.text())
+    })
+    .await;
+    rig.faults(json!([{"operation": "*", "error": "ThrottlingException", "probability": 0.5}]))
+        .await;
+    let names: Vec<_> = (0..MANY).map(|n| format!("agent-{n}")).collect();
+    for name in &names {
+        rig.apply_runtime(name, rig.spec()).await;
+    }
+    for name in &names {
+        rig.runtime_ready(name).await;
+    }
+    // Twice as many as without throttling are what is expected; a pass that begins anew after each fault makes many times as many.
+    let creates = rig.calls("CreateAgentRuntime").await;
+    assert!(creates < 4 * MANY, "{creates} creates");
+    let looks = rig.calls("BatchGetImage").await;
+    assert!(looks < 5 * MANY, "{looks} looks");
+}

@@ -16,11 +16,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::Instant;
 
+use super::again::Attempts;
 use crate::aws::convert::Mismatch;
 use crate::aws::lanes::{Lane, Lanes};
 use crate::aws::observe::Call;
 use crate::aws::operation::Operation;
-use crate::aws::{Identity, Observer, classify};
+use crate::aws::{Identity, Observer, Streaks, classify};
 use crate::fair::Tenant;
 use crate::lease::Fence;
 
@@ -29,6 +30,7 @@ use crate::lease::Fence;
 pub(in crate::aws) struct Caller {
     site: Arc<Site>,
     tenant: Tenant,
+    streaks: Streaks,
 }
 
 /// Clients, rates and observer of one region, for all.
@@ -55,7 +57,11 @@ impl Deref for Caller {
 impl Caller {
     /// Calls on behalf of a namespace, or of everybody.
     pub fn new(site: Arc<Site>, tenant: Tenant) -> Self {
-        Self { site, tenant }
+        Self {
+            site,
+            tenant,
+            streaks: Streaks::default(),
+        }
     }
 
     /// The same region on behalf of another.
@@ -63,18 +69,23 @@ impl Caller {
         Self::new(Arc::clone(&self.site), tenant)
     }
 
+    /// The same, for an object whose faults in a row are counted.
+    pub fn noting(self, streaks: Streaks) -> Self {
+        Self { streaks, ..self }
+    }
+
     /// For whom.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
     }
 
-    /// Waits for a token, then makes and sends the request and classifies its error. The SDK's futures take 20 kB: they are made once
-    /// there is a token, on the heap, so that a thousand calls that wait for theirs stay small.
+    /// Waits for a token, then makes and sends the request and classifies its error; again where that may be over in a moment. The SDK's
+    /// futures take 20 kB: they are made once there is a token, on the heap, so that a thousand calls that wait for theirs stay small.
     pub async fn call<T, E, R>(
         &self,
         operation: Operation,
         lane: Lane,
-        request: impl FnOnce() -> R,
+        request: impl FnMut() -> R,
     ) -> Result<T, Fault>
     where
         T: RequestId,
@@ -91,38 +102,48 @@ impl Caller {
         operation: Operation,
         lane: Lane,
         env: &BTreeMap<String, EnvValue>,
-        request: impl FnOnce() -> R,
+        mut request: impl FnMut() -> R,
     ) -> Result<T, Fault>
     where
         T: RequestId,
         E: ProvideErrorMetadata + StdError + 'static,
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let mut attempt = self.attempt(operation, lane).await;
-        let error = match attempt.make(request).await {
-            Ok(answer) => {
-                attempt.end("OK", None);
-                // Reads are many and say nothing new; what changes AWS is told.
-                if operation.mutates() {
-                    let request_id = answer.request_id();
-                    tracing::info!(%operation, region = %self.region, request_id, "AWS call accepted");
+        let mut attempts = Attempts::default();
+        loop {
+            let mut attempt = self.attempt(operation, lane).await;
+            let error = match attempt.make(&mut request).await {
+                Ok(answer) => {
+                    attempt.end("OK", None);
+                    self.streaks.answered(operation, true);
+                    // Reads are many and say nothing new; what changes AWS is told.
+                    if operation.mutates() {
+                        let request_id = answer.request_id();
+                        tracing::info!(%operation, region = %self.region, request_id, "AWS call accepted");
+                    }
+                    return Ok(answer);
                 }
-                return Ok(answer);
+                Err(error) => error,
+            };
+            let mut fault = classify::classify(&error);
+            fault.message = scrub(&fault.message, env.values());
+            attempt.end(&fault.code, Some(fault.class));
+            let request_id = fault.request_id.as_deref();
+            let Fault { code, message, .. } = &fault;
+            if let Some(pause) = attempts.pause(operation, &fault) {
+                tracing::debug!(%operation, region = %self.region, %code, %message, request_id, ?pause, "AWS call failed; it is made again");
+                tokio::time::sleep(pause).await;
+                continue;
             }
-            Err(error) => error,
-        };
-        let mut fault = classify::classify(&error);
-        fault.message = scrub(&fault.message, env.values());
-        attempt.end(&fault.code, Some(fault.class));
-        let request_id = fault.request_id.as_deref();
-        let Fault { code, message, .. } = &fault;
-        // That something is not there is an answer as good as another.
-        if fault.class == Class::Gone {
-            tracing::debug!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
-        } else {
-            tracing::warn!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
+            self.streaks.answered(operation, fault.class == Class::Gone);
+            // That something is not there is an answer as good as another.
+            if fault.class == Class::Gone {
+                tracing::debug!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
+            } else {
+                tracing::warn!(%operation, region = %self.region, %code, %message, request_id, "AWS call failed");
+            }
+            return Err(fault);
         }
-        Err(fault)
     }
 
     /// Waits for a token; what is returned is told when the call ends.
@@ -144,7 +165,9 @@ impl Caller {
     pub async fn identity(&self, lane: Lane) -> Result<Identity, Fault> {
         let request = self.sts.get_caller_identity();
         let answer = self
-            .call(Operation::GetCallerIdentity, lane, || request.send())
+            .call(Operation::GetCallerIdentity, lane, || {
+                request.clone().send()
+            })
             .await?;
         let (account, arn) = (
             answer.account().unwrap_or_default(),

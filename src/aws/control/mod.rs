@@ -1,5 +1,6 @@
 //! The control plane of one account and region, call by call.
 
+mod again;
 mod caller;
 mod mutations;
 mod reads;
@@ -10,13 +11,14 @@ pub use mutations::EndpointWish;
 use std::time::Duration;
 
 use super::operation::Operation;
+use super::streaks::Streaks;
 use crate::fair::Tenant;
 
 /// AgentCore's control plane in one region. Cheap to clone: clones share connections and rates.
 ///
 /// Each method waits for a token in the lane that it is given, in the queue of the namespace that the calls are [`Control::of`] (everybody's if
-/// of none), and then makes its call once (a list: once for each page of
-/// 100). A dropped future makes no further call; one that was on its way may still have its effect.
+/// of none), and then makes its call (a list: one for each page of 100), up to 6 times within some
+/// 8 s where AWS throttles it, or cannot answer a read. A dropped future makes no further call; one that was on its way may still have its effect.
 #[derive(Clone, Debug)]
 pub struct Control {
     caller: Caller,
@@ -25,6 +27,12 @@ pub struct Control {
 impl Control {
     pub(super) fn new(caller: Caller) -> Self {
         Self { caller }
+    }
+
+    /// The same region, for an object whose faults in a row are counted.
+    #[must_use]
+    pub fn noting(self, streaks: Streaks) -> Self {
+        Self::new(self.caller.noting(streaks))
     }
 
     /// The same region, called on behalf of a namespace.

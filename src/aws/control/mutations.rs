@@ -35,7 +35,7 @@ impl Control {
         let answer = self
             .caller
             .call_with(Operation::CreateAgentRuntime, lane, &config.env, || {
-                request.send_with(&self.caller.client)
+                request.clone().send_with(&self.caller.client)
             })
             .await?;
         read(&answer, convert::created)
@@ -54,7 +54,7 @@ impl Control {
         let answer = self
             .caller
             .call_with(Operation::UpdateAgentRuntime, lane, &config.env, || {
-                request.send_with(&self.caller.client)
+                request.clone().send_with(&self.caller.client)
             })
             .await?;
         read(&answer, convert::updated)
@@ -70,7 +70,9 @@ impl Control {
         let request = self.caller.client.delete_agent_runtime();
         let request = request.agent_runtime_id(id).client_token(client_token);
         self.caller
-            .call(Operation::DeleteAgentRuntime, lane, || request.send())
+            .call(Operation::DeleteAgentRuntime, lane, || {
+                request.clone().send()
+            })
             .await
             .map(drop)
     }
@@ -87,7 +89,9 @@ impl Control {
         let request = request.agent_runtime_id(id).client_token(client_token);
         let request = request.agent_runtime_version(version);
         self.caller
-            .call(Operation::DeleteAgentRuntime, lane, || request.send())
+            .call(Operation::DeleteAgentRuntime, lane, || {
+                request.clone().send()
+            })
             .await
             .map(drop)
     }
@@ -120,7 +124,7 @@ impl Control {
         let answer = self
             .caller
             .call(Operation::CreateAgentRuntimeEndpoint, lane, || {
-                request.send()
+                request.clone().send()
             })
             .await?;
         read(&answer, convert::created_endpoint)
@@ -151,7 +155,7 @@ impl Control {
         let answer = self
             .caller
             .call(Operation::UpdateAgentRuntimeEndpoint, lane, || {
-                request.send()
+                request.clone().send()
             })
             .await?;
         read(&answer, convert::updated_endpoint)
@@ -172,7 +176,7 @@ impl Control {
             .client_token(client_token);
         self.caller
             .call(Operation::DeleteAgentRuntimeEndpoint, lane, || {
-                request.send()
+                request.clone().send()
             })
             .await
             .map(drop)
@@ -188,7 +192,7 @@ impl Control {
             .resource_arn(arn)
             .set_tags(tags);
         self.caller
-            .call(Operation::TagResource, lane, || request.send())
+            .call(Operation::TagResource, lane, || request.clone().send())
             .await
             .map(drop)
     }
@@ -198,7 +202,7 @@ impl Control {
         let request = self.caller.client.untag_resource().resource_arn(arn);
         let request = request.set_tag_keys(Some(keys.to_vec()));
         self.caller
-            .call(Operation::UntagResource, lane, || request.send())
+            .call(Operation::UntagResource, lane, || request.clone().send())
             .await
             .map(drop)
     }
@@ -217,7 +221,9 @@ impl Control {
             .resource_arn(arn)
             .policy(policy);
         self.caller
-            .call(Operation::PutResourcePolicy, lane, || request.send())
+            .call(Operation::PutResourcePolicy, lane, || {
+                request.clone().send()
+            })
             .await
             .map(drop)
     }
@@ -230,7 +236,9 @@ impl Control {
             .delete_resource_policy()
             .resource_arn(arn);
         self.caller
-            .call(Operation::DeleteResourcePolicy, lane, || request.send())
+            .call(Operation::DeleteResourcePolicy, lane, || {
+                request.clone().send()
+            })
             .await
             .map(drop)
     }

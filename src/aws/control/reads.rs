@@ -20,7 +20,7 @@ impl Control {
         let request = self.caller.client.get_agent_runtime().agent_runtime_id(id);
         let answer = self
             .caller
-            .call(Operation::GetAgentRuntime, lane, || request.send())
+            .call(Operation::GetAgentRuntime, lane, || request.clone().send())
             .await;
         or_absent(answer.and_then(|answer| read(&answer, convert::runtime)))
     }
@@ -32,7 +32,9 @@ impl Control {
             let request = request.max_results(PAGE).set_next_token(next);
             let page = self
                 .caller
-                .call(Operation::ListAgentRuntimes, lane, || request.send())
+                .call(Operation::ListAgentRuntimes, lane, || {
+                    request.clone().send()
+                })
                 .await?;
             let entries = page.agent_runtimes().iter();
             let entries = entries.map(|entry| read(&page, |_| convert::listed(entry)));
@@ -47,7 +49,9 @@ impl Control {
         let request = request.agent_runtime_id(runtime_id).endpoint_name(name);
         let answer = self
             .caller
-            .call(Operation::GetAgentRuntimeEndpoint, lane, || request.send())
+            .call(Operation::GetAgentRuntimeEndpoint, lane, || {
+                request.clone().send()
+            })
             .await;
         or_absent(answer.and_then(|answer| read(&answer, convert::endpoint)))
     }
@@ -65,7 +69,7 @@ impl Control {
             let page = self
                 .caller
                 .call(Operation::ListAgentRuntimeEndpoints, lane, || {
-                    request.send()
+                    request.clone().send()
                 })
                 .await?;
             let entries = page.runtime_endpoints().iter();
@@ -87,7 +91,9 @@ impl Control {
             let request = request.set_next_token(next);
             let page = self
                 .caller
-                .call(Operation::ListAgentRuntimeVersions, lane, || request.send())
+                .call(Operation::ListAgentRuntimeVersions, lane, || {
+                    request.clone().send()
+                })
                 .await?;
             let entries = page.agent_runtimes().iter();
             let entries = entries.map(|entry| read(&page, |_| convert::listed_version(entry)));
@@ -105,7 +111,9 @@ impl Control {
             .resource_arn(arn);
         let answer = self
             .caller
-            .call(Operation::ListTagsForResource, lane, || request.send())
+            .call(Operation::ListTagsForResource, lane, || {
+                request.clone().send()
+            })
             .await;
         or_absent(answer.map(|answer| {
             answer
@@ -122,7 +130,9 @@ impl Control {
         let request = self.caller.client.get_resource_policy().resource_arn(arn);
         let answer = self
             .caller
-            .call(Operation::GetResourcePolicy, lane, || request.send())
+            .call(Operation::GetResourcePolicy, lane, || {
+                request.clone().send()
+            })
             .await;
         let policy = or_absent(answer.map(|answer| answer.policy().map(ToOwned::to_owned)))?;
         Ok(policy.flatten().filter(|policy| !policy.is_empty()))

@@ -173,7 +173,7 @@ impl Inspection<'_> {
             let request = get_images(self.caller, self.repository, ids);
             let answer = self
                 .caller
-                .call(operation, Lane::Urgent, || request.send())
+                .call(operation, Lane::Urgent, || request.clone().send())
                 .await
                 .map_err(|fault| (operation, fault))?;
             let image = answer.images().first();
@@ -198,7 +198,7 @@ impl Inspection<'_> {
             .image_ids(id(None, Some(digest)));
         let answer = self
             .caller
-            .call(operation, Lane::Urgent, || request.send())
+            .call(operation, Lane::Urgent, || request.clone().send())
             .await;
         match answer {
             Ok(answer) => {
@@ -229,7 +229,7 @@ impl Inspection<'_> {
             .layer_digest(&config.digest);
         let answer = self
             .caller
-            .call(operation, Lane::Urgent, || request.send())
+            .call(operation, Lane::Urgent, || request.clone().send())
             .await
             .map_err(|fault| (operation, fault))?;
         let url = answer.download_url().unwrap_or_default();

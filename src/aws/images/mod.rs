@@ -64,8 +64,9 @@ impl<T> Kept<T> {
 }
 
 impl Aws {
-    /// Answers a question about where images or code come from, into `facts`. Calls that it takes are the namespace's.
-    pub async fn source(&self, tenant: &Tenant, read: Read, facts: &mut Facts) {
+    /// Answers a question about where images or code come from, into `facts`; false: the answer is that it cannot be found out. Calls
+    /// that it takes are the namespace's.
+    pub async fn source(&self, tenant: &Tenant, read: Read, facts: &mut Facts) -> bool {
         match read {
             Read::Look {
                 repository,
@@ -76,7 +77,9 @@ impl Aws {
                 let caller = self.caller(&repository.region).of(tenant.clone());
                 let look = registry.look(&caller, &repository, &wanted, freshness);
                 let answer = Box::pin(look).await;
+                let good = answer.is_ok();
                 facts.listings.insert(wanted, answer);
+                good
             }
             Read::Inspect { repository, digest } => {
                 let registry = entry(&self.images.repositories, &repository);
@@ -84,7 +87,9 @@ impl Aws {
                 let blobs = &self.images.blobs;
                 let inspect = registry.inspect(&caller, blobs, &repository, &digest);
                 let answer = Box::pin(inspect).await;
+                let good = answer.is_ok();
                 facts.images.insert(digest, answer);
+                good
             }
             Read::Object {
                 bucket,
@@ -97,7 +102,10 @@ impl Aws {
                 let (region, bucket, key) = &place;
                 let caller = self.caller(region).of(tenant.clone());
                 let head = object.head(&caller, bucket, key, freshness);
-                facts.object = Some(Box::pin(head).await);
+                let answer = Box::pin(head).await;
+                let good = answer.is_ok();
+                facts.object = Some(answer);
+                good
             }
         }
     }

@@ -56,7 +56,7 @@ impl Object {
         let answer = caller
             .call(Operation::HeadObject, lane(freshness), || {
                 *began.lock() = Timestamp::now();
-                request.send()
+                request.clone().send()
             })
             .await;
         let at = *began.lock();

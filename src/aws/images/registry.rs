@@ -149,7 +149,10 @@ impl Registry {
                         let now = Timestamp::now();
                         *began.lock() = now;
                         left = self.state.lock().interesting(namespace, now);
+                        batch.clear();
                     }
+                    // Of an attempt that failed.
+                    left.append(&mut batch);
                     batch = left.split_off(left.len().saturating_sub(BATCH));
                     if batch.is_empty() {
                         batch.extend(alone.pop());
@@ -205,7 +208,7 @@ impl Registry {
                     if first {
                         *began.lock() = Timestamp::now();
                     }
-                    request.send()
+                    request.clone().send()
                 })
                 .await
                 .map_err(failed)?;

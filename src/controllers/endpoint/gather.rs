@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use crate::aws::{Control, Lane};
+use crate::aws::{Control, Lane, Streaks};
 use crate::controllers::grants::older;
 use crate::controllers::regions::Region;
 use crate::controllers::shard::Shard;
@@ -30,7 +30,8 @@ pub struct EndpointPass<'a> {
     name_taken_by: Option<String>,
     granted: Arc<Granted>,
     older_in_namespace: usize,
-    faults: u32,
+    /// Faults in a row of the object's calls.
+    streaks: Streaks,
     due: Due,
     facts: Facts,
     /// It is not let go of meanwhile.
@@ -52,18 +53,20 @@ impl<'a> EndpointPass<'a> {
         let due = context.endpoints.take_due(&*object, Timestamp::now());
         // After what is due was taken: what is granted from here on is due again.
         let granted = context.grants.of(&object.namespace().unwrap_or_default());
+        let tenant = context.tenant(&object.namespace().unwrap_or_default());
+        let streaks = context.endpoints.streaks(&*object);
         let pass = Self {
             older_in_namespace: older_in_namespace(&object, &granted, shard),
             granted,
             name_taken_by: name_taken_by(&object, shard),
             runtime: runtime(&object, shard),
-            faults: context.endpoints.with(&*object, |memory| memory.faults),
             lane: if due.sweep.is_some() {
                 Lane::Sweep
             } else {
                 Lane::Urgent
             },
-            control: region.control(context.tenant(&object.namespace().unwrap_or_default())),
+            control: region.control(tenant).noting(streaks.clone()),
+            streaks,
             shard,
             _region: region,
             object,
@@ -83,7 +86,7 @@ impl<'a> EndpointPass<'a> {
             older_in_namespace: self.older_in_namespace,
             runtime: self.runtime.as_deref(),
             name_taken_by: self.name_taken_by.as_deref(),
-            faults: self.faults,
+            faults: self.streaks.faults(),
             due: self.due,
             facts: self.facts.clone(),
             outcome: self.outcome.clone(),

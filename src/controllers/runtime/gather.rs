@@ -9,12 +9,13 @@ use agentcore_plan::aws::ListedVersion;
 use agentcore_plan::config::{EnvValue, scrub};
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::grant::Granted;
+use agentcore_plan::image::{self, Wanted};
 use agentcore_plan::runtime::{Facts, Listed, Outcome, Read, View, names, region};
 use agentcore_plan::step::{Answer, Due};
 use jiff::Timestamp;
 use kube::{Api, Client, ResourceExt};
 
-use crate::aws::{Control, Lane};
+use crate::aws::{Control, Lane, Operation, Streaks};
 use crate::cluster::config::Reading;
 use crate::controllers::config;
 use crate::controllers::endpoint;
@@ -42,7 +43,8 @@ pub struct RuntimePass<'a> {
     used_versions: BTreeSet<String>,
     /// A revision could not be written.
     pub(super) history_due: bool,
-    faults: u32,
+    /// Faults in a row of the object's calls.
+    streaks: Streaks,
     due: Due,
     facts: Facts,
 }
@@ -70,7 +72,7 @@ impl<'a> RuntimePass<'a> {
             // Nobody can say what the limit still allows: nothing is made meanwhile.
             None => (0, Arc::new(Granted::unknown())),
         };
-        let faults = context.runtimes.with(&*object, |memory| memory.faults);
+        let streaks = context.runtimes.streaks(&*object);
         let endpoints = referring(&object, shard);
         let tenant = context.tenant(&object.namespace().unwrap_or_default());
         let mut pass = Self {
@@ -93,12 +95,12 @@ impl<'a> RuntimePass<'a> {
                 Lane::Urgent
             },
             shard,
-            control: region.control(tenant.clone()),
+            control: region.control(tenant.clone()).noting(streaks.clone()),
             tenant,
             region,
             object,
             outcome: None,
-            faults,
+            streaks,
             due,
             facts: Facts::default(),
         };
@@ -117,7 +119,7 @@ impl<'a> RuntimePass<'a> {
             owned_endpoint_names: &self.owned_endpoint_names,
             config: &self.config.input,
             used_versions: &self.used_versions,
-            faults: self.faults,
+            faults: self.streaks.faults(),
             due: self.due,
             facts: self.facts.clone(),
             outcome: self.outcome.clone(),
@@ -128,13 +130,13 @@ impl<'a> RuntimePass<'a> {
     pub async fn fetch(&mut self, read: Read) {
         if read == Read::List {
             self.facts.list_fault = self.region.inventory.fresh().await.err();
+            let good = self.facts.list_fault.is_none();
+            self.streaks.answered(Operation::ListAgentRuntimes, good);
             self.look_up();
             return;
         }
         if let Read::Source(read) = read {
-            let regions = &self.shard.context.regions;
-            let facts = &mut self.facts.source;
-            return regions.source(&self.tenant, read, facts).await;
+            return self.ask(read).await;
         }
         let (control, facts) = (&self.control, &mut self.facts);
         match read {
@@ -189,6 +191,21 @@ impl<'a> RuntimePass<'a> {
                 facts.resource_policy = Some(control.resource_policy(self.lane, &arn).await);
             }
         }
+    }
+
+    /// Asks where the artifact comes from.
+    async fn ask(&mut self, read: image::Read) {
+        let operation = match &read {
+            image::Read::Look { wanted, .. } if *wanted == Wanted::All => Operation::DescribeImages,
+            image::Read::Look { .. } => Operation::BatchGetImage,
+            image::Read::Inspect { .. } => Operation::GetDownloadUrlForLayer,
+            image::Read::Object { .. } => Operation::HeadObject,
+        };
+        let regions = &self.shard.context.regions;
+        let good = regions
+            .source(&self.tenant, read, &mut self.facts.source)
+            .await;
+        self.streaks.answered(operation, good);
     }
 
     /// A fault as it may be told to people.
