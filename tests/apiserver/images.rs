@@ -60,6 +60,24 @@ impl Rig {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_is_not_there_is_a_failed_phase_with_a_time() {
+    let rig = Rig::start("img-nosuch").await;
+    let _operator = rig.operator(&[]);
+    let image = Rig::image("support:nosuch");
+    let spec = rig.spec_with(json!({ "artifact": { "container": { "image": image } } }));
+    rig.apply_runtime("support", spec).await;
+    let object = rig
+        .runtime_until("support", "TagNotFound", |object| {
+            reason(object) == "TagNotFound"
+        })
+        .await;
+    let status = object.status.expect("a status");
+    assert_eq!(status.phase, Some(agentcore_api::runtime::Phase::Failed));
+    let at: jiff::Timestamp = status.retry_at.expect("a time").parse().expect("RFC 3339");
+    assert!(at > jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_push_becomes_a_version_by_itself_and_ready_never_wavers() {
     let rig = Rig::start("img-push").await;
     let first = rig.push_content("support:prod", "one", &["arm64"]).await;

@@ -37,6 +37,7 @@ use crate::sessions::{Sessions, SessionsStatus};
     printcolumn = r#"{"name":"Live","type":"string","jsonPath":".status.liveVersion","description":"Version that it serves"}"#,
     printcolumn = r#"{"name":"Target","type":"string","jsonPath":".status.targetVersion","description":"Version that it moves to, or is on"}"#,
     printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
+    printcolumn = r#"{"name":"Sessions","type":"integer","jsonPath":".status.sessions.tracked","description":"Sessions that are known"}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -139,6 +140,10 @@ pub struct AgentEndpointStatus {
     /// When and why a failed wish is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// When, at the latest, the operator tries again or looks again by itself (RFC 3339), while it is not Ready; absent: once what it waits
+    /// for has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<String>,
     /// Since when AgentCore answers 404 for it (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<String>,

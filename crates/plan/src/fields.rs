@@ -14,6 +14,7 @@ pub(crate) struct Fields<'a> {
     pub attempt: &'a mut Option<u32>,
     pub pending: &'a mut Option<Pending>,
     pub retry: &'a mut Option<Retry>,
+    pub retry_at: &'a mut Option<String>,
     pub missing_since: &'a mut Option<String>,
     pub last_handled_request: &'a mut Option<String>,
     pub conditions: &'a mut Vec<Condition>,
@@ -23,6 +24,8 @@ pub(crate) struct Fields<'a> {
 pub(crate) trait Shared: Clone + Default {
     /// All of them, to be changed.
     fn fields(&mut self) -> Fields<'_>;
+    /// Whether something in AWS is known to be its own.
+    fn exists(&self) -> bool;
     fn attempt(&self) -> u32;
     fn pending(&self) -> Option<&Pending>;
     fn retry(&self) -> Option<&Retry>;
@@ -46,10 +49,14 @@ macro_rules! shared {
                     attempt: &mut self.attempt,
                     pending: &mut self.pending,
                     retry: &mut self.retry,
+                    retry_at: &mut self.retry_at,
                     missing_since: &mut self.missing_since,
                     last_handled_request: &mut self.last_handled_request,
                     conditions: &mut self.conditions,
                 }
+            }
+            fn exists(&self) -> bool {
+                self.arn.is_some()
             }
             fn attempt(&self) -> u32 {
                 self.attempt.unwrap_or(0)

@@ -5,6 +5,7 @@
 //! the world is observed again, so a crash at any point is a plain restart.
 
 pub mod aws;
+mod complete;
 pub mod conditions;
 pub mod config;
 mod desk;

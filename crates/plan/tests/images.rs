@@ -699,3 +699,33 @@ fn code_that_is_not_there_is_not_made_into_a_runtime() {
         (Some("one"), 1)
     );
 }
+
+#[test]
+fn what_cannot_be_made_has_a_phase_and_says_when_it_is_tried_again() {
+    let mut world = world(None);
+    world.registry.tags.clear();
+    minutes(&mut world, 2);
+    let status = world.status();
+    assert_eq!(reason(&status), reasons::TAG_NOT_FOUND);
+    assert_eq!(status.phase, Some(agentcore_api::runtime::Phase::Failed));
+    let at: jiff::Timestamp = status.retry_at.expect("a time").parse().unwrap();
+    let wait = at.duration_since(world.aws.now);
+    assert!(wait <= jiff::SignedDuration::from_mins(5), "{wait}");
+    // A registry that does not answer heals by itself.
+    world.registry.fault = Some(reasons::REGISTRY_UNREACHABLE);
+    minutes(&mut world, 6);
+    assert_eq!(
+        world.status().phase,
+        Some(agentcore_api::runtime::Phase::Creating)
+    );
+    assert!(world.status().retry_at.is_some());
+    world.registry.fault = None;
+    world.registry.push("prod", 1, world.aws.now);
+    minutes(&mut world, 7);
+    let status = world.status();
+    assert!(is_ready(&status.conditions));
+    assert_eq!(
+        (status.phase, status.retry_at),
+        (Some(agentcore_api::runtime::Phase::Active), None)
+    );
+}

@@ -40,8 +40,10 @@ use crate::sessions::Sessions;
     printcolumn = r#"{"name":"Live","type":"string","jsonPath":".status.defaultEndpoint.liveVersion","description":"Version that DEFAULT serves"}"#,
     printcolumn = r#"{"name":"Target","type":"string","jsonPath":".status.latestVersion","description":"Newest version"}"#,
     printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
-    printcolumn = r#"{"name":"Digest","type":"string","jsonPath":".status.image.digest","priority":1}"#,
+    printcolumn = r#"{"name":"Image","type":"string","jsonPath":".status.image.tag","description":"Tag of the image that is used"}"#,
+    printcolumn = r#"{"name":"Sessions","type":"integer","jsonPath":".status.sessions.tracked","description":"Sessions that are known"}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
+    printcolumn = r#"{"name":"Digest","type":"string","jsonPath":".status.image.digest","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]

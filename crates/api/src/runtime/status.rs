@@ -94,6 +94,10 @@ pub struct AgentRuntimeStatus {
     /// When and why a failed wish is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// When, at the latest, the operator tries again or looks again by itself (RFC 3339), while it is not Ready; absent: once what it waits
+    /// for has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<String>,
     /// Since when AgentCore answers 404 for the id (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<String>,
@@ -120,13 +124,13 @@ pub struct AgentRuntimeStatus {
 #[serde(rename_all = "UPPERCASE")]
 #[schemars(transform = crate::rules::undescribed)]
 pub enum Phase {
-    /// Not there yet.
+    /// Not there yet: it is made, or will be by itself.
     Creating,
     /// AgentCore says READY.
     Active,
     /// A new version is being made.
     Updating,
-    /// AgentCore refused or failed it.
+    /// AgentCore refused or failed it, or it cannot be made as it is written.
     Failed,
     /// Going away.
     Deleting,

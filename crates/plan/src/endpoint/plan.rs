@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::pass::Pass;
 use super::wish::{Wish, render};
 use super::{Action, Decision, Read, View, claim, create, delete, live, outcome};
+use crate::complete::complete;
 use crate::conditions::{State, Verdict};
 use crate::desk::{SLOW, SOON, elsewhere};
 use crate::grant::region_refusal;
@@ -26,10 +27,12 @@ const SUSPENDED: &str = "suspended by spec.suspend: nothing is changed in AWS";
 /// a [`Step::Act`](crate::step::Step::Act), the object then carrying the status that was written before the action. After
 /// [`Rest::Transition`] the next look has `due.poll` set: endpoints are in no list that is read anyway.
 pub fn plan(view: &View<'_>, now: Timestamp) -> Decision {
-    match &view.outcome {
+    let decision = match &view.outcome {
         Some(result) => outcome::verdict(view, result, now),
         None => decide(view, now),
-    }
+    };
+    let deleting = view.object.metadata.deletion_timestamp.is_some();
+    complete(decision, deleting, now)
 }
 
 /// The step when nothing was done in this pass yet.

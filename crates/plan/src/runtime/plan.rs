@@ -11,6 +11,7 @@ use super::wish::{Refusal, Wish, render};
 use super::{
     Action, Decision, View, adopt, claim, create, delete, gate, live, outcome, source, suspend,
 };
+use crate::complete::complete;
 use crate::conditions::Verdict;
 use crate::desk::{SLOW, elsewhere};
 use crate::step::Rest;
@@ -23,10 +24,12 @@ const LIMIT_PAUSE: Duration = Duration::from_mins(1);
 /// Called again with the same view and one more fact after a [`Step::Read`](crate::step::Step::Read), and with the outcome after
 /// a [`Step::Act`](crate::step::Step::Act), the object then carrying the status that was written before the action.
 pub fn plan(view: &View<'_>, now: Timestamp) -> Decision {
-    match &view.outcome {
+    let decision = match &view.outcome {
         Some(result) => outcome::verdict(view, result, now),
         None => decide(view, now),
-    }
+    };
+    let deleting = view.object.metadata.deletion_timestamp.is_some();
+    complete(decision, deleting, now)
 }
 
 /// The step when nothing was done in this pass yet.

@@ -137,7 +137,7 @@ impl Node {
             return node;
         };
         node.versions = versions(&status);
-        node.retry_at = status.retry.and_then(|retry| retry.at);
+        node.retry_at = status.retry_at.or(status.retry.and_then(|retry| retry.at));
         node.conditions = status.conditions;
         node.live_version = status
             .default_endpoint
@@ -167,7 +167,7 @@ impl Node {
         };
         node.live_version = status.live_version;
         node.target_version = status.target_version;
-        node.retry_at = status.retry.and_then(|retry| retry.at);
+        node.retry_at = status.retry_at.or(status.retry.and_then(|retry| retry.at));
         node.conditions = status.conditions;
         node.arn = status.arn;
         node.sessions = status.sessions.filter(known);

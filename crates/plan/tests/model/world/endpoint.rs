@@ -118,6 +118,7 @@ impl World {
         object: &mut AgentEndpoint,
         status: &agentcore_api::AgentEndpointStatus,
     ) {
+        assert!(status.phase.is_some(), "no phase: {status:?}");
         if object.status.as_ref() != Some(status)
             && let Some(stored) = &mut self.endpoint
             && stored.now.metadata.uid == object.metadata.uid

@@ -145,6 +145,7 @@ impl World {
             !text.contains(super::config::SECRET),
             "a value in the status: {text}"
         );
+        assert!(status.phase.is_some(), "no phase: {text}");
         if object.status.as_ref() != Some(status)
             && let Some(stored) = &mut self.runtime
             && stored.now.metadata.uid == object.metadata.uid
