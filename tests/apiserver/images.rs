@@ -347,3 +347,35 @@ async fn code_is_fixed_to_its_objects_version_and_followed() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_that_is_pushed_after_its_image_is_passed_over() {
+    let rig = Rig::start("img-signed").await;
+    let digest = rig.push_content("support:1.0.0", "one", &["arm64"]).await;
+    let layer = "application/vnd.dev.cosign.simplesigning.v1+json";
+    let notation = "application/vnd.cncf.notary.signature";
+    let tag = digest.replace(':', "-");
+    for (tag, artifact) in [
+        (format!("{tag}.sig"), json!({ "layerMediaType": layer })),
+        (
+            "by-notation".to_owned(),
+            json!({ "mediaType": notation, "layerMediaType": "application/jose+json" }),
+        ),
+        // Only its manifest tells.
+        (
+            "other".to_owned(),
+            json!({ "layerMediaType": "application/vnd.in-toto+json" }),
+        ),
+    ] {
+        let program = json!({ "argv": ["/bin/true", tag], "env": {} });
+        let push = json!({ "repository": "support", "tag": tag, "program": program, "artifact": artifact });
+        rig.sim_post("/_sim/images", push).await;
+    }
+    let _operator = rig.operator(&[]);
+    let follow = json!({ "newest": {}, "settle": "0s" });
+    rig.apply_runtime("support", rig.spec_with(following("support", &follow)))
+        .await;
+    let object = rig.runtime_ready("support").await;
+    assert_eq!(image(&object).digest, Some(digest));
+    assert_eq!(resolved(&object), ("True".into(), "Resolved".into()));
+}

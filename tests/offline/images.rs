@@ -97,7 +97,13 @@ async fn what_cannot_run_is_found_out_before_anything_is_made_of_it() {
     let world = World::start(quick()).await;
     let no_arm = Some(Flaw::NoArm64);
     let amd64 = push(&world, "amd64", json!({ "architectures": ["amd64"] })).await;
-    assert_eq!(inspect(&world, &amd64).await.expect("seen").flaw, no_arm);
+    let seen = inspect(&world, &amd64).await.expect("seen");
+    assert_eq!((seen.flaw(false), seen.flaw(true)), (no_arm, None));
+    let index = json!({ "architectures": ["amd64"], "index": true });
+    let index = push(&world, "amd64-index", index).await;
+    let seen = inspect(&world, &index).await.expect("seen");
+    assert_eq!((seen.flaw(false), seen.flaw(true)), (no_arm, None));
+    assert_eq!(seen.platform_digest, Some(amd64));
     let two = json!({ "architectures": ["amd64", "s390x"] });
     let others = push(&world, "others", two).await;
     assert_eq!(inspect(&world, &others).await.expect("seen").flaw, no_arm);
@@ -110,6 +116,35 @@ async fn what_cannot_run_is_found_out_before_anything_is_made_of_it() {
     let nothing = format!("sha256:{:064}", 0);
     let flaw = inspect(&world, &nothing).await.expect("seen").flaw;
     assert_eq!(flaw, Some(Flaw::Missing));
+}
+
+#[tokio::test]
+async fn what_lies_beside_images_is_told_from_images() {
+    let world = World::start(quick()).await;
+    push(&world, "prod", json!({})).await;
+    // As cosign makes a signature: the configuration of an image, and a layer of its own.
+    let layer = "application/vnd.dev.cosign.simplesigning.v1+json";
+    let artifact = json!({ "artifact": { "layerMediaType": layer } });
+    let signature = push(&world, "signed", artifact).await;
+    let seen = inspect(&world, &signature).await.expect("seen");
+    assert_eq!(seen.flaw, Some(Flaw::NotAnImage));
+    let (chart, layer) = (
+        "application/vnd.cncf.helm.config.v1+json",
+        "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+    );
+    let artifact = json!({ "artifact": { "mediaType": chart, "layerMediaType": layer } });
+    let chart = push(&world, "1.0.0", artifact).await;
+    let seen = inspect(&world, &chart).await.expect("seen");
+    assert_eq!(seen.flaw, Some(Flaw::NotAnImage));
+    let listing = look(&world, "support", Wanted::All, Freshness::Now).await;
+    let listing = listing.expect("a look");
+    let mut tags: Vec<_> = listing.tags.iter().map(|seen| seen.tag.as_str()).collect();
+    tags.sort_unstable();
+    assert_eq!(
+        tags,
+        ["prod", "signed"],
+        "ECR says that the chart is no image"
+    );
 }
 
 #[tokio::test]

@@ -158,6 +158,8 @@ reasons! {
     REPOSITORY_NOT_FOUND = "RepositoryNotFound";
     /// The image has nothing for linux/arm64.
     NO_ARM64 = "NoArm64";
+    /// What the tag or digest names is no image: a signature, an SBOM, a chart.
+    NOT_AN_IMAGE = "NotAnImage";
     /// The image is larger than the 2 GB that AgentCore takes.
     TOO_LARGE = "TooLarge";
     /// The index is there, and the image that it names for linux/arm64 is not, or not yet.

@@ -38,6 +38,7 @@ fn shelf(images: &[(&str, &str, i64, Option<Flaw>)]) -> Shelf {
             platform_digest: Some(format!("{digest}-arm64")),
             pushed_at,
             flaw: *flaw,
+            ..Inspected::default()
         };
         facts.images.insert((*digest).to_owned(), Ok(seen));
     }
@@ -340,4 +341,56 @@ fn a_policy_that_cannot_be_carried_out_says_which_field() {
             .unwrap_err()
             .starts_with("semver.range")
     );
+}
+
+#[test]
+fn calendar_versions_are_versions_and_the_newest_of_them_is_taken() {
+    let shelf = shelf(&[
+        ("2026.12.3", "d1", 600, None),
+        ("2027.01.0", "d2", 300, None),
+        ("2027.00.09", "d0", 60, None),
+    ]);
+    let current = Some(running("d1", "2026.12.3", 600));
+    let selection = decide(&by_semver(">=2026"), &shelf, current);
+    assert_eq!(picked(&selection), ("2027.01.0", "d2"));
+}
+
+#[test]
+fn what_lies_beside_images_is_passed_over_and_what_is_an_image_is_looked_at() {
+    let of = format!("sha256-{}", "ab".repeat(32));
+    let (signature, bare) = (format!("{of}.sig"), of.clone());
+    // A signature says that it is an image of no architecture; only its tag tells.
+    let mut shelf = shelf(&[
+        ("1.4.0", "image", 600, None),
+        (&signature, "signature", 120, Some(Flaw::NoArm64)),
+        (&bare, "referrers", 110, Some(Flaw::NoArm64)),
+        ("sbom", "other", 100, Some(Flaw::NotAnImage)),
+    ]);
+    assert_eq!(picked(&decide(&newest(), &shelf, None)), ("1.4.0", "image"));
+    let chart = by_semver("*");
+    shelf.listing.tags[3].tag = "2.0.0".to_owned();
+    assert_eq!(picked(&decide(&chart, &shelf, None)), ("1.4.0", "image"));
+    // Asked for by its name, it is told what it is.
+    let said = decide(&by_tag("2.0.0"), &shelf, None);
+    assert_eq!(refusal(&said), reasons::NOT_AN_IMAGE);
+    // Nothing but signatures is nothing.
+    shelf.listing.tags.drain(..1);
+    shelf.listing.tags.truncate(2);
+    assert_eq!(
+        refusal(&decide(&newest(), &shelf, None)),
+        reasons::TAG_NOT_FOUND
+    );
+}
+
+#[test]
+fn an_image_for_amd64_alone_is_taken_where_such_images_run() {
+    let mut shelf = shelf(&[("prod", "d1", 600, None)]);
+    for seen in shelf.facts.images.values_mut().flatten() {
+        seen.only_amd64 = true;
+    }
+    let follow = by_tag("prod");
+    assert_eq!(refusal(&decide(&follow, &shelf, None)), reasons::NO_ARM64);
+    let policy = Policy::parse(&follow).unwrap().where_amd64_runs(true);
+    let selection = select(&policy, &shelf.listing, None, &shelf.facts, now());
+    assert_eq!(picked(&selection), ("prod", "d1"));
 }

@@ -8,8 +8,8 @@ use agentcore_api::conditions::IMAGE_RESOLVED;
 use agentcore_api::names::annotations::RESOLVE_REQUESTED_AT;
 use agentcore_api::reasons;
 use agentcore_api::runtime::{
-    Artifact, Code, CodeFollow, CodeRuntime, Downgrade, FilterTags, Follow, FollowNewest,
-    S3Location,
+    Artifact, CapacityProvider, Code, CodeFollow, CodeRuntime, Downgrade, FilterTags, Follow,
+    FollowNewest, FollowSemver, S3Location,
 };
 use agentcore_plan::conditions::{find, is_ready};
 use agentcore_plan::image::Flaw;
@@ -181,6 +181,71 @@ fn without_an_image_that_can_run_nothing_is_made_and_a_push_heals_it() {
     minutes(&mut world, 2);
     assert!(world.aws.runtimes.is_empty());
     assert_eq!(reason(&world.status()), reasons::TAG_NOT_FOUND);
+}
+
+#[test]
+fn a_tag_that_looks_like_a_later_version_and_is_none_is_named() {
+    let mut world = ready(Some(Follow {
+        semver: Some(FollowSemver {
+            range: ">=2026".into(),
+        }),
+        ..Follow::default()
+    }));
+    let long_ago = world.aws.now - jiff::SignedDuration::from_hours(1);
+    for (tag, which) in [
+        ("2026.12.3", 2),
+        ("2026.12", 3),
+        ("2027.01", 4),
+        ("nightly", 5),
+    ] {
+        world.registry.push(tag, which, long_ago);
+    }
+    minutes(&mut world, 7);
+    assert_eq!(image(&world), pinned(2));
+    let status = world.status();
+    let condition = find(&status.conditions, IMAGE_RESOLVED).unwrap();
+    assert!(
+        condition.message.contains("tag 2027.01 is passed over"),
+        "{}",
+        condition.message
+    );
+    world.registry.push("2027.01.0", 6, long_ago);
+    minutes(&mut world, 7);
+    assert_eq!(image(&world), pinned(6));
+    let status = world.status();
+    let condition = find(&status.conditions, IMAGE_RESOLVED).unwrap();
+    assert!(
+        !condition.message.contains("passed over"),
+        "{}",
+        condition.message
+    );
+}
+
+#[test]
+fn an_image_for_amd64_alone_runs_on_a_capacity_provider_only() {
+    for provider in [false, true] {
+        let mut world = World::with_runtime(|object| {
+            object.spec.artifact.container.as_mut().unwrap().image = PRIVATE.into();
+            if provider {
+                object.spec.network = None;
+                object.spec.capacity_provider = Some(CapacityProvider {
+                    arn: "arn:aws:bedrock-agentcore:us-east-1:111122223333:capacity-provider/fleet-abcdefghij".into(),
+                });
+            }
+        });
+        let now = world.aws.now;
+        world.registry.push("prod", 1, now);
+        for image in world.registry.images.values_mut() {
+            image.only_amd64 = true;
+        }
+        minutes(&mut world, 2);
+        let expected = if provider {
+            reasons::READY
+        } else {
+            reasons::NO_ARM64
+        };
+        assert_eq!(reason(&world.status()), expected);
+    }
 }
 
 #[test]

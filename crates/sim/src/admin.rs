@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::ecr::registry_host;
 use crate::state::faults::{Calls, Fault};
-use crate::state::image::{Content, Program, Push};
+use crate::state::image::{Artifact, Content, Program, Push};
 use crate::state::world::App;
 
 /// Farthest jump of the clock, in seconds: a hundred years.
@@ -83,6 +83,7 @@ struct ImageRequest {
     index_only: bool,
     size_bytes: Option<u64>,
     pushed_at: Option<jiff::Timestamp>,
+    artifact: Option<Artifact>,
 }
 
 /// The URI of a repository. A registry of its own, or the place of a code artifact, is taken as it is.
@@ -191,6 +192,7 @@ async fn push_image(
         index_only: request.index_only,
         size: request.size_bytes,
         pushed_at: request.pushed_at,
+        artifact: request.artifact,
     };
     let now = app.now();
     let digest = app.world.lock().images.push(push, &content, now);

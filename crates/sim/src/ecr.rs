@@ -158,7 +158,7 @@ fn detail(repository: &Repository, image: &Image, account: &str) -> Value {
         "imageSizeInBytes": image.size,
         "imagePushedAt": epoch(image.pushed_at),
         "imageManifestMediaType": image.media_type,
-        "artifactMediaType": "application/vnd.oci.image.config.v1+json",
+        "artifactMediaType": image.artifact_type,
         "imageStatus": "ACTIVE",
     });
     if !tags.is_empty() {

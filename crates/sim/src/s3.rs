@@ -147,6 +147,7 @@ pub(crate) async fn push_object(
         index_only: false,
         size: None,
         pushed_at: None,
+        artifact: None,
     };
     let digest = world.images.push(push(LATEST), &content, now);
     if let Some(version) = &version_id {

@@ -1,4 +1,4 @@
-//! Whether an image can run: linux/arm64, whole, not too large. What cannot change is asked once.
+//! Whether an image can run: an image at all, for linux/arm64 or linux/amd64, whole, not too large. What cannot change is asked once.
 
 use agentcore_plan::fault::Fault;
 use agentcore_plan::image::{Flaw, Inspected, MOST_BYTES, Repository, Trouble};
@@ -14,18 +14,28 @@ use crate::aws::lanes::Lane;
 use crate::aws::operation::Operation;
 use crate::errors::unparsed;
 
-/// What AgentCore runs.
+/// What AgentCore runs: microVMs the first architecture, capacity providers both.
 const OS: &str = "linux";
-const ARCHITECTURE: &str = "arm64";
+const ARCHITECTURES: [&str; 2] = ["arm64", "amd64"];
+
+/// Media types of configurations and beginnings of those of layers that images have (OCI, Docker).
+const CONFIGURATIONS: [&str; 2] = [
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+];
+const LAYERS: [&str; 2] = [
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
+];
 
 /// A manifest or an index, as far as it is read.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
 struct Manifest {
-    #[serde(default)]
+    /// What an artifact other than an image is.
+    artifact_type: Option<String>,
     manifests: Option<Vec<Entry>>,
-    #[serde(default)]
     config: Option<Blob>,
-    #[serde(default)]
     layers: Vec<Blob>,
 }
 
@@ -43,20 +53,38 @@ struct Platform {
     architecture: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
 struct Blob {
-    #[serde(default)]
+    media_type: String,
     digest: String,
-    #[serde(default)]
     size: u64,
 }
 
 impl Manifest {
+    /// Whether it says that it is something else than an image: a signature, say, of which cosign makes the configuration of an image and a layer
+    /// of its own.
+    fn is_other(&self) -> bool {
+        let config = self.config.as_ref().map_or("", |config| &config.media_type);
+        let layer = |layer: &Blob| {
+            let media_type = layer.media_type.as_str();
+            media_type.is_empty() || LAYERS.iter().any(|known| media_type.starts_with(known))
+        };
+        self.artifact_type.is_some()
+            || !(config.is_empty() || is_configuration(config))
+            || !(self.layers.is_empty() || self.layers.iter().any(layer))
+    }
+
     fn bytes(&self) -> u64 {
         let layers = self.layers.iter().map(|layer| layer.size);
         let config = self.config.as_ref().map_or(0, |config| config.size);
         layers.fold(config, u64::saturating_add)
     }
+}
+
+/// Whether a media type is that of an image's configuration.
+pub(super) fn is_configuration(media_type: &str) -> bool {
+    CONFIGURATIONS.contains(&media_type)
 }
 
 /// A step that failed.
@@ -123,43 +151,59 @@ impl Inspection<'_> {
         let Some(pushed_at) = self.pushed_at(digest).await? else {
             return Ok(flawed(Flaw::Missing));
         };
-        let (platform_digest, image) = match &top.manifests {
-            None => (digest.to_owned(), top),
-            Some(entries) => {
-                let fits = |entry: &&Entry| {
-                    let platform = entry.platform.as_ref();
-                    platform.is_some_and(|it| it.os == OS && it.architecture == ARCHITECTURE)
-                };
-                let Some(entry) = entries.iter().find(fits) else {
+        if top.is_other() {
+            return Ok(Inspected {
+                pushed_at,
+                ..flawed(Flaw::NotAnImage)
+            });
+        }
+        let Some((architecture, platform_digest)) = self.platform(&top, digest).await? else {
+            return Ok(Inspected {
+                pushed_at,
+                ..flawed(Flaw::NoArm64)
+            });
+        };
+        let image = if platform_digest == digest {
+            top
+        } else {
+            match self.manifest(&platform_digest).await? {
+                Some(image) => image,
+                None => {
                     return Ok(Inspected {
                         pushed_at,
-                        ..flawed(Flaw::NoArm64)
+                        ..flawed(Flaw::Incomplete)
                     });
-                };
-                match self.manifest(&entry.digest).await? {
-                    Some(image) => (entry.digest.clone(), image),
-                    None => {
-                        return Ok(Inspected {
-                            pushed_at,
-                            ..flawed(Flaw::Incomplete)
-                        });
-                    }
                 }
             }
         };
         let bytes = image.bytes();
-        let flaw = if platform_digest == digest && !self.is_arm64(&image).await? {
-            Some(Flaw::NoArm64)
-        } else if bytes > MOST_BYTES {
-            Some(Flaw::TooLarge { bytes })
-        } else {
-            None
-        };
         Ok(Inspected {
             platform_digest: Some(platform_digest),
             pushed_at,
-            flaw,
+            only_amd64: architecture != ARCHITECTURES[0],
+            flaw: (bytes > MOST_BYTES).then_some(Flaw::TooLarge { bytes }),
         })
+    }
+
+    /// The first of [`ARCHITECTURES`] that it has, and the digest of its image.
+    async fn platform(
+        &self,
+        top: &Manifest,
+        digest: &str,
+    ) -> Result<Option<(&'static str, String)>, Failed> {
+        let Some(entries) = &top.manifests else {
+            let architecture = self.architecture(top).await?;
+            return Ok(architecture.map(|architecture| (architecture, digest.to_owned())));
+        };
+        let with = |architecture: &'static str| {
+            let fits = |entry: &&Entry| {
+                let platform = entry.platform.as_ref();
+                platform.is_some_and(|it| it.os == OS && it.architecture == architecture)
+            };
+            let entry = entries.iter().find(fits)?;
+            Some((architecture, entry.digest.clone()))
+        };
+        Ok(ARCHITECTURES.into_iter().find_map(with))
     }
 
     /// The manifest of a digest; `None` when it is not there.
@@ -213,12 +257,12 @@ impl Inspection<'_> {
         }
     }
 
-    /// Whether an image says in its configuration that it is for linux/arm64. Where the configuration cannot be fetched from
-    /// where ECR says it is, AgentCore itself has to tell.
-    async fn is_arm64(&self, image: &Manifest) -> Result<bool, Failed> {
+    /// Which of [`ARCHITECTURES`] an image is for, as its configuration says. Where that cannot be fetched from where ECR says it is,
+    /// AgentCore itself has to tell.
+    async fn architecture(&self, image: &Manifest) -> Result<Option<&'static str>, Failed> {
         let operation = Operation::GetDownloadUrlForLayer;
         let Some(config) = image.config.as_ref().filter(|it| !it.digest.is_empty()) else {
-            return Ok(false);
+            return Ok(None);
         };
         let request = self
             .caller
@@ -237,9 +281,12 @@ impl Inspection<'_> {
             Ok(bytes) => serde_json::from_slice::<Platform>(&bytes).unwrap_or_default(),
             Err(error) => {
                 tracing::warn!(repository = %self.repository.name, %error, "the image's configuration could not be fetched: its platform is not checked");
-                return Ok(true);
+                return Ok(Some(ARCHITECTURES[0]));
             }
         };
-        Ok(platform.os == OS && platform.architecture == ARCHITECTURE)
+        let known = ARCHITECTURES
+            .into_iter()
+            .find(|one| *one == platform.architecture);
+        Ok(known.filter(|_| platform.os == OS))
     }
 }

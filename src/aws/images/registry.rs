@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use super::calls::{get_images, id, trouble};
 use super::doors::Doors;
+use super::inspect::is_configuration;
 use super::{Failures, lane, serves};
 use crate::aws::classify;
 use crate::aws::control::Caller;
@@ -218,6 +219,13 @@ impl Registry {
                 let Some(digest) = image.image_digest() else {
                     continue;
                 };
+                // Signatures and charts lie beside images, under tags that any policy may fit.
+                if image
+                    .artifact_media_type()
+                    .is_some_and(|it| !is_configuration(it))
+                {
+                    continue;
+                }
                 let pushed_at = image
                     .image_pushed_at()
                     .and_then(|at| Timestamp::from_millisecond(at.to_millis().ok()?).ok());

@@ -14,8 +14,8 @@ use agentcore_api::values::{ImageRef, Registry};
 use jiff::Timestamp;
 
 pub use policy::Policy;
-pub(crate) use select::said;
 pub use select::{Choice, Current, Selection, select};
+pub(crate) use select::{is_other, said};
 
 /// Largest image that AgentCore takes, in bytes (2 GB).
 pub const MOST_BYTES: u64 = 2_000_000_000;
@@ -141,6 +141,8 @@ pub enum Flaw {
     Incomplete,
     /// It has nothing for linux/arm64.
     NoArm64,
+    /// It is no image, but something that is stored beside images: a signature, an SBOM, a chart.
+    NotAnImage,
     /// It is larger than [`MOST_BYTES`].
     TooLarge {
         /// Its size.
@@ -151,12 +153,22 @@ pub enum Flaw {
 /// An image, looked into.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Inspected {
-    /// Digest of the image for linux/arm64.
+    /// Digest of the image for linux/arm64, else of that for linux/amd64.
     pub platform_digest: Option<String>,
     /// When it was pushed.
     pub pushed_at: Option<Timestamp>,
-    /// What is wrong with it.
+    /// It is for linux/amd64 alone, which capacity providers run and microVMs do not.
+    pub only_amd64: bool,
+    /// What is wrong with it wherever it runs.
     pub flaw: Option<Flaw>,
+}
+
+impl Inspected {
+    /// What is wrong with it; `amd64`: where images for linux/amd64 run too.
+    pub fn flaw(&self, amd64: bool) -> Option<Flaw> {
+        let unfit = (self.only_amd64 && !amd64).then_some(Flaw::NoArm64);
+        self.flaw.or(unfit)
+    }
 }
 
 /// An object in S3.

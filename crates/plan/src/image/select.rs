@@ -78,7 +78,7 @@ pub fn select(
     facts: &Facts,
     now: Timestamp,
 ) -> Selection {
-    let best = match policy.best(listing) {
+    let best = match policy.best(listing, |digest| is_other(facts, digest)) {
         Ok(best) => best,
         Err(excluded) => return nothing(policy, excluded),
     };
@@ -97,7 +97,7 @@ pub fn select(
         Some(Ok(inspected)) => inspected,
     };
     let choice = chosen(best, inspected);
-    if let Some(flaw) = inspected.flaw {
+    if let Some(flaw) = inspected.flaw(policy.amd64) {
         return flawed(policy, choice, flaw, now);
     }
     match current {
@@ -124,6 +124,12 @@ pub fn select(
     }
 }
 
+/// Whether a digest was looked into, and is no image.
+pub(crate) fn is_other(facts: &Facts, digest: &str) -> bool {
+    let seen = facts.images.get(digest);
+    seen.is_some_and(|seen| matches!(seen, Ok(it) if it.flaw == Some(Flaw::NotAnImage)))
+}
+
 fn chosen(seen: &Tagged, inspected: &Inspected) -> Choice {
     Choice {
         tag: Some(seen.tag.clone()),
@@ -136,7 +142,8 @@ fn chosen(seen: &Tagged, inspected: &Inspected) -> Choice {
 fn nothing(policy: &Policy, excluded: bool) -> Selection {
     let what = policy.describe();
     let (reason, message) = if excluded {
-        let text = format!("everything that the repository has for {what} is excluded");
+        let text =
+            format!("everything that the repository has for {what} is excluded, or no image");
         (reasons::EXCLUDED, text)
     } else {
         let text = format!("the repository has nothing for {what}");
@@ -175,7 +182,7 @@ fn flawed(policy: &Policy, choice: Choice, flaw: Flaw, now: Timestamp) -> Select
                 until: later(now, pause),
             }
         }
-        Flaw::NoArm64 | Flaw::TooLarge { .. } => {
+        Flaw::NoArm64 | Flaw::NotAnImage | Flaw::TooLarge { .. } => {
             let (reason, message) = said(flaw, &choice.digest);
             refused(choice, reason, message)
         }
@@ -196,6 +203,10 @@ pub(crate) fn said(flaw: Flaw, digest: &str) -> (&'static str, String) {
         Flaw::NoArm64 => (
             reasons::NO_ARM64,
             format!("{digest} has nothing for linux/arm64, which AgentCore needs"),
+        ),
+        Flaw::NotAnImage => (
+            reasons::NOT_AN_IMAGE,
+            format!("{digest} is no image, but an artifact such as a signature or an SBOM"),
         ),
         Flaw::TooLarge { bytes } => (
             reasons::TOO_LARGE,

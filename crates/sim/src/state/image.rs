@@ -26,6 +26,21 @@ pub struct Program {
     pub env: BTreeMap<String, String>,
 }
 
+/// Media types of something that is stored beside images: a signature, an SBOM, a chart.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Artifact {
+    /// Of the configuration, and what ECR tells as `artifactMediaType`; else an image's, as cosign makes signatures.
+    #[serde(default = "config_type")]
+    pub media_type: String,
+    /// Of its layer.
+    pub layer_media_type: String,
+}
+
+fn config_type() -> String {
+    CONFIG_TYPE.to_owned()
+}
+
 /// A manifest in a repository: an index or an image for one architecture.
 #[derive(Debug, Clone)]
 pub struct Image {
@@ -35,7 +50,9 @@ pub struct Image {
     pub media_type: &'static str,
     /// The manifest's text.
     pub manifest: String,
-    /// Architectures it has, such as `arm64`.
+    /// What ECR says of its configuration.
+    pub artifact_type: String,
+    /// Architectures it has, such as `arm64`; none where it is no image.
     pub architectures: Vec<String>,
     /// What it runs.
     pub program: Program,
@@ -77,6 +94,8 @@ pub struct Push {
     pub size: Option<u64>,
     /// When it is said to have been pushed; else now.
     pub pushed_at: Option<Timestamp>,
+    /// It is no image.
+    pub artifact: Option<Artifact>,
 }
 
 /// All images of all registries.
@@ -97,7 +116,7 @@ impl Images {
         let mut made: Vec<Image> = push
             .architectures
             .iter()
-            .map(|arch| self.single(&push.program, arch, content, now))
+            .map(|arch| self.single(&push, arch, content, now))
             .collect();
         if made.len() > 1 || push.index || push.index_only {
             made.push(index(&made, &push, now));
@@ -153,21 +172,28 @@ impl Images {
         }
     }
 
-    fn single(
-        &mut self,
-        program: &Program,
-        arch: &str,
-        content: &Content,
-        now: Timestamp,
-    ) -> Image {
+    fn single(&mut self, push: &Push, arch: &str, content: &Content, now: Timestamp) -> Image {
+        let program = &push.program;
+        let image = Artifact {
+            media_type: config_type(),
+            layer_media_type: LAYER_TYPE.to_owned(),
+        };
+        let Artifact {
+            media_type,
+            layer_media_type,
+        } = push.artifact.as_ref().unwrap_or(&image);
         let env: Vec<String> = program
             .env
             .iter()
             .map(|(k, v)| format!("{k}={v}"))
             .collect();
+        let (arch, os) = match push.artifact {
+            None => (arch, "linux"),
+            Some(_) => ("", ""),
+        };
         let config = json!({
             "architecture": arch,
-            "os": "linux",
+            "os": os,
             "config": { "Env": env, "Entrypoint": program.argv },
             "rootfs": { "type": "layers", "diff_ids": [content.digest] },
         })
@@ -176,8 +202,8 @@ impl Images {
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
-            "config": { "mediaType": CONFIG_TYPE, "digest": config_digest, "size": config.len() },
-            "layers": [{ "mediaType": LAYER_TYPE, "digest": content.digest, "size": content.size }],
+            "config": { "mediaType": media_type, "digest": config_digest, "size": config.len() },
+            "layers": [{ "mediaType": layer_media_type, "digest": content.digest, "size": content.size }],
         })
         .to_string();
         self.blobs.insert(config_digest, Bytes::from(config));
@@ -185,7 +211,11 @@ impl Images {
             digest: sha256(manifest.as_bytes()),
             media_type: MANIFEST_TYPE,
             manifest,
-            architectures: vec![arch.to_owned()],
+            artifact_type: media_type.clone(),
+            architectures: match push.artifact {
+                None => vec![arch.to_owned()],
+                Some(_) => Vec::new(),
+            },
             program: program.clone(),
             size: content.size,
             pushed_at: now,
@@ -253,6 +283,7 @@ fn index(made: &[Image], push: &Push, now: Timestamp) -> Image {
         digest: sha256(manifest.as_bytes()),
         media_type: INDEX_TYPE,
         manifest,
+        artifact_type: config_type(),
         architectures: push.architectures.clone(),
         program: push.program.clone(),
         size: made.iter().map(|image| image.size).max().unwrap_or(0),

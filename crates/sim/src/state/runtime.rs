@@ -105,6 +105,11 @@ impl Config {
             .unwrap_or_default()
     }
 
+    /// Whether it runs on instances of a capacity provider, and not on microVMs.
+    pub fn on_capacity_provider(&self) -> bool {
+        self.0.contains_key("capacityProviderConfiguration")
+    }
+
     /// Subnets of a VPC configuration.
     pub fn subnets(&self) -> Vec<&str> {
         let list = self

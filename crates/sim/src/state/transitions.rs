@@ -16,7 +16,7 @@ use super::runtime::{Config, Runtime, Status};
 use super::settings::Settings;
 
 /// The architecture that AgentCore runs.
-const ARCHITECTURE: &str = "arm64";
+const ARCHITECTURES: [&str; 2] = ["arm64", "amd64"];
 
 /// A transition that is still to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -321,9 +321,16 @@ pub fn verdict(
     let image = images.resolve(uri).ok_or_else(|| {
         format!("The specified image identifier does not exist in the repository. Check the image URI '{uri}' and try again")
     })?;
-    if !image.architectures.iter().any(|a| a == ARCHITECTURE) {
+    let supported: &[&str] = if config.on_capacity_provider() {
+        &ARCHITECTURES
+    } else {
+        &ARCHITECTURES[..1]
+    };
+    let runs = |architecture: &String| supported.contains(&architecture.as_str());
+    if !image.architectures.iter().any(runs) {
         return Err(format!(
-            "Architecture incompatible for uri '{uri}'. Supported architectures: [{ARCHITECTURE}]"
+            "Architecture incompatible for uri '{uri}'. Supported architectures: [{}]",
+            supported.join(", ")
         ));
     }
     Ok(Some(image))

@@ -29,6 +29,8 @@ pub(super) struct Look<'a> {
     pub image: ImageRef,
     pub repository: Repository,
     pub policy: Option<Policy>,
+    /// Whether it may be for linux/amd64 alone.
+    amd64: bool,
     pin: Option<&'a str>,
     request: Option<&'a String>,
     /// Whether a fresh look was asked for, and not answered yet.
@@ -76,8 +78,10 @@ pub(super) fn settle<'a>(mut pass: Pass<'a>, wish: Wish, container: &'a Containe
         set(&mut pass, "Unknown", reasons::TAKEN_AS_WRITTEN, text);
         return go(pass, wish, given, None, Again::default());
     };
+    // A capacity provider may have machines of either kind, and AgentCore says which it has.
+    let amd64 = pass.view.object.spec.capacity_provider.is_some();
     let policy = match follow.as_ref().map(Policy::parse).transpose() {
-        Ok(policy) => policy,
+        Ok(policy) => policy.map(|policy| policy.where_amd64_runs(amd64)),
         Err(problem) => {
             return refused(pass, format!("spec.artifact.container.follow.{problem}"));
         }
@@ -104,6 +108,7 @@ pub(super) fn settle<'a>(mut pass: Pass<'a>, wish: Wish, container: &'a Containe
         image,
         repository,
         policy,
+        amd64,
         pin: follow.as_ref().and_then(|follow| follow.pin.as_deref()),
         request,
         asked: request.is_some() && request != answered.as_ref(),
@@ -241,7 +246,7 @@ impl<'a> Look<'a> {
         match pass.view.facts.source.images.get(digest) {
             None => Found::Ask(self.inspect(digest.to_owned())),
             Some(Err(trouble)) => Found::Trouble(trouble.clone()),
-            Some(Ok(seen)) => match seen.flaw {
+            Some(Ok(seen)) => match seen.flaw(self.amd64) {
                 Some(flaw) => {
                     let (reason, message) = said(flaw, digest);
                     Found::Trouble(Trouble {

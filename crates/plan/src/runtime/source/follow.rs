@@ -1,5 +1,6 @@
 //! `follow` of an image: looks, picks, pins, and what is said of what is not taken.
 
+use agentcore_api::conditions::IMAGE_RESOLVED;
 use agentcore_api::names::annotations::RESOLVE_REQUESTED_AT;
 use agentcore_api::reasons;
 use agentcore_api::runtime::{CauseType, ImageChoice, ImageStatus, RejectedImage};
@@ -11,7 +12,9 @@ use super::container::{Found, Look};
 use super::{Again, Flow, ask, next_look, say};
 use crate::conditions::Verdict;
 use crate::desk::{parsed, whole_second};
-use crate::image::{Current, Freshness, Listing, Policy, Read, Selection, Trouble, select};
+use crate::image::{
+    Current, Freshness, Listing, Policy, Read, Selection, Trouble, is_other, select,
+};
 
 /// Most images that are remembered as not taken.
 const MOST_REJECTED: usize = 10;
@@ -100,8 +103,15 @@ impl<'a> Look<'a> {
                 .retain(|one| one.reason != reasons::UPDATE_FAILED);
         }
         let selection = choose(&pass, known, policy, &listing);
-        let selection = failed_before(&pass, selection);
-        self.selected(pass, wish, known, selection, seen)
+        let unread = policy.unread(&listing, tag_of(&selection));
+        let selection = failed_before(&pass, with(selection, unread.as_deref()));
+        let flow = self.selected(pass, wish, known, selection, seen);
+        flow.map_continue(|(mut pass, wish, again)| {
+            if let Some(unread) = &unread {
+                add(&mut pass, unread);
+            }
+            (pass, wish, again)
+        })
     }
 
     fn selected(
@@ -196,6 +206,42 @@ fn choose(pass: &Pass<'_>, known: bool, policy: &Policy, listing: &Listing) -> S
     });
     let facts = &pass.view.facts.source;
     select(policy, listing, current.as_ref(), facts, pass.desk.now)
+}
+
+/// The tag that was selected, if one was.
+fn tag_of(selection: &Selection) -> Option<&str> {
+    match selection {
+        Selection::Keep { tag } => Some(tag),
+        Selection::Pick(choice) | Selection::Wait { choice, .. } => choice.tag.as_deref(),
+        Selection::Refused { choice, .. } => choice.as_ref()?.tag.as_deref(),
+        Selection::Inspect { .. } | Selection::Unknown(_) => None,
+    }
+}
+
+/// Where nothing is found, tags that could not be read are part of why.
+fn with(mut selection: Selection, unread: Option<&str>) -> Selection {
+    if let (
+        Selection::Refused {
+            choice: None,
+            message,
+            ..
+        },
+        Some(unread),
+    ) = (&mut selection, unread)
+    {
+        message.extend(["; ", unread]);
+    }
+    selection
+}
+
+/// Adds to what ImageResolved says.
+fn add(pass: &mut Pass<'_>, text: &str) {
+    let mut conditions = pass.desk.status.conditions.iter_mut();
+    if let Some(said) = conditions.find(|one| one.type_ == IMAGE_RESOLVED)
+        && !said.message.contains(text)
+    {
+        said.message.extend(["; ", text]);
+    }
 }
 
 /// What a pin holds.
@@ -315,9 +361,10 @@ fn rejection(selection: &Selection) -> Option<Trouble> {
 
 /// Shows what the policy would take while something else is held.
 fn show(pass: &mut Pass<'_>, policy: &Policy, listing: &Listing) {
+    let view = pass.view;
     if let Some(image) = pass.desk.status.image.as_mut() {
         image.candidate = policy
-            .best(listing)
+            .best(listing, |digest| is_other(&view.facts.source, digest))
             .ok()
             .filter(|best| image.digest.as_ref() != Some(&best.digest))
             .map(|best| ImageChoice {

@@ -51,6 +51,7 @@ impl Registry {
             platform_digest: Some(digest(which.wrapping_add(100))),
             pushed_at: Some(at),
             flaw,
+            ..Inspected::default()
         });
         self.tags.insert(tag.into(), digest(which));
     }
