@@ -38,6 +38,10 @@ reasons! {
     IMAGE_ARCHITECTURE = "ImageArchitecture";
     /// The image may not be read with the execution role.
     IMAGE_ACCESS_DENIED = "ImageAccessDenied";
+    /// The agent gave no healthy answer to /ping while AgentCore made a version, which takes 120 s at most.
+    AGENT_UNHEALTHY = "AgentUnhealthy";
+    /// The warm-up hook failed, or took longer than 120 s, while AgentCore made a version.
+    WARMUP_FAILED = "WarmupFailed";
     /// The execution role is missing or does not trust AgentCore.
     ROLE_INVALID = "RoleInvalid";
     /// The operator is not allowed to hand out this execution role.

@@ -7,7 +7,7 @@ use agentcore_api::reasons;
 pub enum Heals {
     /// Somebody may put it right in AWS: it is tried again by itself.
     Outside,
-    /// Only if the image is given by tag, so that another image can come to be meant.
+    /// With another image only: by itself where the image is given by tag, so that another one can come to be meant.
     ByPush,
     /// Never.
     Never,
@@ -42,6 +42,24 @@ pub fn classify(text: &str, otherwise: &'static str) -> Failure {
         (reasons::ROLE_INVALID, Heals::Outside)
     } else if has(&["availability zone", "zone id", "az id"]) {
         (reasons::UNSUPPORTED_AVAILABILITY_ZONE, Heals::Never)
+    } else if has(&[
+        "warmup",
+        "warm-up",
+        "warm up",
+        "build hook",
+        "lifecycle hook",
+    ]) {
+        (reasons::WARMUP_FAILED, Heals::ByPush)
+    } else if has(&[
+        "health check",
+        "healthcheck",
+        "unhealthy",
+        "not healthy",
+        "become healthy",
+        "/ping",
+        "initialization time exceeded",
+    ]) {
+        (reasons::AGENT_UNHEALTHY, Heals::ByPush)
     } else {
         (otherwise, Heals::Outside)
     };

@@ -422,8 +422,19 @@ fn an_image_that_cannot_run_is_remembered_as_rejected_and_rolls_nothing() {
 
 #[test]
 fn a_pushed_image_that_agentcore_fails_is_taken_back_and_ready_stays_true() {
+    for failure in [
+        "The specified image identifier does not exist in the repository",
+        "Runtime health check failed or timed out",
+        "The warmup hook answered 500",
+    ] {
+        is_taken_back(failure);
+    }
+}
+
+fn is_taken_back(failure: &'static str) {
     let mut world = ready(follow(1));
     world.aws.healed = false;
+    world.aws.failure = failure;
     world.registry.push("prod", model::BROKEN, world.aws.now);
     for _ in 0..600 {
         world.poll_list();

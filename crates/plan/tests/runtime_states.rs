@@ -350,6 +350,36 @@ fn a_failed_update_is_tried_again_after_5_15_and_30_minutes() {
 }
 
 #[test]
+fn an_agent_that_does_not_get_healthy_or_warm_is_tried_again_with_another_image_only() {
+    for (failure, said) in [
+        (
+            "Runtime health check failed or timed out",
+            reasons::AGENT_UNHEALTHY,
+        ),
+        ("The warmup hook answered 500", reasons::WARMUP_FAILED),
+    ] {
+        let image = |name: &str| format!("public.ecr.aws/a/{name}@sha256:{}", "a".repeat(64));
+        let mut world = World::with_runtime(|object| {
+            object.spec.artifact.container.as_mut().unwrap().image = image("broken");
+        });
+        world.aws.healed = false;
+        world.aws.failure = failure;
+        wait(&mut world, 60);
+        let status = world.status();
+        assert_eq!(reason(&status), said);
+        assert_eq!(status.phase, Some(Phase::Failed));
+        assert!(find(&status.conditions, STALLED).is_some());
+        assert_eq!(status.retry.unwrap().at, None);
+        wait(&mut world, 3600);
+        assert_eq!(updates(&world), 0, "the same image would fail again");
+        world.edit(|spec| spec.artifact.container.as_mut().unwrap().image = image("good"));
+        settle(&mut world);
+        assert!(is_ready(&world.status().conditions));
+        assert_eq!(event_count(&world, said), 1);
+    }
+}
+
+#[test]
 fn a_create_that_failed_and_cannot_be_updated_is_replaced() {
     let mut world = World::with_runtime(|object| {
         object.spec.artifact.container.as_mut().unwrap().image = "public.ecr.aws/a/broken:1".into();

@@ -168,6 +168,26 @@ fn failure_texts_get_their_reasons() {
             reasons::UNSUPPORTED_AVAILABILITY_ZONE,
             Heals::Never,
         ),
+        (
+            "Runtime health check failed or timed out",
+            reasons::AGENT_UNHEALTHY,
+            Heals::ByPush,
+        ),
+        (
+            "Runtime initialization time exceeded. Please make sure that initialization completes in 120s.",
+            reasons::AGENT_UNHEALTHY,
+            Heals::ByPush,
+        ),
+        (
+            "The warmup hook did not succeed within 120 seconds",
+            reasons::WARMUP_FAILED,
+            Heals::ByPush,
+        ),
+        (
+            "Warm-up hook answered 500; the health check was passed",
+            reasons::WARMUP_FAILED,
+            Heals::ByPush,
+        ),
         ("something else", reasons::CREATE_FAILED, Heals::Outside),
     ] {
         let failure = classify(text, reasons::CREATE_FAILED);

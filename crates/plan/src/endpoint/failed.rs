@@ -72,5 +72,6 @@ fn record(pass: Pass<'_>, wish: &Wish, there: &Endpoint) -> Decision {
         },
         _ => classify(why, reasons::UPDATE_FAILED),
     };
-    pass.desk.failed(failure, why, true, &wish.hash)
+    // A version never comes to mean another image.
+    pass.desk.failed(failure, why, false, &wish.hash)
 }

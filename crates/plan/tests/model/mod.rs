@@ -88,6 +88,8 @@ pub struct Aws {
     pub calls: BTreeMap<&'static str, u32>,
     pub faults: VecDeque<Planned>,
     pub healed: bool,
+    /// What AgentCore says of broken images.
+    pub failure: &'static str,
     /// What updates name besides the runtime is not there.
     pub update_gone: bool,
     /// Versions may not be deleted.
@@ -138,6 +140,7 @@ impl Aws {
             calls: BTreeMap::new(),
             faults: VecDeque::new(),
             healed: true,
+            failure: "The specified image identifier does not exist in the repository",
             update_gone: false,
             delete_refused: false,
             work: SignedDuration::from_secs(8),
@@ -178,10 +181,7 @@ impl Aws {
                         } else {
                             ServiceStatus::CreateFailed
                         };
-                        rt.reason = Some(
-                            "The specified image identifier does not exist in the repository"
-                                .into(),
-                        );
+                        rt.reason = Some(self.failure.into());
                         rt.updated = rt.until;
                         if let (true, false, Some((version, config))) =
                             (update, makes, rt.good.clone())

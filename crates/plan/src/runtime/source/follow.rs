@@ -281,6 +281,8 @@ pub(in super::super) fn take_back(pass: &mut Pass<'_>, reason: &'static str, why
         reasons::UPDATE_FAILED,
         reasons::IMAGE_ARCHITECTURE,
         reasons::IMAGE_NOT_FOUND,
+        reasons::AGENT_UNHEALTHY,
+        reasons::WARMUP_FAILED,
     ];
     if !pass.steady || !to_blame.contains(&reason) || follow.is_none_or(|it| it.pin.is_some()) {
         return false;
