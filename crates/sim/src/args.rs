@@ -22,6 +22,19 @@ pub enum Command {
     Serve(Serve),
     /// Push a program as an image to a running simulator.
     Push(Push),
+    /// End what a simulator leaves behind.
+    #[command(hide = true)]
+    Watch {
+        /// Folder to remove.
+        folder: PathBuf,
+    },
+    /// Become a program under the simulator's watch.
+    #[command(hide = true)]
+    Announce {
+        /// The program and its arguments.
+        #[arg(last = true)]
+        program: Vec<String>,
+    },
 }
 
 /// Flags of `serve`.

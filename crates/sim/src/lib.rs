@@ -22,6 +22,7 @@ pub mod sts;
 pub mod wire;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -46,6 +47,8 @@ pub struct Config {
     pub seed: Option<u64>,
     /// Settings at start.
     pub settings: Settings,
+    /// The program `agentcore-sim`, which is then its own watchdog; without it `/bin/sh` is.
+    pub program: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -58,6 +61,7 @@ impl Default for Config {
             credentials: vec![("test".to_owned(), "test".to_owned())],
             seed: None,
             settings: Settings::default(),
+            program: None,
         }
     }
 }

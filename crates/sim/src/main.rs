@@ -1,6 +1,7 @@
 //! The program `agentcore-sim`.
 
 use agentcore_sim::args::{Cli, Command, Serve};
+use agentcore_sim::data::watchdog;
 use agentcore_sim::{Config, Settings, Sim, push};
 use anyhow::Context;
 use clap::Parser;
@@ -14,14 +15,17 @@ fn main() -> anyhow::Result<()> {
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
         )
         .init();
-    let cli = Cli::parse();
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
-    runtime.block_on(async {
-        match cli.command {
-            Command::Serve(args) => serve(args).await,
-            Command::Push(args) => push::run(&args).await,
+    let runtime = || tokio::runtime::Runtime::new().context("cannot start the async runtime");
+    match Cli::parse().command {
+        Command::Serve(args) => runtime()?.block_on(serve(args)),
+        Command::Push(args) => runtime()?.block_on(push::run(&args)),
+        Command::Watch { folder } => {
+            watchdog::watch(std::io::stdin().lock(), &folder);
+            Ok(())
         }
-    })
+        Command::Announce { program } => Err(watchdog::announce(&program))
+            .with_context(|| format!("cannot run {}", program.join(" "))),
+    }
 }
 
 async fn serve(args: Serve) -> anyhow::Result<()> {
@@ -56,6 +60,7 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
         credentials,
         seed,
         settings,
+        program: Some(std::env::current_exe().context("cannot find this program")?),
     };
     let sim = Sim::start(config)
         .await

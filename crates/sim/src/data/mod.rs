@@ -19,7 +19,7 @@ mod process;
 pub(crate) mod session;
 mod sessions;
 mod stop;
-mod watchdog;
+pub mod watchdog;
 mod ws;
 
 use std::sync::Arc;

@@ -36,6 +36,8 @@ pub struct DataPlane {
     /// One task for each open WebSocket.
     pub(super) sockets: TaskTracker,
     folder: OnceLock<TempDir>,
+    /// `agentcore-sim`, when this is that program.
+    program: Option<PathBuf>,
     watchdog: OnceLock<Watchdog>,
     http: OnceLock<reqwest::Client>,
     /// Client tokens of StopRuntimeSession.
@@ -55,6 +57,14 @@ struct Inner {
 }
 
 impl DataPlane {
+    /// Without sessions; `program` as [`Config`](crate::Config) has it.
+    pub fn new(program: Option<PathBuf>) -> Self {
+        Self {
+            program,
+            ..Self::default()
+        }
+    }
+
     /// The entries of `sessions[]` in `GET /_sim/state`, by birth.
     pub fn state(&self) -> Vec<Value> {
         let inner = self.inner.lock();
@@ -235,7 +245,7 @@ impl DataPlane {
     pub fn watchdog(&self) -> io::Result<&Watchdog> {
         if self.watchdog.get().is_none() {
             // Called under the registry's lock, so that no second one is started beside it.
-            let started = Watchdog::start(&self.folder()?)?;
+            let started = Watchdog::start(self.program.clone(), &self.folder()?)?;
             return Ok(self.watchdog.get_or_init(|| started));
         }
         self.watchdog

@@ -155,7 +155,7 @@ impl App {
             // Another stream than the ids', so that a fault does not change them.
             faults: Faults::new(seed.wrapping_add(1)),
             calls: Mutex::new(Calls::default()),
-            data: DataPlane::default(),
+            data: DataPlane::new(config.program.clone()),
             logs: Logs::default(),
             config,
         }
