@@ -11,7 +11,7 @@ helm=$(scripts/tools.sh helm)
 
 # rendered VALUES...: the chart's manifests.
 rendered() {
-  "$helm" template agentcore-operator charts/agentcore-operator --namespace agentcore-system --skip-tests --set crds.enabled=false \
+  "$helm" template agentcore-operator charts/agentcore-operator --namespace agentcore-system --skip-tests --no-hooks --set crds.enabled=false \
     --set clusterId=unused --set gateway.enabled=true "$@"
 }
 

@@ -21,6 +21,18 @@ pub struct CheckArgs {
     /// How long all of it may take to become true.
     #[arg(long, env = "AGENTCORE_TIMEOUT", value_name = "TIME", default_value = "1m", value_parser = duration)]
     pub timeout: Duration,
+    /// Checks, instead of the installation, that there are no AgentRuntimes, AgentEndpoints and AgentSessions, which only a running operator can
+    /// delete. Needs the right to list them.
+    #[arg(long, env = "AGENTCORE_NO_OBJECTS")]
+    pub no_objects: bool,
+    /// Namespace that `--no-objects` looks into; may be repeated; all namespaces when absent.
+    #[arg(
+        long = "watch-namespace",
+        env = "AGENTCORE_WATCH_NAMESPACE",
+        value_delimiter = ',',
+        value_name = "NS"
+    )]
+    pub namespaces: Vec<String>,
     /// What `--grants` is told.
     #[command(flatten)]
     pub grants: GrantsArgs,

@@ -3,6 +3,7 @@
 
 mod args;
 mod grants;
+mod objects;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -35,6 +36,9 @@ const ONE_ANSWER: Duration = Duration::from_secs(5);
 pub async fn run(args: CheckArgs) -> anyhow::Result<()> {
     if args.grants.grants {
         return grants::print(&args.grants).await;
+    }
+    if args.no_objects {
+        return objects::none_left(&args.namespaces).await;
     }
     let deadline = Instant::now() + args.timeout;
     let http = HttpClient::builder(TokioExecutor::new()).build_http::<Body>();

@@ -35,3 +35,21 @@ app.kubernetes.io/component: gateway
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- /* Where the gateway may run: its own values, and those of both programs where it has none. */ -}}
+{{- define "agentcore-operator.gateway.scheduling" -}}
+{{- range list "affinity" "nodeSelector" "tolerations" "priorityClassName" }}
+{{- $own := dig . nil $.Values.gateway }}
+{{ . }}: {{ ternary (get $.Values .) $own (kindIs "invalid" $own) | toJson }}
+{{- end }}
+{{- end }}
+
+{{- /* How many replicas there may be at a time; 2 where something else than this chart counts them. */ -}}
+{{- define "agentcore-operator.gateway.mostReplicas" -}}
+{{- with .Values.gateway }}
+{{- if .autoscaling.enabled }}{{ int .autoscaling.maxReplicas }}
+{{- else if kindIs "invalid" .replicas }}2
+{{- else }}{{ int .replicas }}
+{{- end }}
+{{- end }}
+{{- end }}

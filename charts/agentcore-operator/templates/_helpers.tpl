@@ -45,9 +45,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- /* What every pod must be for the Pod Security Standard `restricted`. */ -}}
 {{- define "agentcore-operator.podSecurityContext" -}}
 runAsNonRoot: true
+{{- $adapt := dig "compatibility" "openshift" "adaptSecurityContext" .Values.adaptSecurityContext (.Values.global | default dict) }}
+{{- if not (or (eq $adapt "force") (and (eq $adapt "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1"))) }}
 runAsUser: 65532
 runAsGroup: 65532
 fsGroup: 65532 # Secrets, and the token of the ServiceAccount for AWS, must be readable
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end }}
@@ -71,21 +74,21 @@ capabilities:
 {{- end }}
 {{- end }}
 
-{{- /* Where pods may run, the same for both programs. */ -}}
+{{- /* Where pods may run; the argument has the four values. */ -}}
 {{- define "agentcore-operator.scheduling" -}}
-{{- with .Values.affinity }}
+{{- with .affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.nodeSelector }}
+{{- with .nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
+{{- with .tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.priorityClassName }}
+{{- with .priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
 {{- end }}

@@ -3,6 +3,7 @@
 mod accepted;
 mod admission;
 mod conform;
+mod elsewhere;
 mod programs;
 mod release;
 mod rendering;

@@ -80,10 +80,16 @@ pub fn helm_of<S: AsRef<OsStr>>(
     namespace: &str,
     args: impl IntoIterator<Item = S>,
 ) -> anyhow::Result<String> {
+    let chart = chart();
+    let fixed = ["template", release, "--namespace", namespace].map(OsStr::new);
+    let args: Vec<S> = args.into_iter().collect();
+    let args = args.iter().map(AsRef::as_ref);
+    helm_run(fixed.into_iter().chain([chart.as_os_str()]).chain(args))
+}
+
+/// What helm prints.
+pub fn helm_run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> anyhow::Result<String> {
     let output = Command::new(helm_program())
-        .args(["template", release])
-        .arg(chart())
-        .args(["--namespace", namespace])
         .args(args)
         .output()
         .with_context(|| format!("cannot run {}", helm_program().display()))?;

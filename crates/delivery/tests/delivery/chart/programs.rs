@@ -131,7 +131,8 @@ impl Installation {
             .env("KUBECONFIG", kubeconfig)
             .output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(output.status.success(), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{said}{stderr}");
         Ok(said)
     }
 }
@@ -173,12 +174,19 @@ async fn for_all_namespaces_the_rendered_programs_make_call_upgrade_and_remove_a
     .await?;
     installation.ready("agentruntime/support")?;
 
+    // Objects first: without the operator nobody would finish their deletion.
+    let guard = object(&rendered, "Job", "agentcore-operator-objects-go-first");
+    let guard = &guard["spec"]["template"];
+    let refused = installation.test(guard, &[]).await.expect_err("objects");
+    let refused = refused.to_string();
+    assert!(refused.contains("AgentRuntime team-a/support"), "{refused}");
     let delete = ["delete", "agentsessions,agentendpoints,agentruntimes"];
     let all = ["--all", "--all-namespaces", "--timeout=90s"];
     installation
         .kubectl()
         .run(&[&delete[..], &all].concat(), "")?;
     assert_eq!(installation.sim.left()?, [""; 0]);
+    installation.test(guard, &[]).await?;
     // To the end: what is decided late would still count. The call through the gateway was before.
     assert_eq!(
         installation.sim.changes()?,

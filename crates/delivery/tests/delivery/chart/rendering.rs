@@ -131,6 +131,10 @@ fn compare(path: &str, defaults: &Value, schema: &Value) {
         return;
     };
     assert_eq!(schema["additionalProperties"], json!(false), "{path}");
+    for (name, property) in properties {
+        let said = property["description"].is_string() || property["$ref"].is_string();
+        assert!(said, "no description: {path}.{name}");
+    }
     let ours: BTreeSet<&String> = defaults.as_object().unwrap().keys().collect();
     let known: BTreeSet<&String> = properties.keys().filter(|name| *name != "global").collect();
     assert_eq!(ours, known, "{path}");
