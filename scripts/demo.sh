@@ -87,14 +87,6 @@ transitions() {
     done
 }
 
-# shows FUNCTION ARGUMENTS...: runs it beside the demo, its output among ours.
-shows() {
-  set -m
-  "$@" </dev/null &
-  set +m
-  started+=("$!")
-}
-
 # invoke PAYLOAD: one signed call of the agent, as a client of AWS makes it.
 invoke() {
   run curl --silent --show-error --fail-with-body --max-time 60 --noproxy '*' \
@@ -120,9 +112,11 @@ sys.exit(1 if left else 0)'
 
 # ---- before anything is started ------------------------------------------------------------------------------------
 
-need cargo "install Rust from https://rustup.rs"
-need python3 "install Python 3"
-need curl "install curl (Debian: apt-get install curl)"
+want cargo "install Rust from https://rustup.rs"
+want cc "install a C compiler (Debian: apt-get install build-essential)"
+want python3 "install Python 3"
+want curl "install curl (Debian: apt-get install curl)"
+all_there
 curl --help all | grep -q -e --aws-sigv4 || fail "curl is older than 7.76 and cannot sign requests: install a newer one"
 
 if [[ -f $demo/pid ]] && kill -0 "$(<"$demo/pid")" 2>/dev/null; then
@@ -143,15 +137,10 @@ echo $$ >"$demo/pid"
 
 # ---- the demo ------------------------------------------------------------------------------------------------------
 
-step "Build the operator, the local AgentCore, the test cluster and the agent (minutes the first time)"
-run attached cargo build --locked -p agentcore-operator -p agentcore-sim -p testcluster -p agentcore-agent ||
-  fail "the build failed"
+step "Build the programs, and beside them find or build Kubernetes (minutes the first time)"
 target=${CARGO_TARGET_DIR:-$PWD/target}/debug
-export PATH=$target:$PATH
-
-step "Find Kubernetes, or build it (about four minutes the first time)"
-run attached testcluster programs || fail "there is no Kubernetes to run"
-PATH=$(testcluster programs 2>/dev/null):$PATH
+build_programs "$target"
+PATH=$target:$("$target/testcluster" programs):$PATH
 
 begun=$SECONDS
 step "Start a Kubernetes API server and a local AgentCore"
@@ -181,9 +170,9 @@ await "the operator leads" 60 operator said operator '"leading"'
 
 step "Apply a runtime and an endpoint; the lines that follow are their status as it changes"
 run kubectl create namespace "$namespace"
-shows transitions agentruntime
-shows transitions agentendpoint
-shows transitions agentsession
+beside transitions agentruntime
+beside transitions agentendpoint
+beside transitions agentsession
 run kubectl apply -f examples/support.yaml -f examples/support-live.yaml
 await "the runtime is live" 120 operator ready agentruntime/support
 await "the endpoint is live" 120 operator ready agentendpoint/support-live

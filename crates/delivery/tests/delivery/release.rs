@@ -8,16 +8,22 @@ use anyhow::{Context as _, ensure};
 
 use super::support::root;
 
-/// What `.dockerignore` lets through: all is left out, and these are not.
-fn build_context() -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(root().join(".dockerignore"))?;
+/// What the build of a Dockerfile sees: its own `.dockerignore` or else the root's leaves all out but these.
+fn build_context(dockerfile: &str) -> anyhow::Result<Vec<String>> {
+    let own = root().join(format!("{dockerfile}.dockerignore"));
+    let file = if own.exists() {
+        own
+    } else {
+        root().join(".dockerignore")
+    };
+    let text = std::fs::read_to_string(file)?;
     let mut let_through = Vec::new();
     for line in text.lines() {
         match line.strip_prefix('!') {
             Some(path) => let_through.push(path.to_owned()),
             None if matches!(line, "" | "*" | "**/target") || line.starts_with('#') => {}
             None => {
-                anyhow::bail!("this test does not know what `{line}` in .dockerignore leaves out")
+                anyhow::bail!("this test does not know what `{line}` leaves out of {dockerfile}")
             }
         }
     }
@@ -37,19 +43,50 @@ fn manifests_are_taken(folder: &Path) -> anyhow::Result<()> {
 
 #[test]
 fn the_images_are_built_from_all_that_the_manifests_name() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    for path in build_context()? {
-        let link = folder.path().join(&path);
-        std::fs::create_dir_all(link.parent().context("a path below the folder")?)?;
-        let source = root().join(&path);
-        ensure!(source.exists(), "{path} in .dockerignore is not there");
-        symlink(source, link)?;
+    for dockerfile in ["Dockerfile", "agent-image/Dockerfile"] {
+        let folder = tempfile::tempdir()?;
+        for path in build_context(dockerfile)? {
+            let link = folder.path().join(&path);
+            std::fs::create_dir_all(link.parent().context("a path below the folder")?)?;
+            let source = root().join(&path);
+            ensure!(source.exists(), "{dockerfile}: {path} is not there");
+            symlink(source, link)?;
+        }
+        manifests_are_taken(folder.path()).with_context(|| dockerfile.to_owned())?;
+        // The test can fail: what a manifest names and is not there is refused.
+        std::fs::remove_file(folder.path().join("benches"))?;
+        let refused = manifests_are_taken(folder.path()).expect_err("refused without benches");
+        ensure!(refused.to_string().contains("bench"), "{refused}");
     }
-    manifests_are_taken(folder.path())?;
-    // The test can fail: what a manifest names and is not there is refused.
-    std::fs::remove_file(folder.path().join("benches"))?;
-    let refused = manifests_are_taken(folder.path()).expect_err("refused without benches");
-    ensure!(refused.to_string().contains("bench"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn a_machine_without_what_the_tests_need_is_told_of_all_of_it_at_once() -> anyhow::Result<()> {
+    let path = tempfile::tempdir()?;
+    for tool in ["bash", "dirname", "id"] {
+        let found = std::env::split_paths(&std::env::var_os("PATH").context("a PATH")?)
+            .map(|folder| folder.join(tool))
+            .find(|program| program.exists());
+        symlink(
+            found.with_context(|| tool.to_owned())?,
+            path.path().join(tool),
+        )?;
+    }
+    let set_up = Command::new(path.path().join("bash"))
+        .arg(root().join("scripts/setup.sh"))
+        .env_clear()
+        .env("PATH", path.path())
+        .output()?;
+    let said = String::from_utf8(set_up.stderr)?;
+    ensure!(!set_up.status.success(), "{said}");
+    ensure!(said.matches("error: ").count() == 1, "{said}");
+    for program in ["cargo", "cc", "go", "python3", "curl", "redis-server"] {
+        ensure!(
+            said.contains(&format!("  {program}: ")),
+            "{program}: {said}"
+        );
+    }
     Ok(())
 }
 

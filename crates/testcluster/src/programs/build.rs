@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{KUBERNETES_VERSION, NAMES};
 use crate::group::Group;
-use crate::progress::say;
+use crate::progress::{say, share};
 
 pub(super) const GO_MOD: &str = include_str!("../../go/go.mod");
 pub(super) const GO_SUM: &str = include_str!("../../go/go.sum");
@@ -40,11 +40,15 @@ pub(super) async fn build(target: &Path) -> anyhow::Result<()> {
         "building Kubernetes {KUBERNETES_VERSION} with Go; the first time this takes about 4 minutes on 2 cores"
     ));
 
+    let modules = modules();
     let listed = run(&source, &["list", "-deps", "."], |lines| {
-        format!("fetching the sources, {} modules so far", lines.downloads)
+        let done = lines.downloads;
+        let share = share(done, modules, begun.elapsed());
+        format!("fetched {done} of at most {modules} modules: {share}")
     })
     .await?;
     let packages = listed.stdout_lines;
+    let compiling = Instant::now();
     let flags = linker_flags();
     let output = Path::new("..").join(BINARY);
     let output = output.to_str().context("a fixed name is UTF-8")?;
@@ -61,14 +65,12 @@ pub(super) async fn build(target: &Path) -> anyhow::Result<()> {
             ".",
         ],
         |lines| {
-            let seconds = begun.elapsed().as_secs();
             if lines.last == env_module() {
-                format!("linking ({seconds} s)")
+                format!("linking ({} s)", begun.elapsed().as_secs())
             } else {
-                format!(
-                    "compiled {} of at most {packages} packages ({seconds} s)",
-                    lines.others
-                )
+                let done = lines.others;
+                let share = share(done, packages, compiling.elapsed());
+                format!("compiled {done} of at most {packages} packages: {share}")
             }
         },
     )
@@ -80,6 +82,12 @@ pub(super) async fn build(target: &Path) -> anyhow::Result<()> {
     std::fs::remove_dir_all(&source)?;
     say(&format!("built in {} s", begun.elapsed().as_secs()));
     Ok(())
+}
+
+/// How many modules `go.sum` pins with their sources, which are those that are fetched where nothing is there yet.
+fn modules() -> u64 {
+    let sources = GO_SUM.lines().filter(|line| !line.contains("/go.mod "));
+    sources.count() as u64
 }
 
 /// Go's name for the package in `go/`, the last to be compiled.
@@ -106,11 +114,11 @@ fn linker_flags() -> String {
 /// What a Go command has printed so far.
 #[derive(Default)]
 struct Printed {
-    stdout_lines: usize,
+    stdout_lines: u64,
     /// "go: downloading ..." lines.
-    downloads: usize,
+    downloads: u64,
     /// Other lines on standard error.
-    others: usize,
+    others: u64,
     last: String,
     tail: Vec<String>,
 }

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha512};
 use tokio::time::Instant;
 
 use super::KUBERNETES_VERSION;
-use crate::progress::say;
+use crate::progress::{say, share};
 
 /// Building is the way out of a slow network: do not wait long for a first answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -132,8 +132,10 @@ async fn fetch(http: &Client, address: &str) -> anyhow::Result<Vec<u8>> {
     let mut response = response
         .map_err(reqwest::Error::without_url)
         .with_context(|| format!("GET {address}"))?;
+    let total = response.content_length();
     let mut body = Vec::new();
-    let mut reported = Instant::now();
+    let begun = Instant::now();
+    let mut reported = begun;
     while let Some(chunk) = response
         .chunk()
         .await
@@ -142,9 +144,13 @@ async fn fetch(http: &Client, address: &str) -> anyhow::Result<Vec<u8>> {
         body.extend_from_slice(&chunk);
         if reported.elapsed() > REPORT {
             reported = Instant::now();
+            let done = body.len() as u64;
+            let share = total.map_or_else(String::new, |total| {
+                format!(", {}", share(done, total, begun.elapsed()))
+            });
             say(&format!(
-                "downloading {address}: {} MB",
-                body.len() / 1_000_000
+                "downloading {address}: {} MB{share}",
+                done / 1_000_000
             ));
         }
     }
