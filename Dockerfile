@@ -51,6 +51,7 @@ LABEL org.opencontainers.image.title="agentcore-sim" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
+COPY --from=build-sim /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build-sim /out/tmp /tmp
 COPY --from=build-sim /out/agentcore-sim /out/agentcore-agent /usr/local/bin/
 ENV PATH=/usr/local/bin
