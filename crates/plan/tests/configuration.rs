@@ -212,6 +212,26 @@ fn a_value_is_not_shown_by_debug_and_is_taken_out_of_texts_of_others() {
     assert!(HashKey::new(vec![1; 15]).is_none());
 }
 
+#[test]
+fn nothing_is_left_of_values_that_overlap_or_were_cut() {
+    for (text, values, clean) in [
+        (
+            "key abcdefgh-and-more.",
+            ["abcdefgh", "abcdefgh-and-more"],
+            "key [hidden].",
+        ),
+        (
+            "12345678AB12345678",
+            ["12345678AB", "AB12345678"],
+            "[hidden]",
+        ),
+        ("x!a!y ba-a-a", ["!a!", "a-a"], "x[hidden]y ba-[hidden]"),
+        ("'abcdefghij", ["abcdefghijkl", "other"], "'[hidden]"),
+    ] {
+        assert_eq!(scrub(text, &values.map(EnvValue::hidden)), clean);
+    }
+}
+
 /// The wish of an object.
 fn wish(object: &AgentRuntime, config: &ConfigInput) -> Wish {
     let policy = Policy {

@@ -1,17 +1,18 @@
 //! Values that may be secrets: how they are carried, taken out of foreign texts, and known by an HMAC.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Serialize, Serializer};
 
 use crate::hash::keyed;
 
-/// Shorter values are hidden in foreign texts only where they stand as a word of their own.
-const SHORT: usize = 8;
+/// Shorter values, in bytes, are hidden in foreign texts only where they are not part of a longer word.
+pub(super) const SHORT: usize = 8;
 /// Shorter values tell nothing, and would take every digit out of a text.
-const LEAST: usize = 3;
+pub(super) const LEAST: usize = 3;
 /// What stands in the place of a hidden value.
-const HIDDEN: &str = "[hidden]";
+pub(super) const HIDDEN: &str = "[hidden]";
 
 /// Value of an environment variable.
 ///
@@ -75,36 +76,49 @@ impl Serialize for EnvValue {
     }
 }
 
-/// Takes values that may be secrets out of a text that somebody else wrote.
+/// Takes values that may be secrets out of a text that somebody else wrote, and perhaps cut.
 pub fn scrub<'a>(text: &str, values: impl IntoIterator<Item = &'a EnvValue>) -> String {
-    let mut clean = text.to_owned();
-    for value in values {
-        let secret = value.reveal();
-        if !value.is_hidden() || secret.len() < LEAST || !clean.contains(secret) {
-            continue;
+    let values = values.into_iter();
+    let secrets = values.filter(|value| value.is_hidden() && value.reveal().len() >= LEAST);
+    let mut places: Vec<_> = secrets
+        .flat_map(|secret| places(text, secret.reveal()))
+        .collect();
+    places.sort_unstable_by_key(|place| place.start);
+    let (mut clean, mut end) = (String::with_capacity(text.len()), 0);
+    for place in places {
+        // Values may overlap, or be part of each other: all of them are looked for in the text as it was.
+        if place.start >= end {
+            clean.push_str(&text[end..place.start]);
+            clean.push_str(HIDDEN);
         }
-        clean = if secret.len() >= SHORT {
-            clean.replace(secret, HIDDEN)
-        } else {
-            without_word(&clean, secret)
-        };
+        end = end.max(place.end);
     }
+    clean.push_str(&text[end..]);
     clean
 }
 
-fn without_word(text: &str, word: &str) -> String {
-    let (mut clean, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(at) = rest.find(word) {
-        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let last = before.chars().next_back().or(clean.chars().next_back());
-        let alone = !inside(last) && !inside(after.chars().next());
-        clean.push_str(before);
-        clean.push_str(if alone { HIDDEN } else { word });
-        rest = after;
+/// Where a value stands in a text, at its end perhaps only the beginning of it.
+fn places(text: &str, secret: &str) -> Vec<Range<usize>> {
+    let word = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+    let joined = |one: Option<char>, other: Option<char>| word(one) && word(other);
+    let first = secret.chars().next().map_or(1, char::len_utf8);
+    let (mut places, mut from) = (Vec::new(), 0);
+    while let Some(at) = text[from..].find(secret) {
+        let (start, end) = (from + at, from + at + secret.len());
+        let (before, after) = (&text[..start], &text[end..]);
+        let part = joined(before.chars().next_back(), secret.chars().next())
+            || joined(secret.chars().next_back(), after.chars().next());
+        if secret.len() >= SHORT || !part {
+            places.push(start..end);
+        }
+        from = start + first;
     }
-    clean.push_str(rest);
-    clean
+    let beginnings = (SHORT..secret.len()).rev();
+    let mut cut = beginnings.filter_map(|length| secret.get(..length));
+    if let Some(cut) = cut.find(|cut| text.ends_with(cut)) {
+        places.push(text.len() - cut.len()..text.len());
+    }
+    places
 }
 
 /// The operator's own key for HMACs of referenced values, so that nobody can try values out against what is kept of them.
