@@ -59,7 +59,7 @@ const CUSTOM_PREFIX: &str = "x-amzn-bedrock-agentcore-runtime-custom-";
 pub fn upstream(from: &HeaderMap, allowlist: &[HeaderName]) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(8);
     for (name, value) in from {
-        if NEVER.contains(name) {
+        if NEVER.contains(name) || is_of_connection(from, name) {
             continue;
         }
         let mcp = name.as_str().starts_with("mcp-");
@@ -68,6 +68,17 @@ pub fn upstream(from: &HeaderMap, allowlist: &[HeaderName]) -> HeaderMap {
         }
     }
     to
+}
+
+/// Whether the sender's Connection header gives a name to this connection alone (RFC 9110, section 7.6.1).
+fn is_of_connection(from: &HeaderMap, name: &HeaderName) -> bool {
+    let values = from.get_all(header::CONNECTION).iter();
+    let mut options = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    options.any(|option| {
+        option
+            .trim_ascii()
+            .eq_ignore_ascii_case(name.as_str().as_bytes())
+    })
 }
 
 /// Whether an allowlist may let a name through.
@@ -93,7 +104,7 @@ pub fn downstream(from: &HeaderMap) -> HeaderMap {
         let kept = name == header::CONTENT_LENGTH || !NEVER.contains(name);
         let aws = name.as_str().starts_with("x-amz") || name.as_str().starts_with("x-agentcore-");
         let told = name == "x-amzn-trace-id" || name == "x-amzn-requestid";
-        if kept && (!aws || told) {
+        if kept && (!aws || told) && !is_of_connection(from, name) {
             to.append(name.clone(), value.clone());
         }
     }
@@ -180,6 +191,18 @@ mod tests {
             "traceparent",
         ];
         assert_eq!(names(&upstream(&given, &[])), passed);
+    }
+
+    #[test]
+    fn what_the_connection_header_names_goes_no_further() {
+        let given = map(&[
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("accept", "*/*"),
+        ]);
+        let listed = [HeaderName::from_static("x-hop")];
+        assert_eq!(names(&upstream(&given, &listed)), ["accept"]);
+        assert_eq!(names(&downstream(&given)), ["accept"]);
     }
 
     #[test]

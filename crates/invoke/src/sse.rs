@@ -1,5 +1,7 @@
 //! An incremental decoder of server-sent events, by the WHATWG's rules, with a bound.
 
+use std::sync::Arc;
+
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Event {
@@ -7,8 +9,8 @@ pub struct Event {
     pub event: Option<String>,
     /// Its data; several lines are joined with line feeds. Bytes that are not UTF-8 are replaced.
     pub data: String,
-    /// The last id that the stream gave, with this event or before it.
-    pub id: Option<String>,
+    /// The last id that the stream gave, with this event or before it. Events share it: a small event costs little, however long it is.
+    pub id: Option<Arc<str>>,
 }
 
 /// An event, or a line of one, that grew beyond the decoder's bound. The decoder reads no more after it.
@@ -31,7 +33,7 @@ pub struct Decoder {
     event: Option<String>,
     /// With a line feed after each of its lines.
     data: Vec<u8>,
-    id: Option<String>,
+    id: Option<Arc<str>>,
     /// A carriage return was last: a line feed now belongs to it.
     after_return: bool,
     first_line: bool,
@@ -39,7 +41,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder of events of up to `limit` bytes: type, data and the line being read.
+    /// A decoder of events of up to `limit` bytes: type, data, id and the line being read.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -63,10 +65,15 @@ impl Decoder {
         }
     }
 
-    /// Bytes that it holds of an event that has begun.
+    /// Bytes that it holds: of an event that has begun, and of the last id.
     pub fn held(&self) -> usize {
+        self.named() + self.data.capacity() + self.line.capacity()
+    }
+
+    /// Bytes of type and id.
+    fn named(&self) -> usize {
         let event = self.event.as_ref().map_or(0, String::len);
-        event + self.data.capacity() + self.line.capacity()
+        event + self.id.as_ref().map_or(0, |id| id.len())
     }
 
     /// Reads the next piece of the stream and adds the events that it completes to `events`, also those before an error.
@@ -81,7 +88,7 @@ impl Decoder {
             }
             let end = piece.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let part = &piece[..end.unwrap_or(piece.len())];
-            let held = self.event.as_ref().map_or(0, String::len) + self.data.len();
+            let held = self.named() + self.data.len();
             // Of the two bounds the one that the line reaches first, wherever the stream was cut.
             let room = self.limit.saturating_sub(held);
             let (what, limit) = if room <= self.line_limit {
@@ -148,8 +155,8 @@ impl Decoder {
                 self.event = Some(text).filter(|text| !text.is_empty());
             }
             b"id" if !value.contains(&0) => {
-                let text = String::from_utf8_lossy(value).into_owned();
-                self.id = Some(text).filter(|text| !text.is_empty());
+                let text = String::from_utf8_lossy(value);
+                self.id = (!text.is_empty()).then(|| text.into());
             }
             // A comment (no name at all), a time to reconnect after, or something of the future.
             _ => {}

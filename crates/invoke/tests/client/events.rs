@@ -46,6 +46,24 @@ fn several_lines_of_data_are_joined() {
 }
 
 #[test]
+fn a_long_id_is_counted_and_events_share_it() {
+    let id = "i".repeat(600);
+    let mut decoder = Decoder::new(1_000);
+    let mut events = Vec::new();
+    let stream = format!("id: {id}\ndata: a\n\ndata: b\n\n");
+    decoder.feed(stream.as_bytes(), &mut events).expect("short");
+    let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
+    let [Some(first), Some(second)] = &ids[..] else {
+        panic!("{events:?}");
+    };
+    assert!(std::sync::Arc::ptr_eq(first, second) && **first == *id);
+    assert!(decoder.held() >= id.len(), "{}", decoder.held());
+    let more = format!("data: {}\n\n", "d".repeat(600));
+    let refused = decoder.feed(more.as_bytes(), &mut events);
+    assert_eq!(refused.map_err(|error| error.limit), Err(1_000));
+}
+
+#[test]
 fn one_space_after_the_colon_is_not_data() {
     assert_eq!(
         whole("data:test\n\ndata:  test\n\n"),
@@ -73,7 +91,7 @@ fn a_byte_order_mark_is_skipped_at_the_beginning_only() {
 
 #[test]
 fn types_belong_to_one_event_and_ids_to_those_that_follow_too() {
-    let id = Some("7".to_owned());
+    let id = Some("7".into());
     let first = Event {
         event: Some("error".to_owned()),
         data: "a".to_owned(),
