@@ -2,7 +2,7 @@
 //! spec gives, and another namespace's object goes on, before and after a restart.
 //!
 //! `make test` does a batch of it, refuses a wrong value of each leaf and walks the metadata; `AGENTCORE_WALK=N` does another batch, and
-//! `make campaign` everything.
+//! `make campaign` everything. `AGENTCORE_WALK=N..` goes on at batch N of everything, where a walk had broken off.
 
 #[path = "apiserver/agent.rs"]
 mod agent;
@@ -30,23 +30,36 @@ const BATCH: usize = 40;
 /// What the chart gives the controller, in bytes.
 const MEMORY: u64 = 256 << 20;
 
-/// The cases of a walk: all with `AGENTCORE_WALK=all`, else a batch of them from all over, another one for each number.
-fn cases() -> Vec<Case> {
+/// The batches of a walk, with their numbers: all with `AGENTCORE_WALK=all`, those from N on with `N..`, else one from all over,
+/// another one for each number.
+fn batches() -> Vec<(usize, Vec<Case>)> {
     let all = every_case();
-    let round = std::env::var("AGENTCORE_WALK").unwrap_or_default();
-    if round == "all" {
-        return all;
-    }
-    let round: usize = if round.is_empty() {
-        0
-    } else {
-        round.parse().expect("AGENTCORE_WALK: `all` or a number")
+    let walk = std::env::var("AGENTCORE_WALK").unwrap_or_default();
+    let number = |text: &str| -> usize {
+        text.parse()
+            .expect("AGENTCORE_WALK: `all`, a number, or a number and `..`")
     };
-    let rounds = all.len().div_ceil(BATCH);
-    all.into_iter()
-        .skip(round % rounds)
-        .step_by(rounds)
-        .collect()
+    let first = match (walk.as_str(), walk.strip_suffix("..")) {
+        ("all", _) => Some(0),
+        (_, first) => first.map(number),
+    };
+    let count = all.len().div_ceil(BATCH);
+    let mut batches: Vec<(usize, Vec<Case>)> = (0..count).map(|n| (n, Vec::new())).collect();
+    for (n, case) in all.into_iter().enumerate() {
+        let batch = if first.is_some() {
+            n / BATCH
+        } else {
+            n % count
+        };
+        batches[batch].1.push(case);
+    }
+    match first {
+        Some(first) => batches.split_off(first),
+        None => {
+            let one = if walk.is_empty() { 0 } else { number(&walk) };
+            vec![batches.swap_remove(one % count)]
+        }
+    }
 }
 
 fn every_case() -> Vec<Case> {
@@ -114,9 +127,14 @@ async fn whatever_is_done_to_a_leaf_aws_has_what_a_fresh_object_gives_and_others
         .await
         .expect("accepted");
     stage.rig.endpoint_ready("live").await;
-    let cases = cases();
-    let mut refused = Vec::new();
-    for (batch, cases) in cases.chunks(BATCH).enumerate() {
+    let (mut refused, mut walked) = (Vec::new(), 0);
+    for (batch, cases) in batches() {
+        println!(
+            "batch {batch}: {} to {}",
+            cases[0].what,
+            cases[cases.len() - 1].what
+        );
+        walked += cases.len();
         let names: Vec<(String, String)> = (0..cases.len())
             .map(|n| (format!("e-{batch}-{n}"), format!("f-{batch}-{n}")))
             .collect();
@@ -129,7 +147,7 @@ async fn whatever_is_done_to_a_leaf_aws_has_what_a_fresh_object_gives_and_others
             .apply_all(objects.collect())
             .await
             .into_iter()
-            .zip(cases)
+            .zip(&cases)
         {
             said.unwrap_or_else(|error| panic!("{} before: {error}", case.what));
         }
@@ -185,7 +203,7 @@ async fn whatever_is_done_to_a_leaf_aws_has_what_a_fresh_object_gives_and_others
         stage.clear().await;
     }
     assert!(
-        refused.len() * 2 < cases.len(),
+        refused.len() * 2 < walked,
         "the walk goes nowhere: {refused:#?}"
     );
 }
