@@ -171,7 +171,7 @@ fn follows_versions() -> Value {
 }
 
 fn follows_the_newest() -> Value {
-    follow("build-1.4.0", &json!({"newest": {}, "pin": "build-1.4.0"}))
+    follow("build-1.4.0", &json!({"newest": {}, "pin": "prod"}))
 }
 
 fn code(code: &Value) -> Value {

@@ -63,6 +63,12 @@ fn settled(object: &Value) -> Option<(bool, String)> {
     Some((ready["status"] == "True", reason))
 }
 
+/// Why no image is found for an object as it is. What runs goes on then, and a fresh object has nothing that runs.
+fn unresolved(object: &Value) -> Option<&str> {
+    let resolved = condition(object, "ImageResolved")?;
+    (resolved["status"] == "False").then(|| resolved["reason"].as_str())?
+}
+
 /// What AWS has, without what is each object's own.
 pub fn plain(entry: &Value) -> Value {
     const OWN: [&str; 16] = [
@@ -271,6 +277,9 @@ impl Stage {
                             // What is suspended from its first day is nothing in AWS.
                             (Some((_, one)), Some((_, other))) if one == "Suspended" => {
                                 one == other
+                            }
+                            (Some(_), Some(_)) if unresolved(edited).is_some() => {
+                                unresolved(edited) == unresolved(fresh)
                             }
                             (Some(edited), Some(fresh)) => {
                                 edited == fresh && (!edited.0 || edited_aws == fresh_aws)
