@@ -70,6 +70,18 @@ pub enum Selection {
     Unknown(Trouble),
 }
 
+impl Selection {
+    /// The tag that was selected, if one was.
+    pub fn tag(&self) -> Option<&str> {
+        match self {
+            Self::Keep { tag } => Some(tag),
+            Self::Pick(choice) | Self::Wait { choice, .. } => choice.tag.as_deref(),
+            Self::Refused { choice, .. } => choice.as_ref()?.tag.as_deref(),
+            Self::Inspect { .. } | Self::Unknown(_) => None,
+        }
+    }
+}
+
 /// Decides. `facts` holds the images that were looked into.
 pub fn select(
     policy: &Policy,

@@ -103,7 +103,7 @@ impl<'a> Look<'a> {
                 .retain(|one| one.reason != reasons::UPDATE_FAILED);
         }
         let selection = choose(&pass, known, policy, &listing);
-        let unread = policy.unread(&listing, tag_of(&selection));
+        let unread = policy.unread(&listing, selection.tag());
         let selection = failed_before(&pass, with(selection, unread.as_deref()));
         let flow = self.selected(pass, wish, known, selection, seen);
         flow.map_continue(|(mut pass, wish, again)| {
@@ -206,16 +206,6 @@ fn choose(pass: &Pass<'_>, known: bool, policy: &Policy, listing: &Listing) -> S
     });
     let facts = &pass.view.facts.source;
     select(policy, listing, current.as_ref(), facts, pass.desk.now)
-}
-
-/// The tag that was selected, if one was.
-fn tag_of(selection: &Selection) -> Option<&str> {
-    match selection {
-        Selection::Keep { tag } => Some(tag),
-        Selection::Pick(choice) | Selection::Wait { choice, .. } => choice.tag.as_deref(),
-        Selection::Refused { choice, .. } => choice.as_ref()?.tag.as_deref(),
-        Selection::Inspect { .. } | Selection::Unknown(_) => None,
-    }
 }
 
 /// Where nothing is found, tags that could not be read are part of why.
