@@ -53,13 +53,11 @@ fn batches() -> Vec<(usize, Vec<Case>)> {
         };
         batches[batch].1.push(case);
     }
-    match first {
-        Some(first) => batches.split_off(first),
-        None => {
-            let one = if walk.is_empty() { 0 } else { number(&walk) };
-            vec![batches.swap_remove(one % count)]
-        }
+    if let Some(first) = first {
+        return batches.split_off(first);
     }
+    let one = if walk.is_empty() { 0 } else { number(&walk) };
+    vec![batches.swap_remove(one % count)]
 }
 
 fn every_case() -> Vec<Case> {

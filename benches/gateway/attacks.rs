@@ -216,7 +216,7 @@ async fn during(attack: &Attack, stage: &Stage, table: &mut Table) {
         Who::WithoutRights => stage.front.token("without-rights").await,
         Who::Greedy => stage.front.token("greedy").await,
     };
-    let attacked = match attack.to {
+    let aim = match attack.to {
         Port::Callers => address(&gateway),
         Port::Admin => gateway
             .admin
@@ -237,7 +237,7 @@ async fn during(attack: &Attack, stage: &Stage, table: &mut Table) {
     let (mut without, mut with, mut refused) = (Vec::new(), Vec::new(), 0);
     for _ in 0..ROUNDS {
         without.push(tail().await.0);
-        let attacker = Helper::attacker(attack.name, attacked, &base, &token);
+        let attacker = Helper::attacker(attack.name, aim, &base, &token);
         tokio::time::sleep(WARM).await;
         let (time, lost) = tail().await;
         drop(attacker);
@@ -271,10 +271,10 @@ async fn during(attack: &Attack, stage: &Stage, table: &mut Table) {
 }
 
 /// The attacker's process: it attacks until it is ended.
-pub fn run(name: &str, attacked: SocketAddr, base: &str, token: &str) {
+pub fn run(name: &str, aim: SocketAddr, base: &str, token: &str) {
     let attack = ATTACKS.iter().find(|attack| attack.name == name);
     let attack = attack.expect("an attack of this name");
-    super::role::listens(attacked);
+    super::role::listens(aim);
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -286,23 +286,23 @@ pub fn run(name: &str, attacked: SocketAddr, base: &str, token: &str) {
                     token: token.to_owned(),
                     number,
                 };
-                keep(attack, attacked, words)
+                keep(attack, aim, words)
             });
             futures::future::join_all(connections).await;
         });
 }
 
 /// One connection, and the next where it is closed.
-async fn keep(attack: &Attack, attacked: SocketAddr, mut words: Words) {
+async fn keep(attack: &Attack, aim: SocketAddr, mut words: Words) {
     loop {
         // Whatever ends it, the next one is tried.
-        let _ = one(attack, attacked, &mut words).await;
+        let _ = one(attack, aim, &mut words).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-async fn one(attack: &Attack, attacked: SocketAddr, words: &mut Words) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect(attacked).await?;
+async fn one(attack: &Attack, aim: SocketAddr, words: &mut Words) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(aim).await?;
     let mut answer = vec![0; 64 << 10];
     loop {
         stream.write_all((attack.head)(words).as_bytes()).await?;

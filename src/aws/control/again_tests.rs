@@ -23,13 +23,12 @@ fn with_half_of_all_calls_throttled_a_create_waits_for_seconds() {
             while left > 0 {
                 let mut attempts = Attempts::default();
                 while random.random_bool(0.5) {
-                    match attempts.pause(Operation::GetAgentRuntime, &throttled) {
-                        Some(pause) => waited += pause,
+                    if let Some(pause) = attempts.pause(Operation::GetAgentRuntime, &throttled) {
+                        waited += pause;
+                    } else {
                         // The pass rests, and begins anew with this call.
-                        None => {
-                            waited += Duration::from_secs(1);
-                            attempts = Attempts::default();
-                        }
+                        waited += Duration::from_secs(1);
+                        attempts = Attempts::default();
                     }
                 }
                 left -= 1;

@@ -27,14 +27,14 @@ fn what_an_autoscaler_counts_has_no_number_of_its_own() {
         &[],
     );
     assert_eq!(replicas(&scaled, gateway), Value::Null);
-    let scaler = &object(&scaled, "HorizontalPodAutoscaler", gateway)["spec"];
+    let autoscaler = &object(&scaled, "HorizontalPodAutoscaler", gateway)["spec"];
     assert_eq!(
-        (&scaler["minReplicas"], &scaler["maxReplicas"]),
+        (&autoscaler["minReplicas"], &autoscaler["maxReplicas"]),
         (&json!(2), &json!(5))
     );
-    assert_eq!(scaler["scaleTargetRef"]["name"], gateway);
+    assert_eq!(autoscaler["scaleTargetRef"]["name"], gateway);
     assert_eq!(
-        scaler["metrics"][0]["resource"]["target"]["averageUtilization"],
+        autoscaler["metrics"][0]["resource"]["target"]["averageUtilization"],
         80
     );
     // One of the user's own.
