@@ -33,7 +33,7 @@ fn an_overlay_has_what_the_chart_renders(kubectl: &Kubectl<'_>) -> anyhow::Resul
     let prod = kustomize(kubectl, "overlays/prod")?;
     let values = "clusterId=a,networkPolicy.enabled=true,gateway.enabled=true,gateway.replicas=2,gateway.tls.existingSecret=a,\
         gateway.ledger.existingSecret=b,gateway.sessionKey.existingSecret=c";
-    let chart = objects(&helm(["--skip-tests", "--set", values])?);
+    let chart = objects(&helm(["--skip-tests", "--no-hooks", "--set", values])?);
     let names = |objects: &[Value]| {
         let mut names: Vec<String> = objects
             .iter()
