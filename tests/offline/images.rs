@@ -104,7 +104,7 @@ async fn what_cannot_run_is_found_out_before_anything_is_made_of_it() {
     let seen = inspect(&world, &index).await.expect("seen");
     assert_eq!((seen.flaw(false), seen.flaw(true)), (no_arm, None));
     assert!(seen.platform_digest.is_some_and(|image| image != index));
-    let two = json!({ "architectures": ["amd64", "s390x"] });
+    let two = json!({ "architectures": ["ppc64le", "s390x"] });
     let others = push(&world, "others", two).await;
     assert_eq!(inspect(&world, &others).await.expect("seen").flaw, no_arm);
     let large = push(&world, "large", json!({ "sizeBytes": 2_000_000_001_u64 })).await;
