@@ -23,7 +23,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::lease::Moment;
+use crate::lease::{self, Moment};
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
@@ -67,10 +67,10 @@ impl Liveness {
 
     /// A beat that must come at least every `longest` from now on, as long as it exists.
     pub fn beat(&self, what: &'static str, longest: Duration) -> Beat {
-        let beat = Beat(Arc::new(Mutex::new(Moment::now())));
+        let beat = Beat(Arc::new(Mutex::new(lease::now())));
         let last = Arc::downgrade(&beat.0);
         self.ask(move || {
-            let silent = Moment::now().since(*last.upgrade()?.lock());
+            let silent = lease::now().since(*last.upgrade()?.lock());
             (silent > longest).then(|| format!("{what}: stuck for {} s", silent.as_secs()))
         });
         beat
@@ -87,7 +87,7 @@ pub struct Beat(Arc<Mutex<Moment>>);
 impl Beat {
     /// Lives.
     pub fn tick(&self) {
-        *self.0.lock() = Moment::now();
+        *self.0.lock() = lease::now();
     }
 }
 

@@ -2,38 +2,32 @@
 //!
 //! A holder renews every 2 s and stops 10 s after the last renewal that succeeded began; the others take the lease 15 s after the last
 //! change of it that they saw. Each judges by its own clock (`clock`) alone, so that it does not matter what the others' clocks say.
+//! What is decided, and when, is `agentcore_plan::lease`; here it is done.
 //! What the holder does in between is held to that by the [`Fence`]. A standby leads at most 17 s after the leader died, and at once
 //! after a clean stop, which releases the lease. Losing it ends the process: what it remembers may be wrong from then on.
 
 mod clock;
 mod elector;
 mod fence;
-mod record;
+mod lock;
 
-use std::time::Duration;
-
+use agentcore_plan::lease::{Request, Terms};
 use anyhow::Context as _;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use clock::Moment;
-pub use fence::{Fence, MARGIN};
+pub use agentcore_plan::lease::Moment;
+pub use clock::now;
+pub use fence::Fence;
 
 use elector::Elector;
-use record::Record;
+use lock::Lock;
 
 /// Name of the Lease object.
 pub const LEASE_NAME: &str = "agentcore-operator-controller";
-/// After so long without a change a lease may be taken.
-pub const DURATION: Duration = Duration::from_secs(15);
-/// So long after its last renewal began its holder stops.
-pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// Pause between renewals, and between looks at somebody else's lease.
-const RETRY: Duration = Duration::from_secs(2);
-/// Longest wait for an answer of the API server.
-const REQUEST: Duration = Duration::from_secs(4);
+const TERMS: Terms = Terms::OPERATOR;
 
 /// A held or awaited lease.
 #[derive(Debug)]
@@ -51,8 +45,8 @@ impl Lease {
         identity: &str,
         fence: Fence,
     ) -> anyhow::Result<Self> {
-        let record = Record::new(LEASE_NAME, client, namespace, identity);
-        Self::begin(record, LEASE_NAME, namespace, fence).await
+        let lock = Lock::new(LEASE_NAME, client, namespace, identity);
+        Self::begin(lock, LEASE_NAME, namespace, fence).await
     }
 
     /// Begins to compete for the lease of this name.
@@ -62,24 +56,18 @@ impl Lease {
         namespace: &str,
         identity: &str,
     ) -> anyhow::Result<Self> {
-        let record = Record::new(name, client, namespace, identity);
-        Self::begin(record, name, namespace, Fence::standby()).await
+        let lock = Lock::new(name, client, namespace, identity);
+        Self::begin(lock, name, namespace, Fence::standby()).await
     }
 
-    async fn begin(
-        record: Record,
-        name: &str,
-        namespace: &str,
-        fence: Fence,
-    ) -> anyhow::Result<Self> {
+    async fn begin(lock: Lock, name: &str, namespace: &str, fence: Fence) -> anyhow::Result<Self> {
         // Missing rights are an error now, and not a replica that waits for ever.
-        record
-            .read()
+        lock.ask(Request::Read, TERMS.request)
             .await
             .with_context(|| format!("cannot use the Lease {namespace}/{name}"))?;
         let (holds, held) = watch::channel(false);
         let stop = CancellationToken::new();
-        let elector = Elector::new(record, fence, holds, stop.clone());
+        let elector = Elector::new(lock, fence, holds, stop.clone());
         let task = tokio::spawn(elector.run());
         Ok(Self { held, stop, task })
     }

@@ -18,6 +18,7 @@ pub mod grant;
 pub mod guard;
 pub mod hash;
 pub mod image;
+pub mod lease;
 pub mod normal;
 pub mod policy;
 pub mod runtime;

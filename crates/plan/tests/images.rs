@@ -752,7 +752,7 @@ fn an_update_of_code_whose_answer_is_lost_is_not_sent_twice() {
     world.aws.advance(70);
     let crash = Disturb {
         crash: Some(model::world::Crash::AfterCall),
-        stale: false,
+        ..Disturb::default()
     };
     world.runtime_pass(Due::default(), crash);
     minutes(&mut world, 10);

@@ -119,12 +119,20 @@ fn text(which: u8) -> Option<String> {
     (which > 0).then(|| format!("text {which}"))
 }
 
-fn crash(which: u8) -> Option<Crash> {
+pub fn crash(which: u8) -> Option<Crash> {
     match which {
         0 => Some(Crash::BeforeStatus),
         1 => Some(Crash::BeforeCall),
         2 => Some(Crash::AfterCall),
         _ => None,
+    }
+}
+
+fn disturb(which: u8, stale: bool) -> Disturb {
+    Disturb {
+        crash: crash(which),
+        stale: stale && which > 3,
+        ..Disturb::default()
     }
 }
 
@@ -171,10 +179,7 @@ pub fn happen(world: &mut World, what: &Happening) {
         }
         H::Fault(class, after) => plan_fault(world, *class, *after),
         H::RuntimePass(which, stale, poll) => {
-            let disturb = Disturb {
-                crash: crash(*which),
-                stale: *stale && *which > 3,
-            };
+            let disturb = disturb(*which, *stale);
             world.runtime_pass(
                 Due {
                     poll: *poll,
@@ -184,10 +189,7 @@ pub fn happen(world: &mut World, what: &Happening) {
             );
         }
         H::EndpointPass(which, stale, poll) => {
-            let disturb = Disturb {
-                crash: crash(*which),
-                stale: *stale && *which > 3,
-            };
+            let disturb = disturb(*which, *stale);
             world.endpoint_pass(
                 Due {
                     poll: *poll,

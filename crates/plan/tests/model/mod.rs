@@ -5,7 +5,9 @@
 mod calls;
 pub mod happening;
 pub mod owners;
+pub mod replicas;
 pub mod steps;
+pub mod wished;
 pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -49,12 +49,12 @@ impl World {
                         action,
                         ep::Action::AddFinalizer | ep::Action::RemoveFinalizer
                     );
-                    if disturb.crash == Some(Crash::BeforeStatus) && !ends {
+                    if disturb.ends(Crash::BeforeStatus) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
                     }
                     self.events.extend(decision.events);
                     self.write_endpoint(&mut object, &decision.status);
-                    if disturb.crash == Some(Crash::BeforeCall) && !ends {
+                    if disturb.ends(Crash::BeforeCall) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
                     }
                     let uid = object.metadata.uid.clone().unwrap_or_default();
@@ -87,7 +87,7 @@ impl World {
                         deletes && !is_stolen(tags, actor)
                     });
                     let result = self.endpoint_act(&action, &object, disturb.stale);
-                    if disturb.crash == Some(Crash::AfterCall) && !ends {
+                    if disturb.ends(Crash::AfterCall) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
                     }
                     if matches!(action, ep::Action::AddFinalizer) && result == ep::Outcome::Done {

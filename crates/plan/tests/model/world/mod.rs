@@ -42,6 +42,24 @@ pub enum Crash {
 pub struct Disturb {
     pub crash: Option<Crash>,
     pub stale: bool,
+    /// The replica leads no more: its calls are not made, and end no pass.
+    pub fenced: bool,
+}
+
+impl Disturb {
+    /// Whether the pass ends here.
+    fn ends(self, at: Crash) -> bool {
+        self.crash == Some(at) || self.fenced && at == Crash::BeforeCall
+    }
+}
+
+/// What a process knows of an object by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    pub faults: u32,
+    pub next: Option<Timestamp>,
+    pub polling: bool,
+    pub mutated: Option<Timestamp>,
 }
 
 /// One object and the copies that a lagging cache may still show.
@@ -70,7 +88,26 @@ impl<K: Clone> Stored<K> {
         }
     }
 
-    fn write(&mut self, change: impl FnOnce(&mut K)) {
+    /// Another process goes on with what it knows; what this one knew is answered.
+    pub fn know(&mut self, known: Known) -> Known {
+        let before = Known {
+            faults: self.faults,
+            next: self.next,
+            polling: self.polling,
+            mutated: self.mutated,
+        };
+        let Known {
+            faults,
+            next,
+            polling,
+            mutated,
+        } = known;
+        (self.faults, self.next) = (faults, next);
+        (self.polling, self.mutated) = (polling, mutated);
+        before
+    }
+
+    pub(super) fn write(&mut self, change: impl FnOnce(&mut K)) {
         self.before = Some(self.now.clone());
         change(&mut self.now);
     }

@@ -58,13 +58,13 @@ impl World {
                         action,
                         rt::Action::AddFinalizer | rt::Action::RemoveFinalizer
                     );
-                    if disturb.crash == Some(Crash::BeforeStatus) && !ends {
+                    if disturb.ends(Crash::BeforeStatus) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
                     }
                     self.events.extend(decision.events);
                     self.write_runtime(&mut object, &decision.status);
                     self.history(&object, &config, &facts);
-                    if disturb.crash == Some(Crash::BeforeCall) && !ends {
+                    if disturb.ends(Crash::BeforeCall) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
                     }
                     let uid = object.metadata.uid.clone().unwrap_or_default();
@@ -83,7 +83,7 @@ impl World {
                         stored.mutated = Some(self.aws.now);
                         acted = true;
                     }
-                    if disturb.crash == Some(Crash::AfterCall) && !ends {
+                    if disturb.ends(Crash::AfterCall) && !ends {
                         return Some(Rest::After(Duration::from_secs(1)));
                     }
                     if matches!(action, rt::Action::AddFinalizer) && result == rt::Outcome::Done {
