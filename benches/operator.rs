@@ -129,7 +129,7 @@ async fn many(table: &mut Table) {
     let rig = Rig::start("bench-many").await;
     rig.settings(json!({"createDelayMs": 2000, "updateDelayMs": 500, "endpointDelayMs": 200, "ratePerSecond": 5, "burst": 5})).await;
     let operator = rig.operator_at_default_rates(&[]);
-    leading(&rig, &operator).await;
+    rig.says(&operator, "leading").await;
     let start = Instant::now();
     join_all((0..COUNT).map(|number| rig_apply(&rig, number))).await;
     while rig.calls("CreateAgentRuntime").await < COUNT as u64 {
@@ -196,7 +196,7 @@ async fn restart(rig: &Rig, table: &mut Table, operator: Operator) -> Operator {
     assert!(rig::clean(stopped), "clean stop");
     let before = rig.all_calls().await;
     let operator = rig.operator_at_default_rates(&[]);
-    leading(rig, &operator).await;
+    rig.says(&operator, "leading").await;
     let led = Instant::now();
     let admin = admin_address(&operator);
     while reconciled(&admin).await < COUNT as u64 {
@@ -290,7 +290,7 @@ async fn memory(table: &mut Table) {
     ];
     let flags: Vec<&str> = rates.iter().flat_map(|rate| ["--aws-rate", rate]).collect();
     let operator = rig.operator_at_default_rates(&flags);
-    leading(&rig, &operator).await;
+    rig.says(&operator, "leading").await;
     for chunk in (0..MANY).collect::<Vec<_>>().chunks(50) {
         join_all(chunk.iter().map(|number| rig_apply(&rig, *number))).await;
     }
@@ -298,7 +298,7 @@ async fn memory(table: &mut Table) {
     let creating = resident_mb(operator.pid());
     assert!(rig::clean(operator.stop().await), "clean stop");
     let operator = rig.operator_at_default_rates(&flags);
-    leading(&rig, &operator).await;
+    rig.says(&operator, "leading").await;
     let admin = admin_address(&operator);
     while reconciled(&admin).await < MANY as u64 {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -321,17 +321,6 @@ async fn memory(table: &mut Table) {
 async fn rig_apply(rig: &Rig, number: usize) {
     rig.apply_runtime(&format!("support-{number}"), rig.spec())
         .await;
-}
-
-async fn leading(rig: &Rig, operator: &Operator) {
-    rig.until("leading", async || {
-        operator
-            .text()
-            .contains("leading")
-            .then_some(())
-            .ok_or_else(|| operator.text())
-    })
-    .await;
 }
 
 async fn all_ready(rig: &Rig, count: usize) {

@@ -9,14 +9,7 @@ async fn every_fault_of_every_call_is_survived() {
     let rig = Rig::start("fau-storm").await;
     let operator = rig.operator(&[]);
     // The storm is for the calls about objects, not for the first question who we are.
-    rig.until("leading", async || {
-        operator
-            .text()
-            .contains("leading")
-            .then_some(())
-            .ok_or_else(|| operator.text())
-    })
-    .await;
+    rig.says(&operator, "leading").await;
     // The pause doubles with each fault in a row: more of them than these, and the storm outlasts the time that a test waits.
     rig.faults(json!([
         {"operation": "*", "when": "before", "error": "ThrottlingException", "times": 3},
@@ -73,14 +66,7 @@ async fn with_half_of_all_calls_throttled_creates_end_and_read_nothing_twice() {
     const MANY: u64 = 20;
     let rig = Rig::start("fau-half").await;
     let operator = rig.operator(&[]);
-    rig.until("leading", async || {
-        operator
-            .text()
-            .contains("leading")
-            .then_some(())
-            .ok_or_else(|| operator.text())
-    })
-    .await;
+    rig.says(&operator, "leading").await;
     rig.faults(json!([{"operation": "*", "error": "ThrottlingException", "probability": 0.5}]))
         .await;
     let names: Vec<_> = (0..MANY).map(|n| format!("agent-{n}")).collect();

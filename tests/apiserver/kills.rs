@@ -43,14 +43,7 @@ async fn live_through(namespace: &str, when: &str) {
         // At rest: another start changes nothing more.
         let mutations = rig.mutations().await;
         let operator = rig.operator(NO_LEASE);
-        rig.until("leading", async || {
-            operator
-                .text()
-                .contains("leader election is off")
-                .then_some(())
-                .ok_or(operator.text())
-        })
-        .await;
+        rig.says(&operator, "leader election is off").await;
         reached(&rig, phase).await;
         assert!(clean(operator.stop().await));
         assert_eq!(

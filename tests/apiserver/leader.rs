@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::agent::agent_program;
 use super::proxy::Proxy;
-use super::rig::{Operator, Rig};
+use super::rig::Rig;
 
 /// The simulator's name of the second replica.
 const NEXT: &str = "next";
@@ -27,14 +27,6 @@ enum Fault {
     Freeze,
     /// Answers come too late.
     Lag,
-}
-
-async fn says(rig: &Rig, operator: &Operator, words: &str) {
-    rig.until(words, async || {
-        let text = operator.text();
-        text.contains(words).then_some(()).ok_or(text)
-    })
-    .await;
 }
 
 /// When the first and the last change of a caller arrived at the simulator.
@@ -89,12 +81,12 @@ async fn hand_over(name: &str, fault: Fault) {
     let through = proxy.kubeconfig(Rig::kubeconfig(), through);
     let filter = "info,agentcore_operator=debug";
     let first = rig.operator_as(&through, filter, &["--lease-identity", "first"]);
-    says(&rig, &first, "leading").await;
+    rig.says(&first, "leading").await;
     rig.apply_runtime("support", rig.spec()).await;
     declare_session(&rig).await;
     rig.runtime_ready("support").await;
     let next = rig.operator_with_key(NEXT, &["--lease-identity", "next"]);
-    says(&rig, &next, "waiting for the lease").await;
+    rig.says(&next, "waiting for the lease").await;
 
     // Slow enough that some are under way all the time.
     rig.faults(json!([{"operation": "CreateAgentRuntime", "when": "before", "delayMs": 2_000}]))
@@ -118,7 +110,7 @@ async fn hand_over(name: &str, fault: Fault) {
     }
     let status = first.ended(&rig).await;
     assert!(!status.success(), "{fault:?}: {status}");
-    says(&rig, &next, "leading").await;
+    rig.says(&next, "leading").await;
     rig.no_faults().await;
     for number in 0..12 {
         rig.runtime_ready(&format!("more-{number}")).await;
@@ -197,7 +189,7 @@ async fn clocks_apart(name: &str, skew: i64) {
     let rig = Rig::start(name).await;
     let other = Skewed::holds(&rig, SignedDuration::from_secs(skew)).await;
     let operator = rig.operator(&["--lease-identity", "here"]);
-    says(&rig, &operator, "waiting for the lease").await;
+    rig.says(&operator, "waiting for the lease").await;
     // A holder that renews keeps it, for longer than a lease that is not renewed lasts.
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(20) {
@@ -208,7 +200,7 @@ async fn clocks_apart(name: &str, skew: i64) {
     other.renew().await;
     // One that died loses it.
     let died = Instant::now();
-    says(&rig, &operator, "leading").await;
+    rig.says(&operator, "leading").await;
     let took = died.elapsed();
     assert!(
         took >= Duration::from_secs(13) && took < Duration::from_secs(20),

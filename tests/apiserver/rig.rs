@@ -428,6 +428,15 @@ impl Rig {
         .await;
     }
 
+    /// Waits until a program has logged these words.
+    pub async fn says(&self, operator: &Operator, words: &str) {
+        self.until(words, async || {
+            let text = operator.text();
+            text.contains(words).then_some(()).ok_or(text)
+        })
+        .await;
+    }
+
     /// Waits for `probe` to answer; on failure says what was seen last, with the operator's last words.
     pub async fn until<T>(&self, what: &str, probe: impl AsyncFn() -> Result<T, String>) -> T {
         let start = Instant::now();
