@@ -1,5 +1,6 @@
 //! The command line. Each flag has an environment name `AGENTCORE_<FLAG>`; lists are comma-separated there.
 
+mod common;
 mod ledger;
 mod shares;
 
@@ -13,6 +14,7 @@ use axum::http::Uri;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::check::CheckArgs;
+pub use common::{DefaultGrantArgs, WatchArgs};
 use ledger::ledger;
 pub use ledger::{Ledger, RedisUrl};
 pub use shares::ShareArgs;
@@ -53,23 +55,18 @@ pub struct ControllerArgs {
         value_name = "UID"
     )]
     pub former_cluster_uids: Vec<String>,
-    /// Gives namespaces that no AgentGrant names nothing at all.
-    #[arg(long, env = "AGENTCORE_NO_DEFAULT_GRANT")]
-    pub no_default_grant: bool,
+    /// What namespaces may use that no AgentGrant names.
+    #[command(flatten)]
+    pub default_grant: DefaultGrantArgs,
     /// AWS region of objects that name none; AWS's own variables and profile serve when absent.
     #[arg(long, env = "AGENTCORE_REGION")]
     pub region: Option<String>,
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
     pub admin_listen: SocketAddr,
-    /// Namespace to watch; may be repeated; all namespaces when absent.
-    #[arg(
-        long = "watch-namespace",
-        env = "AGENTCORE_WATCH_NAMESPACE",
-        value_delimiter = ',',
-        value_name = "NS"
-    )]
-    pub watch_namespaces: Vec<String>,
+    /// Where objects are looked for.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Whether to act only while holding the Lease `agentcore-operator-controller`.
     #[arg(long, env = "AGENTCORE_LEADER_ELECT", default_value_t = true, action = ArgAction::Set,
           num_args = 0..=1, default_missing_value = "true")]
@@ -80,15 +77,6 @@ pub struct ControllerArgs {
     /// Name of this replica in the Lease; host name and a random part when absent.
     #[arg(long, env = "AGENTCORE_LEASE_IDENTITY", value_name = "ID")]
     pub lease_identity: Option<String>,
-    /// Pattern of execution roles (`*` and `?`; `{namespace}` is replaced) that namespaces which no AgentGrant names may use beside those
-    /// under the path `/agentcore/{namespace}/`; may be repeated.
-    #[arg(
-        long = "allow-execution-role",
-        env = "AGENTCORE_ALLOW_EXECUTION_ROLE",
-        value_delimiter = ',',
-        value_name = "PATTERN"
-    )]
-    pub allow_execution_roles: Vec<String>,
     /// Tag of every AWS resource that the operator creates; may be repeated.
     #[arg(long = "default-tag", env = "AGENTCORE_DEFAULT_TAG", value_delimiter = ',', value_name = "K=V", value_parser = tag)]
     pub default_tags: Vec<(String, String)>,
@@ -151,14 +139,9 @@ pub struct GatewayArgs {
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
     pub admin_listen: SocketAddr,
-    /// Namespace whose agents can be called; may be repeated; all namespaces when absent.
-    #[arg(
-        long = "watch-namespace",
-        env = "AGENTCORE_WATCH_NAMESPACE",
-        value_delimiter = ',',
-        value_name = "NS"
-    )]
-    pub watch_namespaces: Vec<String>,
+    /// Where objects are looked for.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Audience that callers' tokens must be for; may be repeated.
     #[arg(
         long = "token-audience",

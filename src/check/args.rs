@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 
-use crate::args::{duration, plain_http};
+use crate::args::{DefaultGrantArgs, WatchArgs, duration, plain_http};
 
 /// Flags of `agentcore-operator check`. KUBECONFIG or the in-cluster account says where.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,14 +25,9 @@ pub struct CheckArgs {
     /// delete. Needs the right to list them.
     #[arg(long, env = "AGENTCORE_NO_OBJECTS")]
     pub no_objects: bool,
-    /// Namespace that `--no-objects` looks into; may be repeated; all namespaces when absent.
-    #[arg(
-        long = "watch-namespace",
-        env = "AGENTCORE_WATCH_NAMESPACE",
-        value_delimiter = ',',
-        value_name = "NS"
-    )]
-    pub namespaces: Vec<String>,
+    /// Where `--no-objects` looks.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// What `--grants` is told.
     #[command(flatten)]
     pub grants: GrantsArgs,
@@ -51,14 +46,6 @@ pub struct GrantsArgs {
     #[arg(long, env = "AGENTCORE_REGION", value_name = "R")]
     pub region: Option<String>,
     /// As the controller's.
-    #[arg(long, env = "AGENTCORE_NO_DEFAULT_GRANT")]
-    pub no_default_grant: bool,
-    /// As the controller's.
-    #[arg(
-        long = "allow-execution-role",
-        env = "AGENTCORE_ALLOW_EXECUTION_ROLE",
-        value_delimiter = ',',
-        value_name = "PATTERN"
-    )]
-    pub allow_execution_roles: Vec<String>,
+    #[command(flatten)]
+    pub default_grant: DefaultGrantArgs,
 }

@@ -72,8 +72,8 @@ fn policy(args: &GrantsArgs, runtimes: &[AgentRuntime]) -> Policy {
     Policy {
         account: account.unwrap_or_else(|| of(|status| status.account.as_ref())),
         region: region.unwrap_or_else(|| of(|status| status.region.as_ref())),
-        no_default_grant: args.no_default_grant,
-        execution_role_patterns: args.allow_execution_roles.clone(),
+        no_default_grant: args.default_grant.no_default_grant,
+        execution_role_patterns: args.default_grant.allow_execution_roles.clone(),
         ..Policy::default()
     }
 }

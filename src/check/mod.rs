@@ -38,7 +38,7 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<()> {
         return grants::print(&args.grants).await;
     }
     if args.no_objects {
-        return objects::none_left(&args.namespaces).await;
+        return objects::none_left(&args.watch.namespaces).await;
     }
     let deadline = Instant::now() + args.timeout;
     let http = HttpClient::builder(TokioExecutor::new()).build_http::<Body>();

@@ -88,9 +88,9 @@ impl Context {
             region,
             default_tags: args.default_tag_map(),
             required_tag_keys: args.required_tag_keys.clone(),
-            execution_role_patterns: args.allow_execution_roles.clone(),
+            execution_role_patterns: args.default_grant.allow_execution_roles.clone(),
             max_runtimes_per_namespace: args.max_runtimes_per_namespace,
-            no_default_grant: args.no_default_grant,
+            no_default_grant: args.default_grant.no_default_grant,
         };
         let reporter = Reporter {
             controller: "agentcore-operator".into(),
@@ -103,7 +103,7 @@ impl Context {
             retained: Retained::new(kube.clone(), &own_namespace),
             reporter,
             kube,
-            namespaces: args.watch_namespaces.clone(),
+            namespaces: args.watch.namespaces.clone(),
             grants: Grants::new(policy.clone()),
             policy,
             regions: Regions::new(aws),

@@ -99,7 +99,7 @@ async fn serve(
     tracing::info!(address = %server.local_addr(), "gateway listens");
     let kube = client::connect().await?;
     let names = names(args, &kube).await?;
-    let (agents, watching) = Agents::watch(&kube, &args.watch_namespaces, names);
+    let (agents, watching) = Agents::watch(&kube, &args.watch.namespaces, names);
     let agents = Arc::new(agents);
     let client = Client::from_environment(Settings::default())
         .await

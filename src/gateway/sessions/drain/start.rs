@@ -64,7 +64,7 @@ pub async fn run(args: &GatewayArgs, means: Means) {
         &namespace,
         name,
         pod,
-        &args.watch_namespaces,
+        &args.watch.namespaces,
         seen.clone(),
     );
     let drain = Drain {
