@@ -59,11 +59,13 @@ const CUSTOM_PREFIX: &str = "x-amzn-bedrock-agentcore-runtime-custom-";
 pub fn upstream(from: &HeaderMap, allowlist: &[HeaderName]) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(8);
     for (name, value) in from {
-        if NEVER.contains(name) || is_of_connection(from, name) {
+        if NEVER.contains(name) {
             continue;
         }
         let mcp = name.as_str().starts_with("mcp-");
-        if PASSED.contains(name) || mcp || allowlist.contains(name) && may_be_listed(name) {
+        let passed =
+            PASSED.contains(name) || mcp || allowlist.contains(name) && may_be_listed(name);
+        if passed && !is_of_connection(from, name) {
             to.append(name.clone(), value.clone());
         }
     }

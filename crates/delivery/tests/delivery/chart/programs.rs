@@ -175,7 +175,7 @@ async fn for_all_namespaces_the_rendered_programs_make_call_upgrade_and_remove_a
     installation.ready("agentruntime/support")?;
 
     // Objects first: without the operator nobody would finish their deletion.
-    let guard = object(&rendered, "Job", "agentcore-operator-objects-go-first");
+    let guard = object(&rendered, "Job", "agentcore-operator-uninstall-guard");
     let guard = &guard["spec"]["template"];
     let refused = installation.test(guard, &[]).await.expect_err("objects");
     let refused = refused.to_string();

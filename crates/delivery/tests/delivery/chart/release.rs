@@ -188,7 +188,7 @@ async fn a_release_of_the_first_chart_is_upgraded_changed_removed_and_made_again
     assert_eq!(test["spec"]["containers"][0]["args"][0], "check");
 
     // Away: what people made, and what it depends on, stays. No node of this cluster runs the Job that would ask for objects before.
-    let guard = object(&hooks, "Job", "agentcore-operator-objects-go-first");
+    let guard = object(&hooks, "Job", "agentcore-operator-uninstall-guard");
     assert_eq!(
         guard["metadata"]["annotations"]["helm.sh/hook"],
         "pre-delete"

@@ -104,11 +104,11 @@ impl<'a> Look<'a> {
         }
         let selection = choose(&pass, known, policy, &listing);
         let unread = policy.unread(&listing, selection.tag());
-        let selection = failed_before(&pass, with(selection, unread.as_deref()));
+        let selection = failed_before(&pass, with_unread(selection, unread.as_deref()));
         let flow = self.selected(pass, wish, known, selection, seen);
         flow.map_continue(|(mut pass, wish, again)| {
             if let Some(unread) = &unread {
-                add(&mut pass, unread);
+                add_unread(&mut pass, unread);
             }
             (pass, wish, again)
         })
@@ -209,7 +209,7 @@ fn choose(pass: &Pass<'_>, known: bool, policy: &Policy, listing: &Listing) -> S
 }
 
 /// Where nothing is found, tags that could not be read are part of why.
-fn with(mut selection: Selection, unread: Option<&str>) -> Selection {
+fn with_unread(mut selection: Selection, unread: Option<&str>) -> Selection {
     if let (
         Selection::Refused {
             choice: None,
@@ -225,7 +225,7 @@ fn with(mut selection: Selection, unread: Option<&str>) -> Selection {
 }
 
 /// Adds to what ImageResolved says.
-fn add(pass: &mut Pass<'_>, text: &str) {
+fn add_unread(pass: &mut Pass<'_>, text: &str) {
     let mut conditions = pass.desk.status.conditions.iter_mut();
     if let Some(said) = conditions.find(|one| one.type_ == IMAGE_RESOLVED)
         && !said.message.contains(text)
