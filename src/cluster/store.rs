@@ -159,11 +159,23 @@ where
             filled,
         } = self;
         let told = Arc::new(told);
-        pieces(api, store, told.clone())
+        let mut before = Vec::new();
+        pieces(api, store.clone(), told.clone())
             .reflect_shared(writer)
             .map(move |event| match event {
+                Ok(Event::Init) => before = store.state(),
                 Ok(Event::InitDone) => {
                     filled.send_replace(true);
+                    let listed = |object: &K| {
+                        let now = store.get(&ObjectRef::from_obj(object));
+                        now.is_some_and(|now| now.meta().uid == object.meta().uid)
+                    };
+                    // No event tells of what a list does not have any more.
+                    for object in std::mem::take(&mut before) {
+                        if !listed(&object) {
+                            told.gone(&object);
+                        }
+                    }
                 }
                 // Told once it is not in the cache any more.
                 Ok(Event::Delete(object)) => told.gone(&object),
@@ -292,3 +304,7 @@ fn remove<K: Kept>(cache: &Cache<K>, raw: &Raw<K>) -> Option<Event<K>> {
     let object = cache.get(&reference)?;
     Some(Event::Delete(Arc::unwrap_or_clone(object)))
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
