@@ -227,6 +227,17 @@ impl Rig {
             .await
     }
 
+    /// The sessions in the simulated AWS.
+    pub async fn aws_sessions(&self) -> Vec<Value> {
+        let state = self
+            .send(
+                self.http
+                    .get(format!("{}/_sim/state/sessions", self.sim.url())),
+            )
+            .await;
+        state["sessions"].as_array().cloned().unwrap_or_default()
+    }
+
     /// The client tokens that AWS was given.
     pub async fn client_tokens(&self) -> String {
         let tokens = self.http.get(format!("{}/_sim/tokens", self.sim.url()));

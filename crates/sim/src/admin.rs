@@ -32,6 +32,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/_sim/blobs/{digest}", get(blob))
         .route("/_sim/calls", get(calls).delete(reset_calls))
         .route("/_sim/state", get(state))
+        .route("/_sim/state/sessions", get(sessions))
         .route("/_sim/tokens", get(tokens))
         .route(
             "/_sim/faults",
@@ -222,6 +223,10 @@ async fn state(State(app): State<Arc<App>>) -> Json<Value> {
     let now = app.now();
     let (runtimes, endpoints) = app.world.lock().state(now);
     Json(json!({ "runtimes": runtimes, "endpoints": endpoints, "sessions": app.data.state() }))
+}
+
+async fn sessions(State(app): State<Arc<App>>) -> Json<Value> {
+    Json(json!({ "sessions": app.data.state() }))
 }
 
 async fn tokens(State(app): State<Arc<App>>) -> Json<Vec<Value>> {
