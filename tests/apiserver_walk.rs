@@ -8,6 +8,8 @@
 mod agent;
 #[path = "walk/contexts.rs"]
 mod contexts;
+#[path = "walk/empty.rs"]
+mod empty;
 #[path = "walk/leaves.rs"]
 mod leaves;
 #[allow(dead_code)] // other tests use more of it

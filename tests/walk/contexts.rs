@@ -46,6 +46,20 @@ pub fn contexts() -> Vec<(&'static str, Value)> {
     .concat()
 }
 
+/// Specs of grants, in which every field is set.
+pub fn grants() -> [Value; 2] {
+    let any = json!(["*"]);
+    [
+        json!({
+            "namespaces": {"names": ["team-a"]}, "regions": ["us-east-1"], "executionRoles": any, "runtimeNames": any,
+            "adoption": [{"runtimeIds": ["*"], "fromOwners": ["*"]}], "repositories": any, "buckets": any, "subnets": any,
+            "securityGroups": any, "capacityProviders": any, "resourcePolicies": "Any", "share": 10,
+            "limits": {"runtimes": 1, "endpoints": 1, "sessions": 1, "bytes": 33_554_432},
+        }),
+        json!({"namespaces": {"matchLabels": {"team": "a"}}}),
+    ]
+}
+
 /// The smallest runtime.
 pub fn base() -> Value {
     json!({

@@ -140,9 +140,25 @@ impl Leaf {
         self.schema["x-kubernetes-preserve-unknown-fields"] == true
     }
 
-    fn changed(&self, value: &Value) -> Option<Value> {
+    /// The values that it may have, where they are few: an enum, or a rule where it may be empty.
+    fn choice(&self) -> Option<Vec<Value>> {
         if let Some(known) = self.schema["enum"].as_array() {
-            return known.iter().find(|other| *other != value).cloned();
+            return Some(known.clone());
+        }
+        let rules = self.schema["x-kubernetes-validations"].as_array()?;
+        let among = |rule: &Value| {
+            rule["rule"]
+                .as_str()?
+                .strip_prefix("self in ")
+                .map(str::to_owned)
+        };
+        let known = rules.iter().find_map(among)?;
+        serde_json::from_str(&known.replace('\'', "\"")).ok()
+    }
+
+    fn changed(&self, value: &Value) -> Option<Value> {
+        if let Some(known) = self.choice() {
+            return known.into_iter().find(|other| other != value);
         }
         match value {
             Value::Bool(value) => Some(json!(!value)),
@@ -164,7 +180,7 @@ impl Leaf {
     }
 
     fn largest(&self, value: &Value) -> Option<Value> {
-        if self.schema["enum"].is_array() {
+        if self.choice().is_some() {
             return None;
         }
         match value {

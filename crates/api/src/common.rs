@@ -1,7 +1,9 @@
 //! Pieces that several kinds share.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits::OBJECT_NAME_PATTERN;
 
@@ -21,6 +23,21 @@ pub struct LocalReference {
     /// Name of the object (DNS subdomain, at most 253 characters).
     #[schemars(length(max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub name: String,
+}
+
+/// A map without its entries that were left empty; absent where these were all.
+pub(crate) fn entries<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    let Some(all) = Option::<BTreeMap<String, Option<String>>>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let was_empty = all.is_empty();
+    let given: BTreeMap<_, _> = all
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
+    Ok((was_empty || !given.is_empty()).then_some(given))
 }
 
 /// Why an attempt is not repeated at once, and when it is.

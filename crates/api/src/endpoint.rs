@@ -65,7 +65,11 @@ pub struct AgentEndpointSpec {
     pub description: Option<String>,
     /// Tags in AWS, at most 45: AWS allows 50, and five are the operator's ownership tags. Keys have 1 to 128 characters and
     /// do not begin with `aws:` or `agentcore.dev/`, values have at most 256.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::common::entries"
+    )]
     #[schemars(schema_with = "rules::spec_tags")]
     pub tags: Option<BTreeMap<String, String>>,
     /// What deletion of this object does in AWS; absent: `Delete`.

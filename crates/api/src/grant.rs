@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::rules;
 
 /// A pattern, in which only `{namespace}` stands in braces: a misspelt one would match nothing.
-const PATTERN: &str = r"^([^{}]|\{namespace\})+$";
+pub(crate) const PATTERN: &str = r"^([^{}]|\{namespace\})+$";
 /// A pattern of names in AgentCore. `{namespace}` would not do: names have no hyphens, and `team_*` takes in `team_a_x` as well.
-const NAME_PATTERNS: &str = r"^[a-zA-Z0-9_*?]+$";
+pub(crate) const NAME_PATTERNS: &str = r"^[a-zA-Z0-9_*?]+$";
 /// Regions are written out.
-const REGIONS: &str = r"^[a-z0-9-]+$";
+pub(crate) const REGIONS: &str = r"^[a-z0-9-]+$";
 /// Names of namespaces.
-const NAMESPACES: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+pub(crate) const NAMESPACES: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
 /// What namespaces may use in AWS. It is in no category: `kubectl get agentcore` is for people who may not list grants. Lists of several grants that name a namespace unite; an absent list gives nothing.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Default)]

@@ -18,6 +18,7 @@ pub mod runtime;
 pub mod session;
 pub mod sessions;
 pub mod values;
+mod words;
 
 pub use common::{DeletionPolicy, LocalReference};
 pub use crds::crds;

@@ -1,7 +1,8 @@
 //! Building blocks of the schema: CEL rules that several kinds use, and the shape of tags.
 //!
-//! Limits of a single value are plain schema (pattern, length, range): the API server's own message then names field and
-//! limit. CEL is for what relates fields to each other, to their former selves, or map keys to their limits.
+//! Limits of a single value are plain schema (length, range): the API server's own message then names field and limit. CEL is
+//! for what relates fields to each other, to their former selves, or map keys to their limits; and what is a pattern here becomes
+//! a rule with words ([`crate::crds`]).
 
 use kube::core::{Reason, Rule};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -9,7 +10,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 /// AWS allows 50 tags; five of them are the ownership tags.
 pub(crate) const SPEC_TAGS_MAX: usize = 45;
 /// Characters of tag keys and values (AgentCore API: `TagKey`, `TagValue`).
-const TAG_PATTERN: &str = r"^[a-zA-Z0-9\s._:/=+@-]*$";
+pub(crate) const TAG_PATTERN: &str = r"^[a-zA-Z0-9\s._:/=+@-]*$";
 
 /// An optional field of `spec` that is decided when the object is created: later neither changed, nor removed, nor added.
 ///
@@ -45,8 +46,10 @@ pub(crate) fn exactly_one(place: &str, fields: &[&str]) -> Rule {
 
 /// A duration field from `least` to `most`, both as Go writes them.
 pub(crate) fn duration_range(place: &str, least: &str, most: &str) -> Rule {
+    // What is no duration is refused for that alone.
+    let form = crate::limits::DURATION_PATTERN;
     Rule::new(format!(
-        "duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+        "!self.matches(r'{form}') || (duration(self) >= duration('{least}') && duration(self) <= duration('{most}'))"
     ))
     .message(format!("{place} must be from {least} to {most}").as_str())
 }
@@ -87,7 +90,7 @@ fn tags(most: usize, place: &str, reserved: &[&str]) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": most,
-        "additionalProperties": { "type": "string", "maxLength": 256, "pattern": TAG_PATTERN },
+        "additionalProperties": { "type": "string", "nullable": true, "maxLength": 256, "pattern": TAG_PATTERN },
         "x-kubernetes-validations": [
             {
                 "rule": "self.all(key, size(key) >= 1 && size(key) <= 128)",
@@ -114,7 +117,7 @@ pub(crate) fn scope_mapping(_: &mut SchemaGenerator) -> Schema {
         "minProperties": 1,
         "maxProperties": 50,
         "additionalProperties": {
-            "type": "string", "minLength": 1, "maxLength": 255, "pattern": crate::limits::SCOPE_PATTERN,
+            "type": "string", "nullable": true, "minLength": 1, "maxLength": 255, "pattern": crate::limits::SCOPE_PATTERN,
         },
         "x-kubernetes-validations": [
             {

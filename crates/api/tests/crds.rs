@@ -78,13 +78,31 @@ fn every_string_list_and_map_of_a_spec_has_a_maximum() {
 }
 
 #[test]
-fn every_pattern_is_anchored_at_both_ends() {
+fn every_pattern_of_a_spec_is_said_in_words_with_an_example() {
     for (kind, crd) in crds() {
         walk(&kind, root(&crd), &mut |path, schema| {
-            if let Some(pattern) = schema["pattern"].as_str() {
+            assert_eq!(
+                schema["pattern"],
+                Value::Null,
+                "{path}: words.rs has no words for it"
+            );
+            for rule in schema["x-kubernetes-validations"]
+                .as_array()
+                .into_iter()
+                .flatten()
+            {
+                let text = rule["rule"].as_str().unwrap();
+                let Some(pattern) = text.strip_prefix("self.matches(r'") else {
+                    continue;
+                };
                 assert!(
-                    pattern.starts_with('^') && pattern.ends_with('$'),
+                    pattern.starts_with('^') && pattern.ends_with("$')"),
                     "{path}: {pattern}"
+                );
+                let message = rule["message"].as_str().unwrap();
+                assert!(
+                    message.starts_with("must be ") && message.contains(", such as "),
+                    "{path}: {message}"
                 );
             }
         });
@@ -147,16 +165,131 @@ fn the_only_default_is_that_of_status() {
 }
 
 #[test]
-fn null_is_no_value_anywhere_and_formats_are_kubernetes_own() {
+fn fields_of_a_spec_take_null_where_they_may_be_absent_and_formats_are_kubernetes_own() {
     for (kind, crd) in crds() {
         walk(&kind, root(&crd), &mut |path, schema| {
-            assert_eq!(schema["nullable"], Value::Null, "{path}");
+            let in_spec = path.starts_with(&format!("{kind}.spec"));
+            for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+                let optional = in_spec && !is_required(schema, name);
+                let nullable = property["nullable"].as_bool().unwrap_or_default();
+                assert_eq!(nullable, optional, "{path}.{name}");
+                // The API server finds null in no enum.
+                assert!(!nullable || property["enum"].is_null(), "{path}.{name}");
+            }
+            assert_eq!(schema["items"]["nullable"], Value::Null, "{path}");
             let format = schema["format"].as_str().unwrap_or("int32");
             assert!(
                 ["int32", "int64", "date-time"].contains(&format),
                 "{path}: {format}"
             );
         });
+    }
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    let required = schema["required"].as_array();
+    required.is_some_and(|names| names.iter().any(|one| one == name))
+}
+
+/// An object of a schema in which all is left empty that may be; `deep`: but for what holds other fields.
+fn empty(schema: &Value, deep: bool) -> Value {
+    if deep && schema["additionalProperties"].is_object() {
+        return json!({ "key": empty_or(&schema["additionalProperties"], deep) });
+    }
+    let Some(fields) = schema["properties"].as_object() else {
+        return match schema["type"].as_str() {
+            Some("array") => json!([empty(&schema["items"], deep)]),
+            Some("object") => json!({}),
+            Some("integer") => json!(1),
+            Some("boolean") => json!(true),
+            _ => schema["enum"].get(0).cloned().unwrap_or_else(|| json!("x")),
+        };
+    };
+    let fields = fields.iter();
+    fields
+        .map(|(name, property)| (name.clone(), empty_or(property, deep)))
+        .collect()
+}
+
+fn empty_or(schema: &Value, deep: bool) -> Value {
+    let holds = !schema["properties"].is_null()
+        || !schema["items"].is_null()
+        || !schema["additionalProperties"].is_null();
+    if schema["nullable"] == true && !(deep && holds) {
+        Value::Null
+    } else {
+        empty(schema, deep)
+    }
+}
+
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let given = fields.iter().filter(|(_, value)| !value.is_null());
+            given
+                .map(|(name, value)| (name.clone(), without_nulls(value)))
+                .collect()
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        value => value.clone(),
+    }
+}
+
+fn read<S: serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(crd: &Value) {
+    for deep in [false, true] {
+        let spec = empty(&root(crd)["properties"]["spec"], deep);
+        let absent = without_nulls(&spec);
+        assert_ne!(spec, absent, "nothing is empty");
+        let spec: S = serde_json::from_value(spec).unwrap();
+        let mut absent: Value = absent;
+        // A map of which all is empty is none.
+        prune(&mut absent);
+        assert_eq!(spec, serde_json::from_value(absent).unwrap());
+    }
+}
+
+/// Takes out the maps that have lost their only entry.
+fn prune(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for name in ["tags", "advertisedScopeMapping"] {
+                if fields.get(name) == Some(&json!({})) {
+                    fields.remove(name);
+                }
+            }
+            fields.values_mut().for_each(prune);
+        }
+        Value::Array(items) => items.iter_mut().for_each(prune),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_is_left_empty_is_read_as_absent_by_every_kind() {
+    let all: std::collections::BTreeMap<_, _> = crds().into_iter().collect();
+    read::<agentcore_api::AgentEndpointSpec>(&all["AgentEndpoint"]);
+    read::<agentcore_api::AgentGrantSpec>(&all["AgentGrant"]);
+    read::<agentcore_api::AgentRuntimeSpec>(&all["AgentRuntime"]);
+    read::<agentcore_api::AgentSessionSpec>(&all["AgentSession"]);
+    assert_eq!(all.len(), 4);
+}
+
+#[test]
+fn what_every_object_has_is_in_the_schema_too() {
+    for (kind, crd) in crds() {
+        let properties = &root(&crd)["properties"];
+        for (name, says) in [("apiVersion", "agentcore.dev/v1alpha1"), ("kind", &kind)] {
+            let text = properties[name]["description"].as_str();
+            assert!(
+                text.is_some_and(|text| text.contains(says)),
+                "{kind}.{name}: {text:?}"
+            );
+        }
+        assert_eq!(
+            properties["metadata"],
+            json!({ "type": "object" }),
+            "{kind}"
+        );
     }
 }
 

@@ -42,7 +42,11 @@ pub struct CustomJwt {
     #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 255), regex(pattern = SCOPE_PATTERN)))]
     pub allowed_scopes: Option<Vec<String>>,
     /// Scopes as they are advertised to clients: 1 to 50, keys and values of 1 to 255 characters (AgentCore API).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::common::entries"
+    )]
     #[schemars(schema_with = "rules::scope_mapping")]
     pub advertised_scope_mapping: Option<BTreeMap<String, String>>,
     /// Further claims that must match, 1 to 100; a map by `inboundTokenClaimName`.
@@ -165,7 +169,11 @@ pub struct ManagedVpcResource {
     #[schemars(length(max = 5), inner(regex(pattern = ENDPOINT_SECURITY_GROUP_PATTERN), length(max = 20)))]
     pub security_group_ids: Option<Vec<String>>,
     /// Tags, at most 50; keys have 1 to 128 characters and do not begin with `aws:`, values have at most 256.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::common::entries"
+    )]
     #[schemars(schema_with = "rules::managed_vpc_tags")]
     pub tags: Option<BTreeMap<String, String>>,
     /// Domain that is routed, 3 to 255 characters (AgentCore API).

@@ -123,7 +123,11 @@ pub struct AgentRuntimeSpec {
     pub capacity_provider: Option<CapacityProvider>,
     /// Tags in AWS, at most 45: AWS allows 50, and five are the operator's ownership tags. Keys have 1 to 128 characters and
     /// do not begin with `aws:` or `agentcore.dev/`, values have at most 256.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::common::entries"
+    )]
     #[schemars(schema_with = "rules::spec_tags")]
     pub tags: Option<BTreeMap<String, String>>,
     /// AWS region, such as `us-east-1`. Fixed at creation, set or unset. Absent: the operator's.

@@ -120,22 +120,32 @@ fn limits(schema: &Value) -> String {
 }
 
 fn own_limits(schema: &Value) -> Vec<String> {
+    if let Some(values) = values(schema) {
+        return vec![values];
+    }
     let mut words = Vec::new();
-    words.extend(values(schema));
     words.extend(range(schema, "minimum", "maximum", ""));
     words.extend(range(schema, "minLength", "maxLength", " characters"));
     words.extend(range(schema, "minItems", "maxItems", " items"));
     words.extend(range(schema, "minProperties", "maxProperties", " entries"));
-    if let Some(pattern) = schema["pattern"].as_str() {
-        words.push(code(pattern));
-    }
+    words.extend(between(schema, "self.matches(r'", "')").map(code));
     words
 }
 
+/// The few values that there are: an enum, or a rule where a field may be empty.
 fn values(schema: &Value) -> Option<String> {
-    let values = schema["enum"].as_array()?.iter();
-    let values: Vec<_> = values.filter_map(Value::as_str).map(code).collect();
-    Some(values.join(", "))
+    let known: Vec<_> = match schema["enum"].as_array() {
+        Some(values) => values.iter().filter_map(Value::as_str).collect(),
+        None => between(schema, "self in ['", "']")?.split("', '").collect(),
+    };
+    Some(known.into_iter().map(code).collect::<Vec<_>>().join(", "))
+}
+
+/// What stands between two texts that make up one of a schema's own rules.
+fn between<'a>(schema: &'a Value, begin: &str, end: &str) -> Option<&'a str> {
+    let rules = schema["x-kubernetes-validations"].as_array()?;
+    let mut rules = rules.iter().filter_map(|rule| rule["rule"].as_str());
+    rules.find_map(|rule| rule.strip_prefix(begin)?.strip_suffix(end))
 }
 
 fn range(schema: &Value, least: &str, most: &str, of: &str) -> Option<String> {

@@ -1,20 +1,18 @@
 //! The schema of the CRDs as the API server enforces it on what people write: strict, with names for what was meant.
 
+use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind as K};
-use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
 use super::finding::{Found, path_of};
-use super::patterns::ascii_space;
 use crate::error::Error;
 use crate::objects::alike;
 
 /// Keywords of a CRD's schema that a JSON schema has too.
-const KEPT: [&str; 15] = [
+const KEPT: [&str; 14] = [
     "type",
     "required",
     "enum",
-    "pattern",
     "minLength",
     "maxLength",
     "minimum",
@@ -41,14 +39,13 @@ impl Schema {
     /// Makes ready the schema of a CRD.
     pub fn new(source: Value) -> Result<Self, Error> {
         let mut strict = strict(&source);
-        // What every object has stands in no CRD; it is checked on its own.
+        // What every object has is checked on its own.
         if let Some(properties) = strict.get_mut("properties").and_then(Value::as_object_mut) {
             for name in ["apiVersion", "kind", "metadata"] {
                 properties.insert(name.to_owned(), json!({}));
             }
         }
         let validator = jsonschema::options()
-            .with_pattern_options(PatternOptions::regex())
             .should_validate_formats(false)
             .build(&strict)
             .map_err(|error| {
@@ -68,8 +65,7 @@ impl Schema {
             // As the API server: it asks no rule about an object whose shape is wrong or that is too large.
             sound &= matches!(
                 error.kind(),
-                K::Pattern { .. }
-                    | K::Minimum { .. }
+                K::Minimum { .. }
                     | K::Maximum { .. }
                     | K::MinLength { .. }
                     | K::MinItems { .. }
@@ -89,7 +85,6 @@ impl Schema {
                 _ => {}
             }
             let message = match error.kind() {
-                K::Pattern { pattern } => format!("{value} does not match {pattern}"),
                 K::MaxLength { limit } => format!("has more than {limit} characters"),
                 K::MinLength { limit } => format!("has fewer than {limit} characters"),
                 K::MaxItems { limit } => format!("has more than {limit} items"),
@@ -132,11 +127,7 @@ impl Schema {
             schema = below;
         }
         let names = schema.get("properties").and_then(Value::as_object);
-        let mut names: Vec<String> = names.into_iter().flat_map(Map::keys).cloned().collect();
-        if path.is_empty() {
-            names.extend(["apiVersion", "kind", "metadata"].map(str::to_owned));
-        }
-        names
+        names.into_iter().flat_map(Map::keys).cloned().collect()
     }
 }
 
@@ -148,11 +139,7 @@ fn strict(schema: &Value) -> Value {
     let mut out = Map::new();
     for name in KEPT {
         if let Some(value) = fields.get(name) {
-            let value = match value {
-                Value::String(pattern) if name == "pattern" => ascii_space(pattern).into(),
-                value => value.clone(),
-            };
-            out.insert(name.to_owned(), value);
+            out.insert(name.to_owned(), value.clone());
         }
     }
     if let Some(properties) = fields.get("properties").and_then(Value::as_object) {
@@ -175,7 +162,7 @@ fn strict(schema: &Value) -> Value {
     Value::Object(out)
 }
 
-/// Takes out `null` where the schema knows the field: the API server counts it as absent.
+/// Takes out `null` where the schema lets a field be empty: that counts as absent.
 pub fn without_nulls(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
@@ -184,12 +171,11 @@ pub fn without_nulls(value: &mut Value, schema: &Value) {
             }
             let properties = schema.get("properties");
             let more = schema.get("additionalProperties");
-            let known = |name: &String| {
-                more.is_some() || properties.is_some_and(|all| all.get(name).is_some())
-            };
-            fields.retain(|name, value| !(value.is_null() && known(name)));
+            let of = |name: &String| properties.and_then(|all| all.get(name)).or(more);
+            let empty = |name: &String| of(name).is_some_and(|below| below["nullable"] == true);
+            fields.retain(|name, value| !(value.is_null() && empty(name)));
             for (name, value) in fields {
-                if let Some(below) = properties.and_then(|all| all.get(name)).or(more) {
+                if let Some(below) = of(name) {
                     without_nulls(value, below);
                 }
             }
