@@ -1,5 +1,5 @@
 //! A walk of every leaf of every CRD: set, changed, taken out, as large as it may be, and wrong. What AWS has afterwards is what a fresh object of the same
-//! spec gives, and another namespace's object goes on, before and after a restart.
+//! spec gives, but for what is kept when a spec leaves it out, and another namespace's object goes on, before and after a restart.
 //!
 //! `make test` does a batch of it, refuses a wrong value of each leaf and walks the metadata; `AGENTCORE_WALK=N` does another batch, and
 //! `make campaign` everything. `AGENTCORE_WALK=N..` goes on at batch N of everything, where a walk had broken off.
@@ -23,12 +23,19 @@ use std::collections::BTreeMap;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use leaves::{EFFECTIVE, Leaf, REFUSED};
+use leaves::{EFFECTIVE, Leaf, REFUSED, Way};
 use rig::Rig;
 use stage::{Case, NAMESPACE, Stage, api, filled, plain};
 
 /// Leaves whose objects are there at the same time.
 const BATCH: usize = 40;
+/// Leaves that AWS keeps when they are taken out of a spec.
+const KEPT: [&str; 4] = [
+    "AgentRuntime.protocol.",
+    "AgentRuntime.lifecycle.",
+    "AgentRuntime.metadataService.",
+    "AgentRuntime.platformVersion",
+];
 /// What the chart gives the controller, in bytes.
 const MEMORY: u64 = 256 << 20;
 
@@ -72,11 +79,14 @@ fn every_case() -> Vec<Case> {
             .unwrap_or_else(|| panic!("{} is set in no spec of the walk", leaf.name()));
         let others: Vec<Value> = others.iter().map(|(_, value)| value.clone()).collect();
         cases.extend(EFFECTIVE.into_iter().filter_map(|way| {
+            let after = leaf.after(&before.0, way, &others)?;
+            let kept = way == Way::Unset && KEPT.iter().any(|kept| leaf.name().starts_with(kept));
             Some(Case {
                 what: format!("{} {way:?}", leaf.name()),
                 kind: leaf.kind.clone(),
                 before: before.0.clone(),
-                after: leaf.after(&before.0, way, &others)?,
+                fresh: if kept { &before.0 } else { &after }.clone(),
+                after,
             })
         }));
     }
@@ -167,7 +177,7 @@ async fn whatever_is_done_to_a_leaf_aws_has_what_a_fresh_object_gives_and_others
         for ((case, (edited, fresh)), said) in cases.iter().zip(&names).zip(said) {
             match said {
                 Ok(()) => {
-                    fresh_ones.push((case.kind.clone(), fresh.clone(), case.after.clone()));
+                    fresh_ones.push((case.kind.clone(), fresh.clone(), case.fresh.clone()));
                     pairs.push((case, edited.clone(), fresh.clone()));
                 }
                 Err(kube::Error::Api(status)) if status.code == 422 => {

@@ -230,6 +230,25 @@ mod tests {
     }
 
     #[test]
+    fn a_runtime_without_mmdsv2_is_told_by_its_own_reason_and_asked_again() {
+        let refused = agentcore_invoke::ServiceError {
+            name: "ValidationException".to_owned(),
+            status: hyper::StatusCode::BAD_REQUEST,
+            message: "This runtime is not MMDSv2-enabled and can no longer be invoked. Enable MMDSv2 by calling UpdateAgentRuntime \
+                      with requireMMDSV2=True in metadataConfiguration."
+                .to_owned(),
+            request_id: None,
+            retry_after: None,
+            challenge: None,
+        };
+        let fault = fault_of(&failed(Error::Service(refused)));
+        assert_eq!(
+            (fault.class, fault.reason),
+            (Class::NotYet, reasons::NOT_INVOCABLE)
+        );
+    }
+
+    #[test]
     fn an_address_that_cannot_be_read_is_not_called() {
         let at = Address {
             runtime_arn: "arn:aws:s3:::bucket".to_owned(),

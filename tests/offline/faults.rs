@@ -2,7 +2,7 @@
 
 use agentcore_api::reasons;
 use agentcore_operator::aws::{Lane, Operation};
-use agentcore_plan::aws::{RuntimeConfig, ServiceStatus};
+use agentcore_plan::aws::{LifecycleConfig, RuntimeConfig, ServiceStatus};
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_sim::Settings;
 use serde_json::json;
@@ -58,7 +58,10 @@ async fn a_request_out_of_bounds_is_invalid() {
     let fault = refused(
         &world,
         &RuntimeConfig {
-            idle_timeout_seconds: 7,
+            lifecycle: LifecycleConfig {
+                idle_timeout_seconds: Some(7),
+                ..LifecycleConfig::default()
+            },
             ..minimal(&image)
         },
     )

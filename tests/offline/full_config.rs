@@ -10,7 +10,7 @@ use agentcore_api::runtime::{
     PrivateEndpointOverride, S3Location, SelfManagedLatticeResource, ServerProtocol,
     SessionStorage, Vpc,
 };
-use agentcore_plan::aws::{ProtocolConfig, RuntimeConfig};
+use agentcore_plan::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig};
 use agentcore_plan::config::EnvValue;
 
 fn strings(items: &[&str]) -> Vec<String> {
@@ -40,9 +40,9 @@ pub fn full() -> RuntimeConfig {
         }),
     };
     let protocol = ProtocolConfig {
-        server_protocol: ServerProtocol::Mcp,
-        port: 8123,
-        path: "/tools".to_owned(),
+        server_protocol: Some(ServerProtocol::Mcp),
+        port: Some(8123),
+        path: Some("/tools".to_owned()),
     };
     RuntimeConfig {
         artifact,
@@ -55,8 +55,10 @@ pub fn full() -> RuntimeConfig {
         }),
         request_headers: strings(&["X-Tenant-Id", "X-Locale"]),
         protocol,
-        idle_timeout_seconds: 600,
-        max_lifetime_seconds: 7200,
+        lifecycle: LifecycleConfig {
+            idle_timeout_seconds: Some(600),
+            max_lifetime_seconds: Some(7200),
+        },
         env: BTreeMap::from([
             ("EMPTY".to_owned(), EnvValue::literal("")),
             ("LOG_LEVEL".to_owned(), EnvValue::literal("info")),
@@ -213,9 +215,8 @@ pub fn minimal(image: &str) -> RuntimeConfig {
         description: None,
         authorizer: None,
         request_headers: Vec::new(),
-        protocol: ProtocolConfig::defaults(ServerProtocol::Http),
-        idle_timeout_seconds: 900,
-        max_lifetime_seconds: 28_800,
+        protocol: ProtocolConfig::default(),
+        lifecycle: LifecycleConfig::default(),
         env: BTreeMap::new(),
         filesystems: Vec::new(),
         require_mmdsv2: None,

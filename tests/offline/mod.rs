@@ -6,6 +6,7 @@ mod faults;
 mod full_config;
 mod images;
 mod inventory;
+mod left_out;
 mod lists;
 mod round_trip;
 mod sessions;

@@ -2,7 +2,7 @@
 
 use agentcore_api::runtime::{Filesystem, ServerProtocol};
 use agentcore_operator::aws::{EndpointWish, Lane};
-use agentcore_plan::aws::{ProtocolConfig, RuntimeConfig, ServiceStatus, Tags};
+use agentcore_plan::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig, ServiceStatus, Tags};
 use agentcore_plan::fault::Class;
 use serde_json::json;
 
@@ -95,13 +95,17 @@ async fn an_update_takes_away_what_the_wish_no_longer_says() {
 /// The wish with what AWS has where nothing was said.
 fn as_aws_has_it(wish: RuntimeConfig) -> RuntimeConfig {
     RuntimeConfig {
+        lifecycle: LifecycleConfig {
+            idle_timeout_seconds: Some(900),
+            max_lifetime_seconds: Some(28_800),
+        },
         require_mmdsv2: Some(true),
         ..wish
     }
 }
 
 #[tokio::test]
-async fn every_protocol_is_read_back_with_its_defaults() {
+async fn every_protocol_is_read_back() {
     let world = World::start(quick()).await;
     let image = world.push("prod", &["arm64"]).await;
     let control = world.control();
@@ -112,7 +116,10 @@ async fn every_protocol_is_read_back_with_its_defaults() {
         ServerProtocol::Agui,
     ] {
         let wish = RuntimeConfig {
-            protocol: ProtocolConfig::defaults(protocol),
+            protocol: ProtocolConfig {
+                server_protocol: Some(protocol),
+                ..ProtocolConfig::default()
+            },
             platform_version: Some("V1".to_owned()),
             ..minimal(&image)
         };

@@ -27,6 +27,8 @@ pub struct Case {
     pub kind: String,
     pub before: Value,
     pub after: Value,
+    /// Of which a fresh object is the same in AWS as one after the edit.
+    pub fresh: Value,
 }
 
 pub struct Stage {

@@ -54,6 +54,34 @@ pub(crate) fn duration_range(place: &str, least: &str, most: &str) -> Rule {
     .message(format!("{place} must be from {least} to {most}").as_str())
 }
 
+/// Sessions that end when idle do so before they end of age.
+pub(crate) fn idle_within_life() -> Rule {
+    let form = crate::limits::DURATION_PATTERN;
+    let (idle, life) = ("self.idleRuntimeSessionTimeout", "self.maxLifetime");
+    Rule::new(format!(
+        "!has({idle}) || !has({life}) || !{idle}.matches(r'{form}') || !{life}.matches(r'{form}') || duration({idle}) <= duration({life})"
+    ))
+    .message("spec.lifecycle.idleRuntimeSessionTimeout must not be longer than maxLifetime")
+}
+
+/// A microVM lives 8 hours at most (AgentCore developer guide), also where a spec does not say how long. On a capacity provider that is for
+/// AgentCore to know.
+pub(crate) fn idle_within_life_of_microvm() -> Rule {
+    let form = crate::limits::DURATION_PATTERN;
+    let (idle, life) = (
+        "self.lifecycle.idleRuntimeSessionTimeout",
+        "self.lifecycle.maxLifetime",
+    );
+    Rule::new(format!(
+        "has(self.capacityProvider) || !has(self.lifecycle) || !has({idle}) || has({life}) || !{idle}.matches(r'{form}') || \
+         duration({idle}) <= duration('8h')"
+    ))
+    .message(
+        "spec.lifecycle.idleRuntimeSessionTimeout must not be longer than maxLifetime, which is at most 8h without capacityProvider when it is not given",
+    )
+    .field_path(".lifecycle")
+}
+
 /// A name other than those that are derived: nobody takes the name that another object's runtime is to have.
 pub(crate) fn not_reserved(place: &str) -> Rule {
     let pattern = crate::limits::RESERVED_NAME_PATTERN;

@@ -63,9 +63,10 @@ impl ServiceStatus {
     }
 }
 
-/// Configuration of a runtime in normal form: defaults filled in, empty and absent the same, order without meaning sorted.
+/// Configuration of a runtime in normal form: empty and absent the same, order without meaning sorted.
 ///
-/// Made from a spec (the wish) and from a Get (reality); equal means that no Update is needed.
+/// Made from a spec (the wish) and from a Get (reality). Of what AgentCore has defaults for, `None` in a wish means "keep what is there", and
+/// in reality that AgentCore shows nothing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RuntimeConfig {
     /// What runs.
@@ -82,12 +83,11 @@ pub struct RuntimeConfig {
     pub authorizer: Option<Authorizer>,
     /// Allowed request headers, sorted; empty when absent.
     pub request_headers: Vec<String>,
-    /// Protocol with the documented defaults filled in.
+    /// Protocol.
     pub protocol: ProtocolConfig,
-    /// Idle time-out in seconds (documented default 900, or `max_lifetime` when that is shorter).
-    pub idle_timeout_seconds: i32,
-    /// Longest life in seconds (documented default 28800).
-    pub max_lifetime_seconds: i32,
+    /// How long sessions live.
+    #[serde(flatten)]
+    pub lifecycle: LifecycleConfig,
     /// Environment variables.
     pub env: BTreeMap<String, EnvValue>,
     /// File systems, sorted.
@@ -103,15 +103,24 @@ pub struct RuntimeConfig {
     pub allowed_ports: Vec<AllowedPort>,
 }
 
-/// Protocol of a runtime, defaults filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// Protocol of a runtime, as far as it is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProtocolConfig {
     /// Protocol.
-    pub server_protocol: ServerProtocol,
+    pub server_protocol: Option<ServerProtocol>,
     /// Port.
-    pub port: i32,
+    pub port: Option<i32>,
     /// Path.
-    pub path: String,
+    pub path: Option<String>,
+}
+
+/// Life of a runtime's sessions, as far as it is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LifecycleConfig {
+    /// Idle time-out in seconds.
+    pub idle_timeout_seconds: Option<i32>,
+    /// Longest life in seconds.
+    pub max_lifetime_seconds: Option<i32>,
 }
 
 /// A runtime as Get answers it.

@@ -40,6 +40,9 @@ pub fn classify(text: &str, otherwise: &'static str) -> Failure {
         (reasons::NOT_YET, Heals::Outside)
     } else if has(&["role validation failed", "assume the role", "assume role"]) {
         (reasons::ROLE_INVALID, Heals::Outside)
+    } else if has(&["not mmdsv2-enabled"]) {
+        // What InvokeAgentRuntime says (AWS developer guide, troubleshooting); an update of the runtime heals it.
+        (reasons::NOT_INVOCABLE, Heals::Outside)
     } else if has(&["availability zone", "zone id", "az id"]) {
         (reasons::UNSUPPORTED_AVAILABILITY_ZONE, Heals::Never)
     } else if has(&[

@@ -19,6 +19,7 @@ pub mod guard;
 pub mod hash;
 pub mod image;
 pub mod lease;
+mod left_out;
 pub mod normal;
 pub mod policy;
 pub mod runtime;

@@ -1,73 +1,15 @@
-//! The normal form of a configuration: order without meaning is sorted, empty is absent, AgentCore's defaults are filled in.
+//! The normal form of a configuration: order without meaning is sorted, empty is absent.
 //!
 //! The wish (from a spec) and reality (from a Get) both pass through here, so that a difference in form is never taken for drift.
 
 use std::collections::BTreeMap;
 
-use agentcore_api::limits::{DEFAULT_IDLE_SECONDS, DEFAULT_MAX_LIFETIME_SECONDS};
 use agentcore_api::runtime::{
     AllowedWorkloadConfiguration, Authorizer, ClaimMatch, ClaimMatchValue, CustomClaim, CustomJwt,
-    ManagedVpcResource, Network, PrivateEndpoint, PrivateEndpointOverride, ServerProtocol, Vpc,
+    ManagedVpcResource, Network, PrivateEndpoint, PrivateEndpointOverride, Vpc,
 };
 
 use crate::aws::{ProtocolConfig, RuntimeConfig};
-
-impl ProtocolConfig {
-    /// What AgentCore takes where a configuration names only the protocol (or nothing, which means HTTP).
-    pub fn defaults(server_protocol: ServerProtocol) -> Self {
-        let (port, path) = match server_protocol {
-            ServerProtocol::Http | ServerProtocol::Agui => (8080, "/invocations"),
-            ServerProtocol::Mcp => (8000, "/mcp"),
-            ServerProtocol::A2a => (9000, "/"),
-        };
-        Self {
-            server_protocol,
-            port,
-            path: path.to_owned(),
-        }
-    }
-
-    /// What a request has to say so that AgentCore fills in the rest: the protocol, and port and path where they differ from its defaults;
-    /// nothing at all for plain HTTP.
-    pub fn beyond_defaults(&self) -> Option<(ServerProtocol, Option<i32>, Option<&str>)> {
-        if *self == Self::defaults(ServerProtocol::Http) {
-            return None;
-        }
-        let Self {
-            server_protocol,
-            port,
-            path,
-        } = self;
-        let defaults = Self::defaults(*server_protocol);
-        let port = (*port != defaults.port).then_some(*port);
-        let path = (*path != defaults.path).then_some(path.as_str());
-        Some((*server_protocol, port, path))
-    }
-
-    /// Fills the defaults in around what is given.
-    pub fn filled(
-        server_protocol: Option<ServerProtocol>,
-        port: Option<i32>,
-        path: Option<String>,
-    ) -> Self {
-        let defaults = Self::defaults(server_protocol.unwrap_or(ServerProtocol::Http));
-        Self {
-            server_protocol: defaults.server_protocol,
-            port: port.unwrap_or(defaults.port),
-            path: path
-                .filter(|path| !path.is_empty())
-                .unwrap_or(defaults.path),
-        }
-    }
-}
-
-/// Idle time-out and longest life in seconds, defaults filled in: 28800 for the life, and 900 for the time-out or the life
-/// itself where that is shorter.
-pub fn lifecycle(idle: Option<i32>, max_lifetime: Option<i32>) -> (i32, i32) {
-    let max_lifetime = max_lifetime.unwrap_or(DEFAULT_MAX_LIFETIME_SECONDS.cast_signed());
-    let idle = idle.unwrap_or_else(|| DEFAULT_IDLE_SECONDS.cast_signed().min(max_lifetime));
-    (idle, max_lifetime)
-}
 
 impl RuntimeConfig {
     /// This configuration in normal form. Idempotent.
@@ -83,8 +25,7 @@ impl RuntimeConfig {
             authorizer,
             request_headers,
             protocol,
-            idle_timeout_seconds,
-            max_lifetime_seconds,
+            lifecycle,
             env,
             mut filesystems,
             require_mmdsv2,
@@ -103,9 +44,11 @@ impl RuntimeConfig {
             description: text(description),
             authorizer: authorizer.map(normal_authorizer),
             request_headers: sorted(request_headers),
-            protocol,
-            idle_timeout_seconds,
-            max_lifetime_seconds,
+            protocol: ProtocolConfig {
+                path: text(protocol.path),
+                ..protocol
+            },
+            lifecycle,
             env,
             filesystems,
             require_mmdsv2,

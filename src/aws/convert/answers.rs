@@ -1,11 +1,10 @@
 //! AWS's answers in the planner's words.
 
 use agentcore_plan::aws::{
-    Endpoint, EndpointAccepted, ListedRuntime, ListedVersion, Runtime, RuntimeAccepted,
-    RuntimeConfig, ServiceStatus,
+    Endpoint, EndpointAccepted, LifecycleConfig, ListedRuntime, ListedVersion, Runtime,
+    RuntimeAccepted, RuntimeConfig, ServiceStatus,
 };
 use agentcore_plan::config::EnvValue;
-use agentcore_plan::normal;
 use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime::CreateAgentRuntimeOutput;
 use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime_endpoint::CreateAgentRuntimeEndpointOutput;
 use aws_sdk_bedrockagentcorecontrol::operation::get_agent_runtime::GetAgentRuntimeOutput;
@@ -50,10 +49,11 @@ fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
         Some(_) => return Err(Mismatch::unknown_arm("requestHeaderConfiguration")),
     };
     let lifecycle = answer.lifecycle_configuration();
-    let (idle_timeout_seconds, max_lifetime_seconds) = normal::lifecycle(
-        lifecycle.and_then(sdk::LifecycleConfiguration::idle_runtime_session_timeout),
-        lifecycle.and_then(sdk::LifecycleConfiguration::max_lifetime),
-    );
+    let lifecycle = LifecycleConfig {
+        idle_timeout_seconds: lifecycle
+            .and_then(sdk::LifecycleConfiguration::idle_runtime_session_timeout),
+        max_lifetime_seconds: lifecycle.and_then(sdk::LifecycleConfiguration::max_lifetime),
+    };
     let filesystems = answer
         .filesystem_configurations()
         .iter()
@@ -78,9 +78,12 @@ fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
             .map(authorizer::from_sdk)
             .transpose()?,
         request_headers,
-        protocol: parts::protocol_from_sdk(answer.protocol_configuration())?,
-        idle_timeout_seconds,
-        max_lifetime_seconds,
+        protocol: answer
+            .protocol_configuration()
+            .map(parts::protocol_from_sdk)
+            .transpose()?
+            .unwrap_or_default(),
+        lifecycle,
         env: answer
             .environment_variables()
             .cloned()

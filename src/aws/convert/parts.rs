@@ -60,45 +60,35 @@ spellings!("serverProtocol", protocol_name_to_sdk, protocol_name_from_sdk, Serve
     Agui = Agui,
 });
 
-/// Everything said, defaults too.
-pub(super) fn protocol_to_sdk(protocol: &ProtocolConfig) -> Converted<sdk::ProtocolConfiguration> {
+/// What is said of the protocol; `None`: nothing.
+pub(super) fn protocol_to_sdk(
+    protocol: &ProtocolConfig,
+) -> Converted<Option<sdk::ProtocolConfiguration>> {
+    if *protocol == ProtocolConfig::default() {
+        return Ok(None);
+    }
+    // The API takes no port and no path without a protocol.
+    let (server_protocol, ..) = protocol.in_force();
     let ProtocolConfig {
-        server_protocol,
+        server_protocol: _,
         port,
         path,
     } = protocol;
-    Ok(sdk::ProtocolConfiguration::builder()
-        .server_protocol(protocol_name_to_sdk(*server_protocol))
-        .port(*port)
-        .path(path)
-        .build()?)
-}
-
-/// Only what differs from AgentCore's defaults; nothing at all for plain HTTP.
-pub(super) fn protocol_without_defaults(
-    protocol: &ProtocolConfig,
-) -> Converted<Option<sdk::ProtocolConfiguration>> {
-    let said = protocol.beyond_defaults().map(|(name, port, path)| {
-        sdk::ProtocolConfiguration::builder()
-            .server_protocol(protocol_name_to_sdk(name))
-            .set_port(port)
-            .set_path(path.map(ToOwned::to_owned))
-            .build()
-    });
-    Ok(said.transpose()?)
+    let said = sdk::ProtocolConfiguration::builder()
+        .server_protocol(protocol_name_to_sdk(server_protocol))
+        .set_port(*port)
+        .set_path(path.clone());
+    Ok(Some(said.build()?))
 }
 
 pub(super) fn protocol_from_sdk(
-    protocol: Option<&sdk::ProtocolConfiguration>,
+    protocol: &sdk::ProtocolConfiguration,
 ) -> Converted<ProtocolConfig> {
-    let Some(protocol) = protocol else {
-        return Ok(ProtocolConfig::filled(None, None, None));
-    };
-    Ok(ProtocolConfig::filled(
-        Some(protocol_name_from_sdk(protocol.server_protocol())?),
-        protocol.port(),
-        protocol.path().map(ToOwned::to_owned),
-    ))
+    Ok(ProtocolConfig {
+        server_protocol: Some(protocol_name_from_sdk(protocol.server_protocol())?),
+        port: protocol.port(),
+        path: protocol.path().map(ToOwned::to_owned),
+    })
 }
 
 pub(super) fn filesystem_to_sdk(

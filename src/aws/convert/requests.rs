@@ -1,10 +1,9 @@
-//! Wishes as requests: a Create says only what differs from AgentCore's defaults, an Update says everything.
+//! Wishes as requests. Neither says a default of AgentCore's that nobody wrote and that AgentCore does not have.
 
 use std::collections::{BTreeMap, HashMap};
 
-use agentcore_plan::aws::{RuntimeConfig, Tags};
+use agentcore_plan::aws::{LifecycleConfig, RuntimeConfig, Tags};
 use agentcore_plan::config::EnvValue;
-use agentcore_plan::normal;
 use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime::builders::CreateAgentRuntimeInputBuilder;
 use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime::builders::UpdateAgentRuntimeInputBuilder;
 use aws_sdk_bedrockagentcorecontrol::types as sdk;
@@ -29,8 +28,7 @@ pub fn create(
         authorizer,
         request_headers,
         protocol,
-        idle_timeout_seconds,
-        max_lifetime_seconds,
+        lifecycle,
         env,
         filesystems,
         require_mmdsv2: _,
@@ -41,9 +39,6 @@ pub fn create(
     let network = network
         .as_ref()
         .map(|network| parts::network_to_sdk(network, None));
-    let lifecycle = (*idle_timeout_seconds, *max_lifetime_seconds);
-    let lifecycle =
-        (lifecycle != normal::lifecycle(None, None)).then(|| lifecycle_to_sdk(lifecycle));
     let env = (!env.is_empty()).then(|| revealed(env));
     let filesystems = (!filesystems.is_empty()).then(|| filesystems_to_sdk(config));
     let tags = (!tags.is_empty()).then(|| tags.clone().into_iter().collect());
@@ -59,8 +54,8 @@ pub fn create(
         .set_description(description.clone())
         .set_authorizer_configuration(authorizer.as_ref().map(authorizer::to_sdk).transpose()?)
         .set_request_header_configuration(headers(request_headers))
-        .set_protocol_configuration(parts::protocol_without_defaults(protocol)?)
-        .set_lifecycle_configuration(lifecycle)
+        .set_protocol_configuration(parts::protocol_to_sdk(protocol)?)
+        .set_lifecycle_configuration(lifecycle_to_sdk(lifecycle))
         .set_environment_variables(env)
         .set_filesystem_configurations(filesystems.transpose()?)
         .set_platform_version(platform_version.clone())
@@ -70,8 +65,8 @@ pub fn create(
 
 /// The request that makes a runtime's next version.
 ///
-/// Whether a member that is left out keeps its value or loses it is not documented, so nothing is left out that can be said:
-/// an empty map and an empty list are, while the API has no empty form of a description, an authorizer, headers and ports.
+/// An Update resets what it leaves out: the configuration holds what AgentCore has of all that is to be kept. An empty map and an empty list
+/// are said; the API has no empty form of a description, an authorizer, headers and ports.
 pub fn update(
     id: &str,
     config: &RuntimeConfig,
@@ -86,8 +81,7 @@ pub fn update(
         authorizer,
         request_headers,
         protocol,
-        idle_timeout_seconds,
-        max_lifetime_seconds,
+        lifecycle,
         env,
         filesystems: _, // through filesystems_to_sdk
         require_mmdsv2,
@@ -115,11 +109,8 @@ pub fn update(
         .set_description(description.clone())
         .set_authorizer_configuration(authorizer.as_ref().map(authorizer::to_sdk).transpose()?)
         .set_request_header_configuration(headers(request_headers))
-        .protocol_configuration(parts::protocol_to_sdk(protocol)?)
-        .lifecycle_configuration(lifecycle_to_sdk((
-            *idle_timeout_seconds,
-            *max_lifetime_seconds,
-        )))
+        .set_protocol_configuration(parts::protocol_to_sdk(protocol)?)
+        .set_lifecycle_configuration(lifecycle_to_sdk(lifecycle))
         .set_metadata_configuration(metadata.transpose()?)
         .set_environment_variables(Some(revealed(env)))
         .set_filesystem_configurations(Some(filesystems_to_sdk(config)?))
@@ -134,11 +125,18 @@ fn revealed(env: &BTreeMap<String, EnvValue>) -> HashMap<String, String> {
         .collect()
 }
 
-fn lifecycle_to_sdk((idle, max_lifetime): (i32, i32)) -> sdk::LifecycleConfiguration {
-    sdk::LifecycleConfiguration::builder()
-        .idle_runtime_session_timeout(idle)
-        .max_lifetime(max_lifetime)
-        .build()
+/// What is said of the life of sessions; `None`: nothing.
+fn lifecycle_to_sdk(lifecycle: &LifecycleConfig) -> Option<sdk::LifecycleConfiguration> {
+    let LifecycleConfig {
+        idle_timeout_seconds,
+        max_lifetime_seconds,
+    } = lifecycle;
+    (*lifecycle != LifecycleConfig::default()).then(|| {
+        sdk::LifecycleConfiguration::builder()
+            .set_idle_runtime_session_timeout(*idle_timeout_seconds)
+            .set_max_lifetime(*max_lifetime_seconds)
+            .build()
+    })
 }
 
 fn capacity_provider(arn: &str) -> sdk::CapacityProviderConfiguration {

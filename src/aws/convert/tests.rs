@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use agentcore_api::runtime::{AllowedPort, ServerProtocol};
-use agentcore_plan::aws::{ProtocolConfig, RuntimeConfig};
+use agentcore_plan::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig};
 use aws_sdk_bedrockagentcorecontrol::operation::get_agent_runtime::GetAgentRuntimeOutput;
 use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime::UpdateAgentRuntimeInput;
 use aws_sdk_bedrockagentcorecontrol::types as sdk;
@@ -98,23 +98,53 @@ fn a_create_says_nothing_that_is_a_default() {
 }
 
 #[test]
-fn a_create_names_the_protocol_and_leaves_its_default_port_and_path_out() {
+fn what_a_wish_leaves_out_neither_request_says() {
     let mcp = RuntimeConfig {
-        protocol: ProtocolConfig::defaults(ServerProtocol::Mcp),
+        protocol: ProtocolConfig {
+            server_protocol: Some(ServerProtocol::Mcp),
+            ..ProtocolConfig::default()
+        },
+        lifecycle: LifecycleConfig {
+            max_lifetime_seconds: Some(600),
+            ..LifecycleConfig::default()
+        },
         ..minimal(IMAGE)
     };
-    let request = create("support", &mcp, &BTreeMap::new(), "token").expect("convertible");
-    let protocol = request.get_protocol_configuration().clone().expect("said");
-    assert_eq!(
-        (protocol.server_protocol, protocol.port, protocol.path),
-        (sdk::ServerProtocol::Mcp, None, None)
-    );
-    let other_port = ProtocolConfig {
-        port: 8081,
-        ..ProtocolConfig::defaults(ServerProtocol::Http)
-    };
+    let create = create("support", &mcp, &BTreeMap::new(), "token").expect("convertible");
+    let update = updated_input(&mcp);
+    for (protocol, lifecycle) in [
+        (
+            create.get_protocol_configuration().clone(),
+            create.get_lifecycle_configuration().clone(),
+        ),
+        (
+            update.protocol_configuration,
+            update.lifecycle_configuration,
+        ),
+    ] {
+        let protocol = protocol.expect("said");
+        assert_eq!(
+            (protocol.server_protocol, protocol.port, protocol.path),
+            (sdk::ServerProtocol::Mcp, None, None)
+        );
+        let lifecycle = lifecycle.expect("said");
+        assert_eq!(
+            (
+                lifecycle.idle_runtime_session_timeout,
+                lifecycle.max_lifetime
+            ),
+            (None, Some(600))
+        );
+    }
+}
+
+#[test]
+fn a_port_without_a_protocol_is_sent_with_the_one_that_the_api_asks_for() {
     let http = RuntimeConfig {
-        protocol: other_port,
+        protocol: ProtocolConfig {
+            port: Some(8081),
+            ..ProtocolConfig::default()
+        },
         ..minimal(IMAGE)
     };
     let request = create("support", &http, &BTreeMap::new(), "token").expect("convertible");
@@ -143,28 +173,18 @@ fn a_create_never_asks_for_what_the_api_refuses_there() {
 }
 
 #[test]
-fn an_update_says_defaults_and_emptiness_too() {
+fn an_update_says_emptiness_and_no_default() {
     let request = updated_input(&minimal(IMAGE));
     assert_eq!(
         request.environment_variables,
         Some(std::collections::HashMap::new())
     );
     assert_eq!(request.filesystem_configurations, Some(Vec::new()));
-    assert_eq!(
-        request
-            .lifecycle_configuration
-            .expect("said")
-            .idle_runtime_session_timeout,
-        Some(900)
-    );
+    assert_eq!(request.lifecycle_configuration, None);
+    assert_eq!(request.protocol_configuration, None);
     assert_eq!(
         request.metadata_configuration, None,
         "no false that nobody wrote"
-    );
-    let protocol = request.protocol_configuration.expect("said");
-    assert_eq!(
-        (protocol.port, protocol.path.as_deref()),
-        (Some(8080), Some("/invocations"))
     );
 }
 

@@ -54,6 +54,7 @@ use crate::sessions::Sessions;
         "has(self.network) != has(self.capacityProvider)",
         "spec must have exactly one of network and capacityProvider"
     ),
+    validation = rules::idle_within_life_of_microvm(),
     validation = (
         "!has(self.requestHeaders) || has(self.authorizer) || !self.requestHeaders.allowlist.exists(name, name.lowerAscii() == 'authorization')",
         "spec.requestHeaders.allowlist may have Authorization only with spec.authorizer.customJWT"
@@ -77,10 +78,10 @@ pub struct AgentRuntimeSpec {
     /// Where it runs; required unless `capacityProvider` is given, and refused with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
-    /// How AgentCore talks to the agent; absent: HTTP on port 8080.
+    /// How AgentCore talks to the agent; absent: what is there is kept, and a new runtime has AgentCore's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
-    /// How long sessions live; absent: AgentCore's defaults.
+    /// How long sessions live; absent: what is there is kept, and a new runtime has AgentCore's defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
     /// Environment variables, at most 50 (AgentCore API), those of `envFrom` counted; a map by name.
@@ -165,15 +166,17 @@ pub struct ExecutionRole {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Protocol {
-    /// `HTTP`, `MCP`, `A2A` or `AGUI`; absent: `HTTP`.
+    /// `HTTP`, `MCP`, `A2A` or `AGUI`; absent: what is there is kept, and a new runtime has AgentCore's default, `HTTP`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_protocol: Option<ServerProtocol>,
-    /// Port, 8000 to 12000 (AgentCore API), but not 8443; absent: 8080 with HTTP and AGUI, 8000 with MCP, 9000 with A2A.
+    /// Port, 8000 to 12000 (AgentCore API), but not 8443; absent: what is there is kept,
+    /// and a new protocol has AgentCore's default: 8080 with HTTP and AGUI, 8000 with MCP, 9000 with A2A.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = PORT_MIN, max = PORT_MAX))]
     #[x_kube(validation = rules::not_8443("spec.protocol.port"))]
     pub port: Option<i32>,
-    /// Path of invocations, 1 to 2048 characters (AgentCore API); absent: the protocol's, with HTTP `/invocations`.
+    /// Path of invocations, 1 to 2048 characters (AgentCore API); absent: what is there is kept, and a new protocol
+    /// has AgentCore's default, with HTTP `/invocations`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048), regex(pattern = PATH_PATTERN))]
     pub path: Option<String>,
@@ -198,23 +201,17 @@ pub enum ServerProtocol {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = (
-        "!has(self.idleRuntimeSessionTimeout) || !has(self.maxLifetime) || duration(self.idleRuntimeSessionTimeout) <= duration(self.maxLifetime)",
-        "spec.lifecycle.idleRuntimeSessionTimeout must not be longer than maxLifetime"
-    ),
-    validation = (
-        "!has(self.idleRuntimeSessionTimeout) || has(self.maxLifetime) || duration(self.idleRuntimeSessionTimeout) <= duration('8h')",
-        "spec.lifecycle.idleRuntimeSessionTimeout must not be longer than maxLifetime, which is 8h when it is not given"
-    )
+    validation = rules::idle_within_life()
 )]
 pub struct Lifecycle {
-    /// Idle time after which a session ends, 60s to 336h (AgentCore API), not more than `maxLifetime`; absent: 900s, or
-    /// `maxLifetime` if that is shorter.
+    /// Idle time after which a session ends, 60s to 336h (AgentCore API), not more than `maxLifetime`; absent: what is there is kept where
+    /// it is not longer than `maxLifetime`, and a new runtime has AgentCore's default: 900s, or `maxLifetime` if that is shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 20), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = rules::duration_range("spec.lifecycle.idleRuntimeSessionTimeout", "60s", "336h"))]
     pub idle_runtime_session_timeout: Option<String>,
-    /// Age at which a session ends, 60s to 336h (AgentCore API); absent: 28800s (8 hours).
+    /// Age at which a session ends, 60s to 336h (AgentCore API); absent: what is there is kept where it is not shorter than
+    /// `idleRuntimeSessionTimeout`, and a new runtime has AgentCore's default: 28800s (8 hours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 20), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = rules::duration_range("spec.lifecycle.maxLifetime", "60s", "336h"))]

@@ -20,8 +20,7 @@ pub fn differing(wish: &RuntimeConfig, there: &RuntimeConfig) -> Vec<&'static st
         authorizer,
         request_headers,
         protocol,
-        idle_timeout_seconds,
-        max_lifetime_seconds,
+        lifecycle,
         env,
         filesystems,
         require_mmdsv2,
@@ -29,8 +28,6 @@ pub fn differing(wish: &RuntimeConfig, there: &RuntimeConfig) -> Vec<&'static st
         require_service_s3_endpoint: _,
         allowed_ports,
     } = wish;
-    let lifecycle = (*idle_timeout_seconds, *max_lifetime_seconds);
-    let lifecycle_there = (there.idle_timeout_seconds, there.max_lifetime_seconds);
     [
         (ARTIFACT, *artifact != there.artifact),
         ("executionRole", *role_arn != there.role_arn),
@@ -42,8 +39,8 @@ pub fn differing(wish: &RuntimeConfig, there: &RuntimeConfig) -> Vec<&'static st
         ("description", *description != there.description),
         ("authorizer", *authorizer != there.authorizer),
         ("requestHeaders", *request_headers != there.request_headers),
-        ("protocol", *protocol != there.protocol),
-        ("lifecycle", lifecycle != lifecycle_there),
+        ("protocol", protocol.differs(&there.protocol)),
+        ("lifecycle", lifecycle.differs(&there.lifecycle)),
         ("env", *env != there.env),
         ("filesystems", *filesystems != there.filesystems),
         (
@@ -67,6 +64,8 @@ pub fn differing(wish: &RuntimeConfig, there: &RuntimeConfig) -> Vec<&'static st
 /// that nobody wrote is not sent: whether AWS keeps it or resets it then, it is AWS's choice.
 pub fn filled(wish: &RuntimeConfig, there: &RuntimeConfig) -> RuntimeConfig {
     RuntimeConfig {
+        protocol: wish.protocol.over(&there.protocol),
+        lifecycle: wish.lifecycle.over(&there.lifecycle),
         platform_version: wish
             .platform_version
             .clone()

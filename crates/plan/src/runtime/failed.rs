@@ -4,7 +4,6 @@ use agentcore_api::reasons;
 use agentcore_api::runtime::Phase;
 use agentcore_api::values::ImageRef;
 
-use super::diff::filled;
 use super::pass::{DELETE, Pass, UPDATE};
 use super::wish::Wish;
 use super::{Decision, source};
@@ -74,7 +73,7 @@ fn again(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, raise: bool) -> Decis
     } else {
         Verdict::working(reasons::UPDATING, text)
     });
-    let config = filled(&wish.config, &there.config);
+    let config = wish.over(&there.config);
     pass.update(wish, there, config, raise)
 }
 

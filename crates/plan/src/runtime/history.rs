@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::wish::{Wish, render};
 use super::{Listed, View};
-use crate::aws::RuntimeConfig;
+use crate::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig};
 use crate::config::{ConfigInput, Origin};
 
 /// Longest part of an object's name in the name of a revision.
@@ -119,11 +119,45 @@ fn input(config: &RuntimeConfig, env: Value) -> Value {
         return Value::Null;
     };
     let mut input = camel_keys(fields);
-    if let Some(Value::Object(protocol)) = input.remove("protocol") {
-        input.insert("protocol".to_owned(), Value::Object(camel_keys(protocol)));
+    // They are hashed with defaults filled in; here stands what is said.
+    for hashed in [
+        "protocol",
+        "idleTimeoutSeconds",
+        "maxLifetimeSeconds",
+        "lifecycleWritten",
+    ] {
+        input.remove(hashed);
     }
+    let ProtocolConfig {
+        server_protocol,
+        port,
+        path,
+    } = &config.protocol;
+    let protocol = said([
+        ("serverProtocol", json!(server_protocol)),
+        ("port", json!(port)),
+        ("path", json!(path)),
+    ]);
+    if !protocol.is_empty() {
+        input.insert("protocol".to_owned(), Value::Object(protocol));
+    }
+    let LifecycleConfig {
+        idle_timeout_seconds,
+        max_lifetime_seconds,
+    } = &config.lifecycle;
+    input.extend(said([
+        ("idleTimeoutSeconds", json!(idle_timeout_seconds)),
+        ("maxLifetimeSeconds", json!(max_lifetime_seconds)),
+    ]));
     input.insert("env".to_owned(), env);
     Value::Object(input)
+}
+
+fn said<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
+    let given = members.into_iter().filter(|(_, value)| !value.is_null());
+    given
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn camel_keys(fields: Map<String, Value>) -> Map<String, Value> {

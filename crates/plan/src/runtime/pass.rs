@@ -260,12 +260,14 @@ impl<'a> Pass<'a> {
             return;
         }
         let config = &there.config;
+        let (idle, most) = config.lifecycle.in_force();
+        let (server_protocol, port, path) = config.protocol.in_force();
         status.effective = Some(Effective {
-            idle_runtime_session_timeout: format!("{}s", config.idle_timeout_seconds),
-            max_lifetime: format!("{}s", config.max_lifetime_seconds),
-            server_protocol: config.protocol.server_protocol,
-            port: config.protocol.port,
-            path: config.protocol.path.clone(),
+            idle_runtime_session_timeout: format!("{idle}s"),
+            max_lifetime: format!("{most}s"),
+            server_protocol,
+            port,
+            path: path.to_owned(),
             platform_version: config.platform_version.clone(),
             inbound_auth: Some(match config.authorizer {
                 Some(_) => InboundAuth::JWT,

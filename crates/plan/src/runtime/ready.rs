@@ -5,7 +5,6 @@ use std::time::Duration;
 use agentcore_api::reasons;
 use agentcore_api::runtime::DefaultEndpoint;
 
-use super::diff::filled;
 use super::pass::Pass;
 use super::wish::{Wish, canonical};
 use super::{Action, Decision, Listed, Read, claim, prune};
@@ -113,7 +112,7 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
             format!("about to update {named}"),
         ));
     }
-    let config = filled(&wish.config, &there.config);
+    let config = wish.over(&there.config);
     pass.update(wish, there, config, false)
 }
 

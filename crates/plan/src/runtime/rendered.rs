@@ -7,16 +7,14 @@ use agentcore_api::values::parse_duration;
 use agentcore_api::{AgentRuntimeSpec, reasons};
 
 use super::wish::Refusal;
-use crate::aws::{ProtocolConfig, RuntimeConfig};
+use crate::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig};
 use crate::config::EnvValue;
-use crate::normal::lifecycle;
 
 /// Configuration in normal form, with these environment variables.
 pub(super) fn config(
     spec: &AgentRuntimeSpec,
     env: BTreeMap<String, EnvValue>,
 ) -> Result<RuntimeConfig, Refusal> {
-    let (idle, max) = durations(spec.lifecycle.as_ref())?;
     // Every field by name: a new one has to be rendered or left out on purpose.
     let AgentRuntimeSpec {
         runtime_name: _,
@@ -25,7 +23,7 @@ pub(super) fn config(
         execution_role,
         network,
         protocol,
-        lifecycle: _,
+        lifecycle,
         env: _,      // through environment
         env_from: _, // through environment
         authorizer,
@@ -44,16 +42,6 @@ pub(super) fn config(
         revision_history_limit: _,
         suspend: _,
     } = spec.clone();
-    let protocol = protocol.unwrap_or(Protocol {
-        server_protocol: None,
-        port: None,
-        path: None,
-    });
-    let Protocol {
-        server_protocol,
-        port,
-        path,
-    } = protocol;
     Ok(RuntimeConfig {
         artifact,
         role_arn: execution_role.arn,
@@ -64,9 +52,8 @@ pub(super) fn config(
         request_headers: request_headers
             .map(|headers| headers.allowlist)
             .unwrap_or_default(),
-        protocol: ProtocolConfig::filled(server_protocol, port, path),
-        idle_timeout_seconds: idle,
-        max_lifetime_seconds: max,
+        protocol: protocol.map(said).unwrap_or_default(),
+        lifecycle: durations(lifecycle.as_ref())?,
         env,
         filesystems: filesystems.unwrap_or_default(),
         require_mmdsv2: metadata_service.map(|service| service.require_mmdsv2),
@@ -77,7 +64,20 @@ pub(super) fn config(
     .normalized())
 }
 
-fn durations(given: Option<&Lifecycle>) -> Result<(i32, i32), Refusal> {
+fn said(protocol: Protocol) -> ProtocolConfig {
+    let Protocol {
+        server_protocol,
+        port,
+        path,
+    } = protocol;
+    ProtocolConfig {
+        server_protocol,
+        port,
+        path,
+    }
+}
+
+fn durations(given: Option<&Lifecycle>) -> Result<LifecycleConfig, Refusal> {
     let seconds = |field: &str, text: Option<&String>| {
         text.map(|text| {
             parse_duration(text)
@@ -94,13 +94,20 @@ fn durations(given: Option<&Lifecycle>) -> Result<(i32, i32), Refusal> {
         })
         .transpose()
     };
-    let idle = seconds(
-        "idleRuntimeSessionTimeout",
-        given.and_then(|it| it.idle_runtime_session_timeout.as_ref()),
-    )?;
-    let max = seconds("maxLifetime", given.and_then(|it| it.max_lifetime.as_ref()))?;
-    let (idle, max) = lifecycle(idle, max);
-    if idle > max {
+    let config = LifecycleConfig {
+        idle_timeout_seconds: seconds(
+            "idleRuntimeSessionTimeout",
+            given.and_then(|it| it.idle_runtime_session_timeout.as_ref()),
+        )?,
+        max_lifetime_seconds: seconds(
+            "maxLifetime",
+            given.and_then(|it| it.max_lifetime.as_ref()),
+        )?,
+    };
+    // Beyond what is written AgentCore itself knows what goes together.
+    if let (Some(idle), Some(max)) = (config.idle_timeout_seconds, config.max_lifetime_seconds)
+        && idle > max
+    {
         return Err(Refusal::new(
             reasons::INVALID_SPEC,
             format!(
@@ -108,5 +115,5 @@ fn durations(given: Option<&Lifecycle>) -> Result<(i32, i32), Refusal> {
             ),
         ));
     }
-    Ok((idle, max))
+    Ok(config)
 }

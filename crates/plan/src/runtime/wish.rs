@@ -7,7 +7,7 @@ use agentcore_api::reasons;
 use agentcore_api::runtime::Artifact;
 use agentcore_api::values::{RoleArn, is_reserved};
 
-use super::diff::{ARTIFACT, differing};
+use super::diff::{ARTIFACT, differing, filled};
 use super::rendered::config;
 use super::{View, source};
 use crate::aws::{RuntimeConfig, Tags};
@@ -61,6 +61,12 @@ impl Wish {
     /// A configuration as it may be hashed: HMACs in the place of values that the manifest does not show.
     pub(super) fn sealed(&self, config: &RuntimeConfig) -> RuntimeConfig {
         sealed(config, &self.origins)
+    }
+
+    /// What an Update has to say, so that AWS has what is wished and keeps what the wish leaves out.
+    #[must_use]
+    pub fn over(&self, there: &RuntimeConfig) -> RuntimeConfig {
+        filled(&self.config, there)
     }
 
     /// Names of the fields in which AWS differs from the wish.

@@ -1,12 +1,27 @@
 //! The calls of the modelled control plane, but the list.
 
+use agentcore_api::runtime::ServerProtocol;
 use agentcore_plan::aws::{
-    Endpoint, EndpointAccepted, ListedVersion, Runtime, RuntimeAccepted, RuntimeConfig,
-    ServiceStatus, Tags,
+    Endpoint, EndpointAccepted, LifecycleConfig, ListedVersion, Runtime, RuntimeAccepted,
+    RuntimeConfig, ServiceStatus, Tags,
 };
 use agentcore_plan::fault::Class;
 
 use super::{ACCOUNT, Answer, Aws, Done, Ep, Rt, default, fault, image, none, shown};
+
+/// AWS's own defaults where a request says nothing; they are not those that are documented.
+fn reset(config: &mut RuntimeConfig) {
+    let LifecycleConfig {
+        idle_timeout_seconds: idle,
+        max_lifetime_seconds: most,
+    } = &mut config.lifecycle;
+    let most = *most.get_or_insert(7_777);
+    idle.get_or_insert(777.min(most));
+    config
+        .protocol
+        .server_protocol
+        .get_or_insert(ServerProtocol::Mcp);
+}
 
 impl Aws {
     pub fn get(&mut self, id: &str) -> Answer<Runtime> {
@@ -100,6 +115,7 @@ impl Aws {
             let mut config = config.clone();
             config.require_mmdsv2 = Some(true);
             config.platform_version.get_or_insert_with(|| "V2".into());
+            reset(&mut config);
             aws.runtimes.push(Rt {
                 id: id.clone(),
                 arn: arn.clone(),
@@ -177,6 +193,7 @@ impl Aws {
                 next.description = next.description.or_else(|| rt.config.description.clone());
                 next.authorizer = next.authorizer.or_else(|| rt.config.authorizer.clone());
             }
+            reset(&mut next);
             rt.config = next;
             rt.version += 1;
             rt.versions.insert(rt.version, ServiceStatus::Updating);

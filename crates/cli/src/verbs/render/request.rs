@@ -1,8 +1,7 @@
-//! A wish as the JSON that AWS gets: a Create says only what differs from AgentCore's defaults, an Update says everything.
+//! A wish as the JSON that AWS gets. Neither says a default of AgentCore's that nobody wrote and that AgentCore does not have.
 
 use agentcore_api::runtime::{Artifact, Authorizer, Code, Container, Network};
-use agentcore_plan::aws::{ProtocolConfig, RuntimeConfig};
-use agentcore_plan::normal;
+use agentcore_plan::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig};
 use agentcore_plan::runtime::Wish;
 use serde_json::{Value, json};
 
@@ -18,8 +17,7 @@ pub fn create(wish: &Wish) -> Value {
         authorizer,
         request_headers,
         protocol,
-        idle_timeout_seconds,
-        max_lifetime_seconds,
+        lifecycle,
         env,
         filesystems,
         require_mmdsv2: _, // the API has it on Update only
@@ -27,7 +25,6 @@ pub fn create(wish: &Wish) -> Value {
         require_service_s3_endpoint: _, // refused here
         allowed_ports,
     } = &wish.config;
-    let lifecycle = (*idle_timeout_seconds, *max_lifetime_seconds);
     json!({
         "agentRuntimeName": wish.name,
         "description": description,
@@ -37,8 +34,8 @@ pub fn create(wish: &Wish) -> Value {
         "capacityProviderConfiguration": capacity_provider_arn.as_ref().map(|arn| json!({"capacityProviderArn": arn})),
         "authorizerConfiguration": authorizer.as_ref().map(authorizer_of),
         "requestHeaderConfiguration": headers(request_headers),
-        "protocolConfiguration": protocol_without_defaults(protocol),
-        "lifecycleConfiguration": (lifecycle != normal::lifecycle(None, None)).then(|| lifecycle_of(lifecycle)),
+        "protocolConfiguration": protocol_of(protocol),
+        "lifecycleConfiguration": lifecycle_of(lifecycle),
         "environmentVariables": (!env.is_empty()).then_some(env),
         "filesystemConfigurations": (!filesystems.is_empty()).then_some(filesystems),
         "platformVersion": platform_version,
@@ -58,8 +55,7 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         authorizer,
         request_headers,
         protocol,
-        idle_timeout_seconds,
-        max_lifetime_seconds,
+        lifecycle,
         env,
         filesystems,
         require_mmdsv2,
@@ -77,7 +73,7 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         "authorizerConfiguration": authorizer.as_ref().map(authorizer_of),
         "requestHeaderConfiguration": headers(request_headers),
         "protocolConfiguration": protocol_of(protocol),
-        "lifecycleConfiguration": lifecycle_of((*idle_timeout_seconds, *max_lifetime_seconds)),
+        "lifecycleConfiguration": lifecycle_of(lifecycle),
         "metadataConfiguration": require_mmdsv2.map(|required| json!({"requireMMDSV2": required})),
         "environmentVariables": env,
         "filesystemConfigurations": filesystems,
@@ -135,21 +131,22 @@ fn headers(names: &[String]) -> Option<Value> {
     (!names.is_empty()).then(|| json!({"requestHeaderAllowlist": names}))
 }
 
-fn lifecycle_of((idle, most): (i32, i32)) -> Value {
-    json!({"idleRuntimeSessionTimeout": idle, "maxLifetime": most})
+fn lifecycle_of(lifecycle: &LifecycleConfig) -> Option<Value> {
+    let LifecycleConfig {
+        idle_timeout_seconds: idle,
+        max_lifetime_seconds: most,
+    } = lifecycle;
+    (*lifecycle != LifecycleConfig::default())
+        .then(|| json!({"idleRuntimeSessionTimeout": idle, "maxLifetime": most}))
 }
 
-fn protocol_of(protocol: &ProtocolConfig) -> Value {
+fn protocol_of(protocol: &ProtocolConfig) -> Option<Value> {
+    let (server_protocol, ..) = protocol.in_force();
     let ProtocolConfig {
-        server_protocol,
+        server_protocol: _,
         port,
         path,
     } = protocol;
-    json!({"serverProtocol": server_protocol, "port": port, "path": path})
-}
-
-/// Only what differs from AgentCore's defaults.
-fn protocol_without_defaults(protocol: &ProtocolConfig) -> Option<Value> {
-    let (server_protocol, port, path) = protocol.beyond_defaults()?;
-    Some(json!({"serverProtocol": server_protocol, "port": port, "path": path}))
+    (*protocol != ProtocolConfig::default())
+        .then(|| json!({"serverProtocol": server_protocol, "port": port, "path": path}))
 }

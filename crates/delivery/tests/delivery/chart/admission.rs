@@ -1,4 +1,4 @@
-//! Who may write status, history and reports, as a real API server judges it with the chart's policies in place.
+//! Who may write status, history and reports, and what is warned of, as a real API server judges it with the chart's policies in place.
 
 use anyhow::ensure;
 use serde_json::{Value, json};
@@ -118,9 +118,46 @@ async fn whoever_may_write_everything_writes_neither_status_nor_history_nor_repo
         assert_eq!(status(CONTROLLER, kind)?, None, "{kind}");
     }
     history_and_reports(&kubectl)?;
+    what_aws_refuses_is_warned_of(&kubectl).await?;
     // A namespace ends although it is full of what only the operator writes.
     kubectl.run(&["delete", "namespace", "team-a", "--timeout=60s"], "")?;
     cluster.stop().await
+}
+
+/// The schema takes it, for runtimes that were made before AWS refused it.
+async fn what_aws_refuses_is_warned_of(kubectl: &Kubectl<'_>) -> anyhow::Result<()> {
+    let (kind, spec) = objects().into_iter().next().expect("a runtime");
+    let said = |service: Option<Value>| {
+        let mut spec = spec.clone();
+        if let Some(service) = &service {
+            spec["metadataService"] = service.clone();
+        }
+        let object = json!({
+            "apiVersion": "agentcore.dev/v1alpha1", "kind": kind, "metadata": {"name": "warned", "namespace": "team-a"}, "spec": spec,
+        });
+        let args = ["create", "--dry-run=server", "-f", "-"];
+        let output = kubectl.command(kubectl.0.kubeconfig(), &args, &object.to_string())?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{service:?}: {said}");
+        Ok(said)
+    };
+    until("warned", || {
+        let said = said(Some(json!({"requireMMDSV2": false})))?;
+        ensure!(
+            said.contains("Warning") && said.contains("spec.metadataService.requireMMDSV2"),
+            "{said}"
+        );
+        Ok(())
+    })
+    .await?;
+    for good in [
+        None,
+        Some(Value::Null),
+        Some(json!({"requireMMDSV2": true})),
+    ] {
+        assert_eq!(said(good.clone())?, "", "{good:?}");
+    }
+    Ok(())
 }
 
 fn history_and_reports(kubectl: &Kubectl<'_>) -> anyhow::Result<()> {

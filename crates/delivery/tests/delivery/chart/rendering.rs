@@ -339,6 +339,20 @@ fn a_certificate_is_for_the_names_of_the_service_and_what_values_add() {
 }
 
 #[test]
+fn advice_is_given_whoever_may_write_status() {
+    let unprotected = ["--set", "tenancy.protectStatus.enabled=false"];
+    for objects in [rendered(&[]), rendered(&unprotected)] {
+        let name = "agentcore-operator-advice";
+        let policy = object(&objects, "ValidatingAdmissionPolicy", name);
+        assert_eq!(policy["spec"]["failurePolicy"], "Ignore");
+        let binding = object(&objects, "ValidatingAdmissionPolicyBinding", name);
+        assert_eq!(binding["spec"]["validationActions"], json!(["Warn"]));
+    }
+    let objects = rendered(&unprotected);
+    assert_eq!(of_kind(&objects, "ValidatingAdmissionPolicy").len(), 1);
+}
+
+#[test]
 fn labels_of_everybody_are_on_every_object_and_in_no_selector() {
     let common = ["--set", "commonLabels.team=platform"];
     let plain = rendered(&GATEWAY);
