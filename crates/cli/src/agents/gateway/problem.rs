@@ -73,9 +73,11 @@ impl From<Problem> for Error {
         let text = format!("the gateway answers {problem}");
         // Names of the reference: docs/gateway.md, errors.
         match problem.reason.as_str() {
-            "Forbidden" => Self::Forbidden(format!(
-                "{text}; see kubectl auth can-i create agentruntimes.agentcore.dev/NAME --subresource=invocations"
-            )),
+            "Forbidden" => {
+                let question = can_i(&problem.detail);
+                let question = question.unwrap_or_else(|| "kubectl auth can-i".to_owned());
+                Self::Forbidden(format!("{text}; see {}", plain(&question)))
+            }
             "InvalidToken" => {
                 Self::Forbidden(format!("{text}; --token-audience has to be the gateway's"))
             }
@@ -93,6 +95,18 @@ impl From<Problem> for Error {
             },
         }
     }
+}
+
+/// How to ask the API server what the gateway asked it, from the gateway's words: `user "u" cannot VERB KIND/SUBRESOURCE "NAME" of API group
+/// agentcore.dev in namespace "NAMESPACE"`.
+fn can_i(detail: &str) -> Option<String> {
+    let (_, asked) = detail.rsplit_once(" cannot ")?;
+    let mut words = asked.split(' ').map(|word| word.trim_matches('"'));
+    let (verb, (kind, subresource)) = (words.next()?, words.next()?.split_once('/')?);
+    let (name, namespace) = (words.next()?, words.last()?);
+    Some(format!(
+        "kubectl auth can-i {verb} {kind}.agentcore.dev/{name} --subresource={subresource} --namespace {namespace}"
+    ))
 }
 
 #[cfg(test)]
@@ -116,6 +130,16 @@ mod tests {
             "the gateway answers 429 Too Many Requests: Rate exceeded [2J (Throttled, AWS says ThrottlingException, request 4c49); \
              try again in 5 s"
         );
+    }
+
+    #[test]
+    fn a_refusal_names_the_right_that_is_missing() {
+        let body = r#"{"status":403,"reason":"Forbidden","detail":"user \"system:serviceaccount:a:b\" cannot create agentendpoints/invocations \"x\" of API group agentcore.dev in namespace \"team-a\""}"#;
+        let text = error(body, &HeaderMap::new()).to_string();
+        let question = "see kubectl auth can-i create agentendpoints.agentcore.dev/x --subresource=invocations --namespace team-a";
+        assert!(text.ends_with(question), "{text}");
+        let text = error(r#"{"status":403,"reason":"Forbidden"}"#, &HeaderMap::new());
+        assert!(text.to_string().ends_with("see kubectl auth can-i"));
     }
 
     #[test]
