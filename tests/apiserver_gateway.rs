@@ -25,6 +25,7 @@ mod gateway {
     mod input;
     mod ownership;
     mod poison;
+    mod protocols;
     mod redis_server;
     mod renewals;
     mod sessions;

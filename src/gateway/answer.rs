@@ -1,9 +1,10 @@
 //! The body of an answer on its way to the caller: each piece goes out as it comes, is counted, and holds what must live as long as
-//! the answer does. When it breaks off the caller can tell: a stream of events gets a last event `error`, any other body ends without its
-//! final chunk, so that nobody takes it for whole.
+//! the answer does. When it breaks off the caller can tell: a stream of events gets a last event ([`voice`]), any other body ends without
+//! its final chunk, so that nobody takes it for whole.
 
 pub mod guarded;
 pub mod purse;
+pub mod voice;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,6 +18,7 @@ use crate::gateway::sessions::busy::Watched;
 use crate::gateway::turn::Turn;
 use crate::gateway::watch::Watchdog;
 use guarded::{Guarded, LastWords, Source};
+use voice::Voice;
 
 /// Ends of lines that have to follow a broken piece so that the next event is one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +46,17 @@ impl Tail {
         }
     }
 
-    /// A last event `error` with this data, whatever came before it.
-    pub fn last_event(self, data: &str) -> Bytes {
+    /// A last event with this name and data, whatever came before it.
+    pub fn last_event(self, name: Option<&str>, data: &str) -> Bytes {
         let mut event = BytesMut::from(match self {
             Self::Clean => &b""[..],
             Self::Line => b"\n",
             Self::Text => b"\n\n",
         });
-        event.extend_from_slice(b"event: error\ndata: ");
+        if let Some(name) = name {
+            event.extend_from_slice(format!("event: {name}\n").as_bytes());
+        }
+        event.extend_from_slice(b"data: ");
         event.extend_from_slice(data.as_bytes());
         event.extend_from_slice(b"\n\n");
         event.freeze()
@@ -64,23 +69,25 @@ pub struct Relay {
     upstream: Watched<Incoming>,
     /// For streams of events.
     tail: Option<Tail>,
+    voice: Voice,
     turn: Turn,
     /// Dropped with the relay: the session and the caller's place.
     _held: Box<dyn Send>,
 }
 
 impl Relay {
-    /// Passes `upstream` on until `watchdog` ends it; `held` lives as long as it does.
+    /// Passes `upstream` on until `watchdog` ends it; `held` lives as long as it does. `events`: for streams of events, how their end is told.
     pub async fn body(
         upstream: Watched<Incoming>,
-        events: bool,
+        events: Option<Voice>,
         turn: Turn,
         watchdog: Watchdog,
         held: impl Send + 'static,
     ) -> AxumBody {
         let relay = Self {
             upstream,
-            tail: events.then_some(Tail::Clean),
+            tail: events.is_some().then_some(Tail::Clean),
+            voice: events.unwrap_or(Voice::Plain),
             turn,
             _held: Box::new(held),
         };
@@ -123,7 +130,7 @@ impl Source for Relay {
     fn broke_off(&mut self, problem: &Problem) -> LastWords {
         self.turn.broke_off(problem);
         match self.tail {
-            Some(tail) => LastWords::Bytes(tail.last_event(&problem.to_text())),
+            Some(tail) => LastWords::Bytes(self.voice.last_event(tail, problem)),
             None => LastWords::None(problem.reason),
         }
     }

@@ -48,6 +48,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// Until the first byte of an agent's answer.
     pub upstream_timeout: Duration,
+    /// Whether callers reach it over TLS.
+    pub tls: bool,
     /// How often open streams are authorised again.
     pub recheck: Duration,
     /// Cancelled when the gateway stops.
@@ -196,7 +198,7 @@ pub fn resend(request: &HeaderMap) -> Resend {
 /// What RBAC has to allow for a route.
 fn access(route: &Route<'_>) -> Access {
     let (verb, subresource) = match route.action {
-        Action::Invocations | Action::Ws | Action::Chat | Action::Mcp => {
+        Action::Invocations | Action::Ws | Action::Chat | Action::Mcp | Action::A2a => {
             (Verb::Create, Subresource::Invocations)
         }
         Action::Ping | Action::AgentCard => (Verb::Get, Subresource::Invocations),

@@ -1,6 +1,9 @@
 //! Which headers go on to AgentCore, and which come back to the caller. What is not named here is dropped.
 
+use agentcore_invoke::SessionId;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::gateway::sessions::id::{InvalidId, named};
 
 /// Names a session, in both directions.
 pub const SESSION: HeaderName =
@@ -52,8 +55,17 @@ static NEVER: [HeaderName; 19] = [
     HeaderName::from_static("x-amzn-bedrock-agentcore-runtime-user-id"),
 ];
 
+/// Prefixes of the headers of MCP and A2A, the former ones of A2A's extensions included.
+const PROTOCOLS: [&str; 3] = ["mcp-", "a2a-", "x-a2a-"];
+
 /// The one prefix of AWS's own names that an allowlist may hold.
 const CUSTOM_PREFIX: &str = "x-amzn-bedrock-agentcore-runtime-custom-";
+
+/// The conversation that a request names by its header.
+pub fn session(request: &HeaderMap) -> Result<Option<SessionId>, InvalidId> {
+    let given = request.get(SESSION);
+    given.map_or(Ok(None), |value| named(value.as_bytes()))
+}
 
 /// The caller's headers that go on. Session ids are set by whoever sends the request.
 pub fn upstream(from: &HeaderMap, allowlist: &[HeaderName]) -> HeaderMap {
@@ -62,9 +74,9 @@ pub fn upstream(from: &HeaderMap, allowlist: &[HeaderName]) -> HeaderMap {
         if NEVER.contains(name) {
             continue;
         }
-        let mcp = name.as_str().starts_with("mcp-");
+        let spoken = PROTOCOLS.iter().any(|own| name.as_str().starts_with(own));
         let passed =
-            PASSED.contains(name) || mcp || allowlist.contains(name) && may_be_listed(name);
+            PASSED.contains(name) || spoken || allowlist.contains(name) && may_be_listed(name);
         if passed && !is_of_connection(from, name) {
             to.append(name.clone(), value.clone());
         }
@@ -111,6 +123,12 @@ pub fn downstream(from: &HeaderMap) -> HeaderMap {
         }
     }
     to
+}
+
+/// Tells a proxy such as nginx to pass a stream on as it comes.
+pub fn unbuffered(to: &mut HeaderMap) {
+    let name = HeaderName::from_static("x-accel-buffering");
+    to.insert(name, HeaderValue::from_static("no"));
 }
 
 /// Whether an answer is a stream of events.
@@ -174,6 +192,8 @@ mod tests {
             ("accept", "*/*"),
             ("traceparent", "00-1-2-01"),
             ("mcp-protocol-version", "2025-11-25"),
+            ("a2a-version", "1.0"),
+            ("x-a2a-extensions", "https://example.com/ext"),
             ("authorization", "Bearer secret"),
             ("cookie", "a=b"),
             ("x-amz-date", "20260101T000000Z"),
@@ -187,10 +207,12 @@ mod tests {
             ("transfer-encoding", "chunked"),
         ]);
         let passed = [
+            "a2a-version",
             "accept",
             "content-type",
             "mcp-protocol-version",
             "traceparent",
+            "x-a2a-extensions",
         ];
         assert_eq!(names(&upstream(&given, &[])), passed);
     }

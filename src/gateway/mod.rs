@@ -5,6 +5,7 @@
 //! `agents` (where it goes), `payload` (its body), `sessions` (which session), `routes` and `chat` (what is done), `answer` (what comes
 //! back), `turn` (what is logged and counted), `problem` (what went wrong).
 
+pub mod a2a;
 pub mod agents;
 pub mod answer;
 pub mod chat;
@@ -136,6 +137,7 @@ async fn serve(
         reader,
         metrics: metrics.clone(),
         upstream_timeout: args.upstream_timeout,
+        tls: args.tls_cert.is_some(),
         recheck: args.recheck_interval,
         stop: stop.clone(),
         over: CancellationToken::new(),

@@ -9,6 +9,9 @@ const NAMESPACE_MAX: usize = 63;
 /// Longest Kubernetes object name (RFC 1123 subdomain).
 const NAME_MAX: usize = 253;
 
+/// The file of a card below `.well-known`.
+const CARD: &str = "agent-card.json";
+
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route<'a> {
@@ -33,6 +36,8 @@ pub enum Action<'a> {
     Chat,
     /// A JSON-RPC message to an MCP server.
     Mcp,
+    /// A JSON-RPC message to an A2A agent.
+    A2a,
     /// The card of an A2A agent.
     AgentCard,
     /// Whether the agent can be called.
@@ -51,6 +56,7 @@ impl Action<'_> {
             Self::Ws => "ws",
             Self::Chat => "chat",
             Self::Mcp => "mcp",
+            Self::A2a => "a2a",
             Self::AgentCard => "agent-card",
             Self::Ping => "ping",
             Self::Sessions | Self::Session(_) => "sessions",
@@ -60,7 +66,7 @@ impl Action<'_> {
     /// The one method that it takes.
     pub const fn method(self) -> &'static str {
         match self {
-            Self::Invocations | Self::Chat | Self::Mcp => "POST",
+            Self::Invocations | Self::Chat | Self::Mcp | Self::A2a => "POST",
             Self::Ws | Self::AgentCard | Self::Ping | Self::Sessions => "GET",
             Self::Session(_) => "DELETE",
         }
@@ -75,6 +81,11 @@ impl<'a> Route<'a> {
         let kind = Kind::from_plural(parts.next()?)?;
         let name = parts.next().filter(|text| is_subdomain(text))?;
         let action = match (parts.next()?, parts.next()) {
+            // Where AgentCore has a card, and where A2A's SDKs look for it below the address of an agent.
+            ("invocations" | "a2a", Some(".well-known")) if parts.next() == Some(CARD) => {
+                Action::AgentCard
+            }
+            ("a2a", None) => Action::A2a,
             ("invocations", None) => Action::Invocations,
             ("ws", None) => Action::Ws,
             ("chat", None) => Action::Chat,
@@ -140,6 +151,31 @@ mod tests {
             action: Action::Session("abc"),
         };
         assert_eq!(route, Some(wished));
+    }
+
+    #[test]
+    fn a_card_is_where_agentcore_and_where_a2a_have_it() {
+        let at = |tail: &str| {
+            let path = format!("/v1/namespaces/shop/agentruntimes/support/{tail}");
+            Route::parse(&path).map(|route| route.action.as_str())
+        };
+        for tail in [
+            "agent-card",
+            "a2a/.well-known/agent-card.json",
+            "invocations/.well-known/agent-card.json",
+        ] {
+            assert_eq!(at(tail), Some("agent-card"), "{tail}");
+        }
+        assert_eq!(at("a2a"), Some("a2a"));
+        for tail in [
+            "a2a/",
+            "a2a/.well-known",
+            "a2a/.well-known/x",
+            "a2a/.well-known/agent-card.json/x",
+            "mcp/.well-known/agent-card.json",
+        ] {
+            assert_eq!(at(tail), None, "{tail}");
+        }
     }
 
     #[test]

@@ -80,17 +80,31 @@ async fn a_session_is_its_callers_alone_and_ends_when_they_say() {
     assert_eq!(ours[0]["inFlight"], 0);
     assert_ne!(ours[0]["upstreamSessionId"], theirs[0]["upstreamSessionId"]);
 
-    // Invalid ids are replaced.
-    for bad in [
-        "short",
+    // What AgentCore would not take for an id names a conversation all the same.
+    for odd in [
+        "user-1",
         &"x".repeat(257),
         &format!("-{}", "x".repeat(40)),
-        &"x y".repeat(20),
+        "auth0|x y",
     ] {
-        let (headers, _) = good(front.invoke(&mine, &prompt).header(SESSION, bad)).await;
-        assert_ne!(headers[SESSION], *bad);
-        assert!(headers.contains_key(STARTED));
+        let mut turns = Vec::new();
+        for _ in 0..3 {
+            let request = front.invoke(&mine, &prompt).header(SESSION, odd);
+            let (headers, body) = good(request).await;
+            turns.push((headers[UPSTREAM].clone(), body["turn"].clone()));
+        }
+        let upstream = turns[0].0.clone();
+        let wanted = [1, 2, 3].map(|turn| (upstream.clone(), json!(turn)));
+        assert_eq!(turns, wanted, "{odd}");
+        let chat = json!({"prompt": "hello", "sessionId": odd});
+        let (headers, _) = good(front.request(Method::POST, "chat", &mine).json(&chat)).await;
+        assert_eq!(headers[UPSTREAM], upstream);
     }
+    let user = front.request(Method::DELETE, "sessions/user-1", &mine);
+    assert_eq!(user.send().await.expect("an answer").status(), 204);
+    let controls = json!({"prompt": "hello", "sessionId": "user\n1"});
+    let said = refused(front.request(Method::POST, "chat", &mine).json(&controls)).await;
+    assert_eq!(said.said(), (400, "InvalidSessionId"));
 
     // A pooled socket goes with its session.
     let chat = json!({"prompt": "hello", "transport": "ws", "sessionId": id});
@@ -241,7 +255,7 @@ async fn an_mcp_session_is_sealed_for_its_caller() {
     let (headers, first) = good(mcp(&mine)).await;
     assert_eq!(first["path"], "/mcp");
     let sealed = headers["mcp-session-id"].to_str().expect("text").to_owned();
-    let (bare, _) = sealed.rsplit_once('.').expect("a seal");
+    let (bare, _) = sealed.split_once('.').expect("a seal");
     assert!(
         first["headers"].to_string().contains(bare),
         "the server sees its own id"

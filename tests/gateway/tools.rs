@@ -263,12 +263,17 @@ impl Forwarder {
 impl Front {
     /// Makes a Ready AgentRuntime that runs `echo.py`, with these changes to its spec.
     pub async fn echo(&self, name: &str, changes: Value) {
-        let script = self.rig.dir.path().join("echo.py");
-        std::fs::write(&script, include_str!("echo.py")).expect("written");
+        self.script(name, include_str!("echo.py"), changes).await;
+    }
+
+    /// Makes a Ready AgentRuntime that runs a script, with these changes to its spec.
+    pub async fn script(&self, name: &str, text: &str, changes: Value) {
+        let script = self.rig.dir.path().join(format!("{name}.py"));
+        std::fs::write(&script, text).expect("written");
         let program = json!({"argv": ["/usr/bin/env", "python3", script, "{port}"], "env": {}});
-        self.rig.push_argv("echo", "prod", &program).await;
+        self.rig.push_argv(name, "prod", &program).await;
         let mut spec = self.rig.spec_with(changes);
-        spec["artifact"]["container"]["image"] = json!(Rig::image("echo:prod"));
+        spec["artifact"]["container"]["image"] = json!(Rig::image(&format!("{name}:prod")));
         self.rig.apply_runtime(name, spec).await;
         self.rig.runtime_ready(name).await;
     }

@@ -77,7 +77,7 @@ fn with(mut spec: Value, more: Value) -> Value {
 }
 
 fn sessions() -> Value {
-    json!({"onUpdate": "Drain", "drain": {"idleAfter": "60s", "deadline": "1h", "respectBusy": true, "maxPerMinute": 300}})
+    json!({"onUpdate": "Drain", "drain": {"idleAfter": "60s", "deadline": "1h", "respectBusy": true, "maxPerMinute": 300}, "unnamed": "PerCaller"})
 }
 
 fn plain() -> Value {

@@ -23,6 +23,21 @@ pub struct Sessions {
     /// How sessions are drained; absent: its defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
+    /// In which session of an MCP server requests run that name none: `PerCaller` or `PerRequest`; absent: `PerCaller`. Agents of other
+    /// protocols begin a session with each such request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unnamed: Option<Unnamed>,
+}
+
+/// The session of requests to an MCP server that name none.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[schemars(transform = crate::rules::undescribed)]
+pub enum Unnamed {
+    /// One for each caller and agent.
+    #[default]
+    PerCaller,
+    /// A new one for each request.
+    PerRequest,
 }
 
 /// What is done with stale sessions.

@@ -13,6 +13,7 @@ use super::{CHAT_MAX, Piece, Pieces, too_long};
 use crate::gateway::answer::Tail;
 use crate::gateway::answer::guarded::{Guarded, LastWords, Source};
 use crate::gateway::answer::purse::{Gathered, Purse, on_account, set};
+use crate::gateway::headers::unbuffered;
 use crate::gateway::problem::Problem;
 use crate::gateway::routes::{name_session, refuse};
 use crate::gateway::sessions::Inside;
@@ -153,6 +154,7 @@ pub async fn events(
     let stream = HeaderValue::from_static("text/event-stream; charset=utf-8");
     headers.insert(header::CONTENT_TYPE, stream);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    unbuffered(&mut headers);
     name_session(&mut headers, &inside);
     let events = Events {
         pieces,
@@ -212,7 +214,7 @@ impl Source for Events {
         let id = self.inside.conversation.as_str();
         let data = json!({"partial": true, "sessionId": id, "error": problem.to_json()});
         self.turn.broke_off(problem);
-        LastWords::Bytes(self.tail.last_event(&data.to_string()))
+        LastWords::Bytes(self.tail.last_event(Some("error"), &data.to_string()))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::gateway::headers;
 use crate::gateway::payload::leave;
 use crate::gateway::problem::Problem;
 use crate::gateway::routes::refuse;
+use crate::gateway::sessions::id::named;
 use crate::gateway::sessions::{Inside, owner};
 use crate::gateway::shares::Held;
 use crate::gateway::trace;
@@ -82,13 +83,14 @@ pub async fn chat(
         drop(body);
         turn.prompt(chat.prompt_bytes);
         admitted.renew(gateway, &mut turn)?;
-        let header = parts.headers.get(headers::SESSION);
-        let header = header.and_then(|value| value.to_str().ok());
+        let named = match &chat.session_id {
+            Some(given) => named(given.as_bytes())?,
+            None => headers::session(&parts.headers)?,
+        };
         let owner = owner(&admitted.who, &admitted.agent);
-        let given = chat.session_id.as_deref().or(header);
         let inside = gateway
             .sessions
-            .enter(owner, &admitted.agent, given)
+            .enter(owner, &admitted.agent, named)
             .await?;
         Ok((auth, (stream, room), chat, inside))
     };

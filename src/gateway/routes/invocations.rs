@@ -1,19 +1,24 @@
-//! Turns that pass through byte for byte: `invocations`, `mcp`, and an A2A agent's card.
+//! Turns that pass through byte for byte: `invocations`, `mcp` and `a2a`.
 
 use std::sync::Arc;
 
 use agentcore_api::runtime::ServerProtocol;
+use agentcore_api::sessions::Unnamed;
 use agentcore_invoke::{Answer, Auth, Failed, Invoke, Payload};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use super::{name_session, refuse};
+use super::{card, name_session, refuse};
+use crate::gateway::a2a;
+use crate::gateway::agents::Agent;
 use crate::gateway::answer::Relay;
+use crate::gateway::answer::voice::{self, Voice};
 use crate::gateway::context::{Admitted, Gateway, resend};
 use crate::gateway::headers;
 use crate::gateway::payload::{Progress, Room, leave, streamed};
 use crate::gateway::problem::Problem;
+use crate::gateway::sessions::id::{self, McpSession};
 use crate::gateway::sessions::{Inside, owner};
 use crate::gateway::trace;
 use crate::gateway::turn::Turn;
@@ -25,49 +30,37 @@ pub async fn mcp(
     request: Request<Incoming>,
     turn: Turn,
 ) -> Response<Body> {
-    if admitted.agent.protocol == ServerProtocol::Mcp {
+    speaking(ServerProtocol::Mcp, "MCP", gateway, admitted, request, turn).await
+}
+
+/// POST a2a: the same, for agents that speak A2A.
+pub async fn a2a(
+    gateway: &Arc<Gateway>,
+    admitted: Admitted,
+    request: Request<Incoming>,
+    turn: Turn,
+) -> Response<Body> {
+    speaking(ServerProtocol::A2a, "A2A", gateway, admitted, request, turn).await
+}
+
+async fn speaking(
+    protocol: ServerProtocol,
+    name: &str,
+    gateway: &Arc<Gateway>,
+    admitted: Admitted,
+    request: Request<Incoming>,
+    turn: Turn,
+) -> Response<Body> {
+    if admitted.agent.protocol == protocol {
         invoke(gateway, admitted, request, turn).await
     } else {
         leave(request.version(), request.into_body());
-        refuse(turn, None, wrong_protocol("MCP"))
+        refuse(turn, None, wrong_protocol(name))
     }
 }
 
-/// GET agent-card.
-pub async fn card(
-    gateway: &Arc<Gateway>,
-    admitted: Admitted,
-    request: &Request<Incoming>,
-    mut turn: Turn,
-) -> Response<Body> {
-    if admitted.agent.protocol != ServerProtocol::A2a {
-        return refuse(turn, None, wrong_protocol("A2A"));
-    }
-    let (auth, stream) = match gateway.may(&admitted, request.headers()) {
-        Ok(may) => may,
-        Err(problem) => return refuse(turn, None, problem),
-    };
-    let mut outgoing = headers::upstream(request.headers(), &admitted.agent.allowlist);
-    trace::client(&mut outgoing);
-    let answered = gateway
-        .client
-        .agent_card(
-            &admitted.agent.target,
-            outgoing,
-            auth,
-            gateway.upstream_timeout,
-        )
-        .await;
-    match answered {
-        Ok(answer) => {
-            turn.attempts(answer.attempts);
-            relay(gateway, answer, &admitted, None, turn, stream).await
-        }
-        Err(failed) => fail(turn, None, &failed, None),
-    }
-}
-
-fn wrong_protocol(wished: &str) -> Problem {
+/// The agent does not speak what the path is for.
+pub fn wrong_protocol(wished: &str) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "WrongProtocol",
@@ -75,21 +68,12 @@ fn wrong_protocol(wished: &str) -> Problem {
     )
 }
 
-/// How a request finds its session.
-enum Seat {
-    /// By the caller's id, which stands for one of AgentCore's.
-    Session(Inside),
-    /// By an MCP session id that AgentCore or the agent made, or by none yet: AgentCore takes either that or a session id, never both.
-    Mcp(Option<String>),
-}
-
-impl Seat {
-    fn inside(&self) -> Option<&Inside> {
-        match self {
-            Self::Session(inside) => Some(inside),
-            Self::Mcp(_) => None,
-        }
-    }
+/// Where a request runs.
+struct Seat {
+    /// Its session.
+    inside: Inside,
+    /// The MCP session within that one, if it goes on with one.
+    mcp: Option<String>,
 }
 
 /// POST invocations.
@@ -109,8 +93,14 @@ pub async fn invoke(
             }
         };
         let progress = Progress::default();
+        // Who is to be told of an answer that breaks off stands in the request: it is kept also where nothing is signed.
+        let kept = Voice::is_json_rpc(admitted.agent.protocol);
         let (payload, room) = match &auth {
-            Auth::SigV4 => {
+            Auth::Bearer(_) if !kept => {
+                let payload = streamed(&head.headers, body, &progress)?;
+                (payload, Room::default())
+            }
+            _ => {
                 let whole = gateway
                     .reader
                     .whole(&head, body, admitted.holder.clone())
@@ -119,21 +109,30 @@ pub async fn invoke(
                 admitted.renew(gateway, &mut turn)?;
                 (whole.payload, whole.room)
             }
-            Auth::Bearer(_) => {
-                let payload = streamed(&head.headers, body, &progress)?;
-                (payload, Room::default())
+        };
+        let asked = if kept {
+            voice::Request::read(&payload)
+        } else {
+            voice::Request::default()
+        };
+        let card = match asked.method.as_deref() {
+            Some(method)
+                if a2a::answers_with_card(method)
+                    && admitted.agent.protocol == ServerProtocol::A2a =>
+            {
+                Some(card::address(gateway, &admitted, &head.headers, &head.uri)?)
             }
+            _ => None,
         };
         let seat = seat(gateway, &admitted, &head.headers).await?;
-        Ok((auth, stream, progress, payload, room, seat))
+        Ok((auth, stream, progress, payload, room, (asked, card), seat))
     };
-    let (auth, stream, progress, payload, room, seat) = match prepared.await {
+    let (auth, stream, progress, payload, room, (asked, card), seat) = match prepared.await {
         Ok(prepared) => prepared,
         Err(problem) => return refuse(turn, None, problem),
     };
-    if let Seat::Session(inside) = &seat {
-        turn.session(gateway.sessions.deriver().shown(inside.upstream.as_str()));
-    }
+    let upstream = seat.inside.upstream.as_str();
+    turn.session(gateway.sessions.deriver().shown(upstream));
     let streamed = matches!(payload, Payload::Stream { .. });
     let call = Invoke {
         target: &admitted.agent.target,
@@ -143,9 +142,7 @@ pub async fn invoke(
         first_byte: gateway.upstream_timeout,
         resend: resend(&head.headers),
     };
-    if let Some(inside) = seat.inside() {
-        inside.sent();
-    }
+    seat.inside.sent();
     let answered = gateway.client.invoke(call).await;
     // Sent, or given up.
     drop(room);
@@ -155,9 +152,16 @@ pub async fn invoke(
     match answered {
         Ok(answer) => {
             turn.attempts(answer.attempts);
-            relay(gateway, answer, &admitted, Some(seat), turn, stream).await
+            let whole = !headers::is_event_stream(&answer.headers);
+            if let Some(url) = card.filter(|_| answer.status.is_success() && whole) {
+                return card::pass_on(gateway, answer, &admitted, &url, Some(&seat.inside), turn)
+                    .await;
+            }
+            let voice = Voice::of(admitted.agent.protocol, asked);
+            let inside = Some(seat.inside);
+            relay(gateway, answer, &admitted, inside, voice, turn, stream).await
         }
-        Err(failed) => fail(turn, seat.inside(), &failed, progress.cut()),
+        Err(failed) => fail(turn, Some(&seat.inside), &failed, progress.cut()),
     }
 }
 
@@ -167,39 +171,56 @@ async fn seat(
     admitted: &Admitted,
     request: &HeaderMap,
 ) -> Result<Seat, Problem> {
-    let owner = owner(&admitted.who, &admitted.agent);
-    let given = request.get(headers::SESSION);
-    if admitted.agent.session.is_some() {
-        let inside = gateway.sessions.enter(owner, &admitted.agent, None).await;
-        return inside.map(Seat::Session).map_err(Problem::from);
-    }
-    if let Some(sealed) = request.get(headers::MCP_SESSION) {
-        let mcp_session = sealed
-            .to_str()
-            .ok()
-            .and_then(|sealed| gateway.sessions.deriver().unseal(&owner, sealed));
-        // By the protocol, a client begins anew after a 404.
-        return mcp_session
-            .map(|id| Seat::Mcp(Some(id.to_owned())))
-            .ok_or_else(|| Problem::not_found("there is no such MCP session"));
-    }
-    if admitted.agent.protocol == ServerProtocol::Mcp && given.is_none() {
-        return Ok(Seat::Mcp(None));
-    }
-    let given = given.and_then(|value| value.to_str().ok());
-    let inside = gateway.sessions.enter(owner, &admitted.agent, given).await;
-    inside.map(Seat::Session).map_err(Problem::from)
+    // By the protocol, a client begins anew after a 404.
+    let gone = || Problem::not_found("there is no such MCP session");
+    let agent = &admitted.agent;
+    let owner = owner(&admitted.who, agent);
+    let mcp = request.get(headers::MCP_SESSION).map(|sealed| {
+        let sealed = sealed.to_str().ok();
+        sealed.and_then(|sealed| gateway.sessions.deriver().unseal(&owner, sealed))
+    });
+    let mcp = mcp.map(|session| session.ok_or_else(gone)).transpose()?;
+    // AgentCore's own name of a session leads wherever the conversation goes on: a server without sessions knows nothing of it.
+    let own = mcp.as_ref().is_some_and(|mcp| {
+        let (deriver, made) = (gateway.sessions.deriver(), &mcp.conversation);
+        mcp.id == made.as_str() || mcp.id == deriver.upstream(&owner, made, mcp.generation).as_str()
+    });
+    let named = match (&mcp, headers::session(request)?) {
+        (Some(mcp), Some(named)) if agent.session.is_none() && named != mcp.conversation => {
+            return Err(gone());
+        }
+        (Some(mcp), _) => Some(mcp.conversation.clone()),
+        (None, None) if per_caller(agent) => Some(id::unnamed()),
+        (None, named) => named,
+    };
+    let inside = gateway.sessions.enter(owner, agent, named).await?;
+    let mcp = match mcp.filter(|_| !own) {
+        // The microVM that it lived in has ended since, or makes room for a new version.
+        Some(mcp)
+            if (&mcp.conversation, mcp.generation)
+                != (&inside.conversation, inside.generation()) =>
+        {
+            return Err(gone());
+        }
+        mcp => mcp.map(|mcp| mcp.id),
+    };
+    Ok(Seat { inside, mcp })
 }
 
-/// The headers that go on.
+/// Whether requests that name no session have one of their caller's.
+fn per_caller(agent: &Agent) -> bool {
+    agent.protocol == ServerProtocol::Mcp && agent.sessions.unnamed == Unnamed::PerCaller
+}
+
+/// The headers that go on. AgentCore takes an MCP session's id or a session's, never both.
 fn outgoing(request: &HeaderMap, admitted: &Admitted, seat: &Seat) -> HeaderMap {
     let mut to = headers::upstream(request, &admitted.agent.allowlist);
-    let (name, id) = match seat {
-        Seat::Session(inside) => (headers::SESSION, Some(inside.upstream.as_str())),
-        Seat::Mcp(id) => (headers::MCP_SESSION, id.as_deref()),
+    let (name, id) = match &seat.mcp {
+        Some(id) => (headers::MCP_SESSION, id.as_str()),
+        None => (headers::SESSION, seat.inside.upstream.as_str()),
     };
     // Both kinds of ids are ASCII.
-    if let Some(value) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+    if let Ok(value) = HeaderValue::from_str(id) {
         to.insert(name, value);
     }
     trace::client(&mut to);
@@ -207,11 +228,12 @@ fn outgoing(request: &HeaderMap, admitted: &Admitted, seat: &Seat) -> HeaderMap 
 }
 
 /// Passes the agent's answer on.
-async fn relay(
+pub async fn relay(
     gateway: &Gateway,
     answer: Answer,
     admitted: &Admitted,
-    seat: Option<Seat>,
+    inside: Option<Inside>,
+    voice: Voice,
     mut turn: Turn,
     stream: impl Send + 'static,
 ) -> Response<Body> {
@@ -228,26 +250,30 @@ async fn relay(
     if events {
         // An event may be added.
         to.remove(axum::http::header::CONTENT_LENGTH);
+        headers::unbuffered(&mut to);
     }
-    if let Some(mcp_session) = given
-        .get(headers::MCP_SESSION)
-        .and_then(|id| id.to_str().ok())
-    {
-        let owner = owner(&admitted.who, &admitted.agent);
-        let sealed = gateway.sessions.deriver().seal(&owner, mcp_session);
+    let made = given.get(headers::MCP_SESSION);
+    if let (Some(inside), Some(made)) = (&inside, made.and_then(|id| id.to_str().ok())) {
+        let session = McpSession {
+            id: made.to_owned(),
+            conversation: inside.conversation.clone(),
+            generation: inside.generation(),
+        };
+        let sealed = gateway.sessions.deriver().seal(&inside.owner, &session);
         if let Ok(value) = HeaderValue::from_str(&sealed) {
             to.insert(headers::MCP_SESSION, value);
         }
     }
     let route = turn.route();
-    if let Some(inside) = seat.as_ref().and_then(Seat::inside) {
+    if let Some(inside) = &inside {
         name_session(&mut to, inside);
     }
-    let inside = seat.as_ref().and_then(Seat::inside);
-    let watchdog = admitted.watchdog().within(inside);
-    let busy = inside.map(|inside| inside.busy.clone()).unwrap_or_default();
+    let watchdog = admitted.watchdog().within(inside.as_ref());
+    let busy = inside.as_ref().map(|inside| inside.busy.clone());
+    let busy = busy.unwrap_or_default();
     let body = busy.watch(body, &to);
-    let held = (seat, stream, gateway.metrics.stream(route));
+    let events = events.then_some(voice);
+    let held = (inside, stream, gateway.metrics.stream(route));
     let body = Relay::body(body, events, turn, watchdog, held).await;
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -256,7 +282,7 @@ async fn relay(
 }
 
 /// There was no answer.
-fn fail(
+pub fn fail(
     mut turn: Turn,
     inside: Option<&Inside>,
     failed: &Failed,

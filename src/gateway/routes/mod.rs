@@ -1,5 +1,6 @@
 //! From a request to its answer: which handler, and what all of them share.
 
+mod card;
 mod invocations;
 mod sessions;
 mod web_socket;
@@ -73,7 +74,8 @@ async fn routed(
     match route.action {
         Action::Invocations => invocations::invoke(gateway, admitted, request, turn).await,
         Action::Mcp => invocations::mcp(gateway, admitted, request, turn).await,
-        Action::AgentCard => invocations::card(gateway, admitted, &request, turn).await,
+        Action::A2a => invocations::a2a(gateway, admitted, request, turn).await,
+        Action::AgentCard => card::show(gateway, admitted, &request, turn).await,
         Action::Ws => web_socket::open(gateway, admitted, request, turn).await,
         Action::Chat => chat::chat(gateway, admitted, request, turn).await,
         Action::Ping => ping(&admitted, turn),

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use agentcore_api::report::version_of;
-use agentcore_invoke::{Error, SessionId, Target};
+use agentcore_invoke::{Error, Target};
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::{refuse, say};
 use crate::gateway::context::{Admitted, Gateway};
 use crate::gateway::problem::Problem;
+use crate::gateway::sessions::id::{InvalidId, named};
 use crate::gateway::sessions::ledger::PAGE_MAX;
 use crate::gateway::sessions::{NoList, Seen, owner};
 use crate::gateway::stops;
@@ -55,6 +57,12 @@ impl Page {
             }
         }
         Ok(page)
+    }
+}
+
+impl From<InvalidId> for Problem {
+    fn from(error: InvalidId) -> Self {
+        Self::bad_request("InvalidSessionId", error.to_string())
     }
 }
 
@@ -134,9 +142,11 @@ pub async fn stop(
         let problem = Problem::new(StatusCode::CONFLICT, "DeclaredSession", detail);
         return refuse(turn, None, problem);
     }
-    let Ok(conversation) = id.parse::<SessionId>() else {
-        let detail = "a session id has 33 to 256 letters, digits, hyphens and underscores";
-        return refuse(turn, None, Problem::bad_request("InvalidSessionId", detail));
+    let id: Vec<u8> = percent_decode_str(id).collect();
+    let conversation = match named(&id) {
+        Ok(Some(conversation)) => conversation,
+        Ok(None) => return refuse(turn, None, Problem::not_found("the path names no session")),
+        Err(invalid) => return refuse(turn, None, invalid.into()),
     };
     let auth = match admitted.auth(request) {
         Ok(auth) => auth,

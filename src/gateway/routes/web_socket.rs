@@ -52,11 +52,10 @@ pub async fn open(
         let key = upgrade_key(request.headers())?;
         let (auth, stream) = gateway.may(&admitted, request.headers())?;
         let owner = owner(&admitted.who, &admitted.agent);
-        let given = request.headers().get(headers::SESSION);
-        let given = given.and_then(|value| value.to_str().ok());
+        let named = headers::session(request.headers())?;
         let inside = gateway
             .sessions
-            .enter(owner, &admitted.agent, given)
+            .enter(owner, &admitted.agent, named)
             .await?;
         Ok((key, auth, stream, inside))
     };

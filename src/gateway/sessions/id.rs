@@ -3,18 +3,38 @@
 //! AgentCore does not tie a session to a user: whoever knows an id reaches the microVM. So the id that a caller gives is only a name
 //! of its own conversation. What goes on is a keyed hash of who calls, which endpoint, and that name: the same id of another caller
 //! is another session, and nothing has to be remembered for it.
+//!
+//! An MCP session lives within one of AgentCore's. Its id goes to the caller with what tells which one that is, under a seal.
 
 use agentcore_invoke::SessionId;
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use super::ledger::Owner;
 
 /// Bytes of the MAC behind an MCP session id: 128 bits, 22 characters.
 const SEAL: usize = 16;
-/// Separates an MCP session id from its MAC; AWS's alphabet of ids does not have it.
+/// Separates the parts of a sealed id; AWS's alphabet of session ids does not have it.
 const SEAL_MARK: char = '.';
+/// The conversation of a caller's requests to an MCP server that name none.
+const UNNAMED: &str = "requests-that-name-no-session-of-their-own";
+
+/// An MCP session, and the session that it lives in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct McpSession {
+    /// The id that AgentCore or the server made.
+    pub id: String,
+    /// The conversation that it belongs to.
+    pub conversation: SessionId,
+    /// Which upstream session of that conversation has it.
+    pub generation: u32,
+}
+
+/// An id that cannot name a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a session id has no control characters")]
+pub struct InvalidId;
 
 /// Makes upstream ids and seals. One key for all replicas.
 #[derive(Clone)]
@@ -51,26 +71,37 @@ impl Deriver {
             .expect("base32 of 32 bytes is a session id")
     }
 
-    /// What a caller gets for an MCP session id, so that nobody else can use it.
-    pub fn seal(&self, owner: &Owner, mcp_session: &str) -> String {
-        let digest = self.mac(b"mcp", owner, &[mcp_session.as_bytes()]);
-        format!(
-            "{mcp_session}{SEAL_MARK}{}",
-            BASE64URL_NOPAD.encode(&digest[..SEAL])
-        )
+    /// What a caller gets for an MCP session, so that nobody else can use it.
+    pub fn seal(&self, owner: &Owner, session: &McpSession) -> String {
+        let McpSession {
+            id,
+            conversation,
+            generation,
+        } = session;
+        let open = format!("{id}{SEAL_MARK}{conversation}{SEAL_MARK}{generation}");
+        let digest = self.mac(b"mcp", owner, &[open.as_bytes()]);
+        let seal = BASE64URL_NOPAD.encode(&digest[..SEAL]);
+        format!("{open}{SEAL_MARK}{seal}")
     }
 
-    /// The MCP session id under a seal; `None` if it was not sealed for this caller and endpoint.
-    pub fn unseal<'a>(&self, owner: &Owner, sealed: &'a str) -> Option<&'a str> {
-        let (mcp_session, seal) = sealed.rsplit_once(SEAL_MARK)?;
+    /// The MCP session under a seal; `None` if it was not sealed for this caller and endpoint.
+    pub fn unseal(&self, owner: &Owner, sealed: &str) -> Option<McpSession> {
+        let (open, seal) = sealed.rsplit_once(SEAL_MARK)?;
         let seal = BASE64URL_NOPAD.decode(seal.as_bytes()).ok()?;
         if seal.len() != SEAL {
             return None;
         }
-        self.fed(b"mcp", owner, &[mcp_session.as_bytes()])
+        self.fed(b"mcp", owner, &[open.as_bytes()])
             .verify_truncated_left(&seal)
             .ok()?;
-        Some(mcp_session)
+        let mut parts = open.rsplitn(3, SEAL_MARK);
+        let generation = parts.next()?.parse().ok()?;
+        let conversation = parts.next()?.parse().ok()?;
+        Some(McpSession {
+            id: parts.next()?.to_owned(),
+            conversation,
+            generation,
+        })
     }
 
     /// A short name of a session for logs: tells nobody the id.
@@ -113,21 +144,49 @@ impl Deriver {
     }
 }
 
-/// The caller's id, or a new one when there is none or it is not valid (R4.3).
+/// The conversation that a caller names; none for an empty id. What AgentCore would not take for an id, such as a short one, stands for a
+/// conversation all the same: its hash does.
+///
+/// # Errors
+/// The id has control characters.
+///
+/// # Panics
+/// Never: base32 of 32 bytes is a session id.
+pub fn named(given: &[u8]) -> Result<Option<SessionId>, InvalidId> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(text) = std::str::from_utf8(given) {
+        if text.chars().any(char::is_control) {
+            return Err(InvalidId);
+        }
+        if let Ok(id) = text.parse() {
+            return Ok(Some(id));
+        }
+    }
+    if given.iter().any(u8::is_ascii_control) {
+        return Err(InvalidId);
+    }
+    let digest = BASE32_NOPAD.encode(&Sha256::digest(given));
+    let id = digest.to_ascii_lowercase().parse();
+    Ok(Some(id.expect("base32 of 32 bytes is a session id")))
+}
+
+/// A conversation that nobody has named.
 ///
 /// # Panics
 /// Never: a UUID is a session id.
-pub fn conversation(given: Option<&str>) -> (SessionId, bool) {
-    match given.map(str::parse) {
-        Some(Ok(id)) => (id, false),
-        _ => (
-            uuid::Uuid::new_v4()
-                .to_string()
-                .parse()
-                .expect("a UUID is a session id"),
-            true,
-        ),
-    }
+pub fn fresh() -> SessionId {
+    let id = uuid::Uuid::new_v4().to_string();
+    id.parse().expect("a UUID is a session id")
+}
+
+/// The conversation of a caller's requests to an MCP server that name none.
+///
+/// # Panics
+/// Never: it is a session id.
+pub fn unnamed() -> SessionId {
+    UNNAMED.parse().expect("it is a session id")
 }
 
 #[cfg(test)]
@@ -148,8 +207,7 @@ mod tests {
     #[test]
     fn another_caller_endpoint_name_or_generation_is_another_session() {
         let deriver = Deriver::new(b"key");
-        let (id, _) = conversation(None);
-        let (other, _) = conversation(None);
+        let (id, other) = (fresh(), unnamed());
         let base = deriver.upstream(&owner("a", "b", "c"), &id, 0);
         assert_eq!(base, deriver.upstream(&owner("a", "b", "c"), &id, 0));
         assert_eq!(base.as_str().len(), 52);
@@ -170,28 +228,42 @@ mod tests {
     fn a_seal_holds_for_its_caller_alone() {
         let deriver = Deriver::new(b"key");
         let mine = owner("a", "b", "c");
-        let sealed = deriver.seal(&mine, "mcp-1.x");
-        assert_eq!(deriver.unseal(&mine, &sealed), Some("mcp-1.x"));
+        let session = McpSession {
+            id: "mcp-1.x".to_owned(),
+            conversation: unnamed(),
+            generation: 7,
+        };
+        let sealed = deriver.seal(&mine, &session);
+        assert_eq!(deriver.unseal(&mine, &sealed), Some(session));
         assert_eq!(deriver.unseal(&owner("x", "b", "c"), &sealed), None);
-        assert_eq!(deriver.unseal(&mine, "mcp-1.x"), None);
-        assert_eq!(deriver.unseal(&mine, "mcp-1.x."), None);
-        assert_eq!(deriver.unseal(&mine, &format!("y{sealed}")), None);
-        assert_eq!(deriver.unseal(&mine, &sealed[..sealed.len() - 2]), None);
+        for bad in [
+            "mcp-1.x".to_owned(),
+            "mcp-1.x.".to_owned(),
+            format!("y{sealed}"),
+            sealed.replace(".7.", ".8."),
+            sealed[..sealed.len() - 2].to_owned(),
+        ] {
+            assert_eq!(deriver.unseal(&mine, &bad), None, "{bad}");
+        }
     }
 
     #[test]
-    fn an_id_that_aws_would_refuse_is_replaced() {
+    fn an_id_that_aws_would_refuse_names_one_conversation_all_the_same() {
+        let named = |text: &str| named(text.as_bytes());
         let good = "a".repeat(33);
-        assert_eq!(conversation(Some(&good)).0.as_str(), good);
-        for bad in [
-            "a".repeat(32),
-            "a".repeat(257),
-            format!("-{good}"),
-            format!("{good} "),
-            String::new(),
-        ] {
-            let (id, new) = conversation(Some(&bad));
-            assert!(new && id.as_str() != bad, "{bad}");
+        assert_eq!(named(&good).unwrap().unwrap().as_str(), good);
+        assert_eq!(named(""), Ok(None));
+        let short = named("user-1").unwrap().unwrap();
+        assert_eq!(named("user-1"), Ok(Some(short.clone())));
+        // The answer's id, sent back, names it too.
+        assert_eq!(named(short.as_str()), Ok(Some(short.clone())));
+        for other in ["user-2", "auth0|507f1f77", "J\u{fc}rgen", &"a".repeat(257)] {
+            assert!(named(other).unwrap().is_some_and(|id| id != short));
         }
+        for bad in ["user\n1", "\u{7f}", "\u{85}"] {
+            assert_eq!(named(bad), Err(InvalidId), "{bad:?}");
+        }
+        assert_eq!(super::named(b"\xff\x00"), Err(InvalidId));
+        assert!(super::named(b"\xff").unwrap().is_some());
     }
 }

@@ -74,6 +74,13 @@ impl Inside {
         self.reached.store(false, Ordering::Relaxed);
     }
 
+    /// Which upstream session of its conversation it is in.
+    pub fn generation(&self) -> u32 {
+        self.entered
+            .as_ref()
+            .map_or(0, |entered| entered.generation)
+    }
+
     /// What ends its stream at the deadline of a drain.
     pub fn cut(&self) -> Cut {
         let version = self.entered.as_ref().and_then(|one| one.version.as_ref());
@@ -195,12 +202,12 @@ impl Sessions {
         &self,
         owner: Owner,
         agent: &Agent,
-        given: Option<&str>,
+        named: Option<SessionId>,
     ) -> Result<Inside, LedgerUnavailable> {
         if let Some(session) = &agent.session {
             return Ok(self.enter_declared(owner, session));
         }
-        let (conversation, _) = id::conversation(given);
+        let conversation = named.unwrap_or_else(id::fresh);
         let entry = Entry {
             birth: Birth {
                 qualifier: agent.target.qualifier.clone(),

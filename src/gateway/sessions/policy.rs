@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agentcore_api::limits::{DEFAULT_DRAIN_DEADLINE_SECONDS, DEFAULT_DRAIN_IDLE_SECONDS};
-use agentcore_api::sessions::{Drain, OnUpdate, Sessions};
+use agentcore_api::sessions::{Drain, OnUpdate, Sessions, Unnamed};
 use agentcore_api::values::seconds_or;
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,6 +27,8 @@ pub struct Policy {
     pub respect_busy: bool,
     /// Most stops a minute.
     pub max_per_minute: u32,
+    /// In which session of an MCP server requests run that name none.
+    pub unnamed: Unnamed,
 }
 
 /// Why a session is stopped, as metrics say it.
@@ -89,6 +91,7 @@ impl Policy {
                 .and_then(|drain| drain.max_per_minute)
                 .unwrap_or(MAX_PER_MINUTE)
                 .max(1),
+            unnamed: spec.and_then(|spec| spec.unnamed).unwrap_or_default(),
         }
     }
 

@@ -45,6 +45,7 @@ fn an_object_that_says_nothing_drains_by_the_documented_defaults() {
         deadline: Duration::from_hours(1),
         respect_busy: true,
         max_per_minute: 300,
+        unnamed: Unnamed::PerCaller,
     };
     assert_eq!(Policy::of(None, false), defaults);
     assert_eq!(Policy::of(Some(&Sessions::default()), false), defaults);
@@ -56,6 +57,7 @@ fn an_object_that_says_nothing_drains_by_the_documented_defaults() {
             respect_busy: Some(false),
             max_per_minute: Some(7),
         }),
+        unnamed: Some(Unnamed::PerRequest),
     };
     let read = Policy::of(Some(&said), false);
     assert_eq!(
@@ -67,6 +69,7 @@ fn an_object_that_says_nothing_drains_by_the_documented_defaults() {
         ),
         (Duration::ZERO, Duration::from_mins(90), false, 7)
     );
+    assert_eq!(read.unnamed, Unnamed::PerRequest);
     assert_eq!(Policy::of(None, true).on_update, OnUpdate::Leave);
 }
 
@@ -188,6 +191,7 @@ proptest! {
             deadline: Duration::from_secs(deadline),
             respect_busy,
             max_per_minute: 1,
+            unnamed: Unnamed::default(),
         };
         let record = record(last_used.min(passed), in_flight, busy);
         let ends = at(0) + SignedDuration::from_secs(i64::try_from(deadline).unwrap() + 2);

@@ -4,11 +4,12 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use agentcore_invoke::SESSION_HEADER;
-use agentcore_invoke::sse::Decoder;
+use agentcore_invoke::sse::{Decoder, Event};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt as _;
+use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 
 use super::direct::session_id;
@@ -149,11 +150,26 @@ fn broken_off(events: &mut Option<Decoder>, piece: &[u8]) -> Result<(), Error> {
         // It is printed all the same.
         *events = None;
     }
-    let error = found
-        .into_iter()
-        .find(|event| event.event.as_deref() == Some("error"));
-    let problem = error.and_then(|event| Problem::of(&HeaderMap::new(), &event.data.into()));
+    let problem = found.into_iter().find_map(problem);
     problem.map_or(Ok(()), |problem| Err(problem.into()))
+}
+
+/// The problem that an event tells: by its name, or in the protocol of the agent.
+fn problem(event: Event) -> Option<Problem> {
+    let of = |text: String| Problem::of(&HeaderMap::new(), &text.into());
+    if event.event.as_deref() == Some("error") {
+        return of(event.data);
+    }
+    if !event.data.contains(r#""reason""#) {
+        return None;
+    }
+    let said: Value = serde_json::from_str(&event.data).ok()?;
+    let told = match said["type"].as_str() {
+        Some("RUN_ERROR") => &said["rawEvent"],
+        _ => &said["error"]["data"],
+    };
+    told["reason"].as_str()?;
+    of(told.to_string())
 }
 
 /// Standard output, piece by piece.

@@ -36,6 +36,8 @@ const MCP: &[&str] = &[
     "mcp-method",
     "mcp-name",
 ];
+/// Of A2A 1.0; the last one is what 0.3 called the second.
+const A2A: &[&str] = &["a2a-version", "a2a-extensions", "x-a2a-extensions"];
 const TRACE: &[&str] = &["x-amzn-trace-id", "traceparent", "tracestate", "baggage"];
 /// The agent's headers that a caller gets, beside the content type.
 const ANSWERED: &[&str] = &[
@@ -199,6 +201,7 @@ pub fn for_agent(
     let mut out = HeaderMap::new();
     for (name, value) in &call.headers {
         let listed = allowlist.iter().any(|allowed| allowed == name.as_str());
+        let listed = listed || is_a2a(name, config, settings);
         if !passes(name, listed, call, settings) {
             continue;
         }
@@ -216,6 +219,11 @@ pub fn for_agent(
         out.insert(REQUEST_ID, id);
     }
     Ok(out)
+}
+
+/// Whether a header is A2A's own, and the agent speaks that.
+fn is_a2a(name: &HeaderName, config: &Config, settings: &Settings) -> bool {
+    settings.forward_a2a_headers && config.protocol() == "A2A" && A2A.contains(&name.as_str())
 }
 
 fn passes(name: &HeaderName, listed: bool, call: &Call, settings: &Settings) -> bool {

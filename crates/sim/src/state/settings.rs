@@ -110,6 +110,8 @@ pub struct Settings {
     pub forward_user_id: bool,
     /// Whether trace headers reach the agent without being in the allowlist.
     pub forward_trace_headers: bool,
+    /// Whether A2A's own headers reach an A2A agent without being in the allowlist.
+    pub forward_a2a_headers: bool,
     /// Names of the agent's headers that the caller gets beside those of the API model.
     pub response_header_allowlist: Vec<String>,
 
@@ -189,6 +191,7 @@ impl Default for Settings {
             custom_prefix_needs_allowlist: false,
             forward_user_id: true,
             forward_trace_headers: true,
+            forward_a2a_headers: true,
             response_header_allowlist: Vec::new(),
             new_sessions_per_minute: 0,
             sync_timeout_seconds: 15 * 60,

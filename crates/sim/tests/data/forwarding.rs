@@ -92,6 +92,24 @@ async fn switches_decide_about_custom_user_and_trace_headers() {
 }
 
 #[tokio::test]
+async fn the_headers_of_a2a_reach_its_agents_unless_switched() {
+    let sent = [("A2A-Version", "1.0"), ("A2A-Extensions", "e")];
+    for (protocol, forward, reached) in [
+        ("A2A", true, true),
+        ("A2A", false, false),
+        ("HTTP", true, false),
+    ] {
+        let members = json!({ "protocolConfiguration": { "serverProtocol": protocol } });
+        let stage = Stage::with(json!({ "forwardA2aHeaders": forward }), members).await;
+        let seen = seen(&stage, &sent).await;
+        for (name, value) in sent {
+            let found = seen.get(name.to_lowercase());
+            assert_eq!(found == Some(&json!(value)), reached, "{protocol} {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn headers_that_are_too_long_are_refused() {
     let allowlist = json!({ "requestHeaderAllowlist": ["X-Tenant"] });
     let stage = Stage::with(
