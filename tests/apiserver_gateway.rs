@@ -33,4 +33,5 @@ mod gateway {
     mod shares_of_callers;
     mod tools;
     mod traces;
+    mod web_sockets;
 }

@@ -41,4 +41,4 @@ pub use service_error::ServiceError;
 pub use session::{SessionId, SessionIdError};
 pub use settings::Settings;
 pub use setup::SetupError;
-pub use websocket::{Opened, WebSocket};
+pub use websocket::{Opened, WebSocket, say};

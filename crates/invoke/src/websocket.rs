@@ -1,12 +1,17 @@
 //! WebSockets to agents, opened over the same pool as all other requests.
 
+use bytes::Bytes;
+use futures::SinkExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::body::Payload;
 use crate::call::{Resend, Upgrade};
@@ -22,6 +27,31 @@ pub type WebSocket = WebSocketStream<Metered<TokioIo<Upgraded>>>;
 
 /// Bytes that are gathered before they are written without being asked to.
 const WRITE_BUFFER: usize = 4 << 10;
+
+/// Longest payload of a frame, in bytes: the lowest limit that AWS documents for AgentCore. A longer one closes the socket with 1009.
+const FRAME_MAX: usize = 32 << 10;
+
+/// Sends a text, in as many frames as AgentCore wants.
+///
+/// # Errors
+/// The socket is closed, or broke off.
+pub async fn say(
+    socket: &mut WebSocket,
+    text: Utf8Bytes,
+) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+    if text.len() <= FRAME_MAX {
+        return socket.send(Message::Text(text)).await;
+    }
+    let mut rest = Bytes::from(text);
+    let mut kind = Data::Text;
+    while !rest.is_empty() {
+        let part = rest.split_to(rest.len().min(FRAME_MAX));
+        let frame = Frame::message(part, OpCode::Data(kind), rest.is_empty());
+        socket.feed(Message::Frame(frame)).await?;
+        kind = Data::Continue;
+    }
+    socket.flush().await
+}
 
 /// A WebSocket and the answer that opened it.
 pub struct Opened {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use agentcore_invoke::WebSocket;
 use agentcore_invoke::said::{self, Said};
+use agentcore_invoke::{WebSocket, say};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use futures::{SinkExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -120,7 +120,7 @@ async fn turn(
         // The caller went away before its turn came.
         return Ended::Usable;
     }
-    if let Err(error) = socket.send(Message::Text(frame)).await {
+    if let Err(error) = say(socket, frame).await {
         let _ = pieces.send(Err(broke_off(&error))).await;
         return Ended::Over(None);
     }

@@ -1,21 +1,22 @@
-//! GET ws: the caller's WebSocket and the agent's, joined. Messages pass as they are, closes with their code and reason.
+//! GET ws: the caller's WebSocket and the agent's, joined. Frames pass as they come, pings and closes with their code and reason included.
+
+mod frames;
+mod parting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentcore_invoke::{Metered, Opened, Upgrade, WebSocket};
+use agentcore_invoke::{Metered, Opened, Upgrade};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use bytes::Bytes;
-use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::time::{Instant, interval_at, timeout};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Control, OpCode};
 use tokio_util::sync::CancellationToken;
 
 use super::{name_session, refuse};
@@ -27,19 +28,23 @@ use crate::gateway::sessions::owner;
 use crate::gateway::trace;
 use crate::gateway::turn::Turn;
 use crate::gateway::watch::{SESSION_DRAINED, Watchdog};
+use frames::{Broken, Peer, Sink, Source};
+use parting::{Parting, agent_gone, caller_gone, is, is_close, over_share};
 
-/// Largest message of a caller, in bytes: beyond AgentCore's limit on a frame (64 KiB at most), so that it is AgentCore who refuses.
-const MESSAGE_MAX: usize = 1 << 20;
-/// What a socket reads at once, held for as long as it is open.
-const READ_BUFFER: usize = 4 << 10;
 /// A caller that is there answers a ping. One that has said nothing for two pings is gone.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// Longest reason of a close, in bytes (RFC 6455, section 5.5): a longer one is a violation of the protocol.
-const REASON_MAX: usize = 123;
+/// What tells the gateway's own pings, and the answers to them, from those of caller and agent.
+const PING: &[u8] = b"agentcore-gateway";
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
-type CallerSocket = WebSocketStream<Metered<TokioIo<hyper::upgrade::Upgraded>>>;
+/// Subprotocols by which browsers show a token, to a Kubernetes API server and to AgentCore: they are for the gateway, and for nobody behind it.
+const TOKENS: [&str; 2] = [
+    "base64url.bearer.authorization.k8s.io.",
+    "base64UrlBearerAuthorization",
+];
+
+type Io = Metered<TokioIo<Upgraded>>;
 
 /// Opens the agent's socket, then the caller's: until then everything that goes wrong is an HTTP answer.
 pub async fn open(
@@ -69,6 +74,9 @@ pub async fn open(
     if let Ok(id) = HeaderValue::from_str(inside.upstream.as_str()) {
         outgoing.insert(headers::SESSION, id);
     }
+    if let Some(offered) = subprotocols(request.headers()) {
+        outgoing.insert(header::SEC_WEBSOCKET_PROTOCOL, offered);
+    }
     trace::client(&mut outgoing);
     let upgrade = Upgrade {
         target: &admitted.agent.target,
@@ -87,10 +95,13 @@ pub async fn open(
     };
     turn.attempts(opened.attempts);
     let Opened {
-        socket: mut agent,
+        socket,
+        headers: answered,
         request_id,
         ..
     } = opened;
+    // Nothing was read from it yet.
+    let mut agent = socket.into_inner();
     turn.answered(StatusCode::SWITCHING_PROTOCOLS, request_id);
     turn.opened();
     let mut response = Response::new(Body::empty());
@@ -99,36 +110,50 @@ pub async fn open(
     to.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     to.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     to.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(chosen) = answered.get(header::SEC_WEBSOCKET_PROTOCOL) {
+        to.insert(header::SEC_WEBSOCKET_PROTOCOL, chosen.clone());
+    }
     name_session(to, &inside);
     let upgraded = hyper::upgrade::on(&mut request);
     let active = gateway.metrics.stream(turn.route());
     let watchdog = admitted.watchdog().within(Some(&inside));
     let stop = gateway.stop.clone();
-    // What one side has sent of a message waits here for its end.
+    // What one side has sent of a frame waits here for its end.
     let purse = gateway.purse(&admitted);
     let reading = Reading {
         caller: purse.messages(),
         agent: purse.messages(),
     };
-    agent.get_mut().set(reading.agent.meter());
+    agent.set(reading.agent.meter());
     gateway.sockets.spawn(async move {
         let _held = (inside, stream, active);
         match upgraded.await {
             Ok(upgraded) => {
-                let config = WebSocketConfig::default()
-                    .read_buffer_size(READ_BUFFER)
-                    .write_buffer_size(READ_BUFFER)
-                    .max_message_size(Some(MESSAGE_MAX))
-                    .max_frame_size(Some(MESSAGE_MAX));
-                let mut io = Metered::new(TokioIo::new(upgraded));
-                io.set(reading.caller.meter());
-                let caller = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+                let mut caller = Metered::new(TokioIo::new(upgraded));
+                caller.set(reading.caller.meter());
+                let (caller, agent) = (
+                    Side::new(caller, Peer::Client),
+                    Side::new(agent, Peer::Server),
+                );
                 join(caller, agent, turn, watchdog, stop, &reading).await;
             }
             Err(error) => turn.cut("CallerGone", format!("the upgrade failed: {error}")),
         }
     });
     response
+}
+
+/// The subprotocols that a caller offers to the agent.
+fn subprotocols(request: &HeaderMap) -> Option<HeaderValue> {
+    let values = request.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let offered: Vec<&str> = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|name| !name.is_empty() && !TOKENS.iter().any(|token| name.starts_with(token)))
+        .collect();
+    let offered = (!offered.is_empty()).then(|| offered.join(", "))?;
+    HeaderValue::from_str(&offered).ok()
 }
 
 /// The answer to the caller's key, for a well-formed handshake (RFC 6455, section 4.2.1).
@@ -152,52 +177,55 @@ fn upgrade_key(request: &HeaderMap) -> Result<HeaderValue, Problem> {
     accept.ok_or_else(Problem::upgrade_required)
 }
 
-/// Why two sockets part.
-struct Parting {
-    to_caller: Option<CloseFrame>,
-    to_agent: Option<CloseFrame>,
-    /// What the log says, unless it was an orderly close.
-    failure: Option<(&'static str, String)>,
+/// One of the two connections.
+struct Side {
+    from: Source<ReadHalf<Io>>,
+    to: Sink<WriteHalf<Io>>,
 }
 
-impl Parting {
-    fn with(code: CloseCode, reason: &str, failure: Option<(&'static str, String)>) -> Self {
-        let end = reason.floor_char_boundary(REASON_MAX);
-        let frame = CloseFrame {
-            code,
-            reason: reason[..end].to_owned().into(),
-        };
+impl Side {
+    fn new(io: Io, peer: Peer) -> Self {
+        let (from, to) = tokio::io::split(io);
         Self {
-            to_caller: Some(frame.clone()),
-            to_agent: Some(frame),
-            failure,
+            from: Source::new(from, peer),
+            to: Sink::new(to, peer),
         }
+    }
+
+    /// Tells the peer the end, waits for its word unless it had that already, and ends the connection.
+    async fn close(mut self, last: Option<Frame>, heard: bool) {
+        let _ = timeout(CLOSING, async {
+            if let Some(last) = last {
+                self.to.write(last).await.map_err(drop)?;
+                while !heard && !is_close(&self.from.next().await.map_err(drop)?) {}
+                self.to.end().await;
+                self.from.drain().await;
+            }
+            Ok::<(), ()>(())
+        })
+        .await;
     }
 }
 
-/// Messages that either side has begun.
+/// Frames that either side has begun.
 struct Reading {
     caller: Messages,
     agent: Messages,
 }
 
-/// Passes messages on until either side closes, or neither may go on.
+/// Passes frames on until either side closes, or neither may go on.
 async fn join(
-    mut caller: CallerSocket,
-    mut agent: WebSocket,
+    mut caller: Side,
+    mut agent: Side,
     mut turn: Turn,
     mut watchdog: Watchdog,
     stop: CancellationToken,
     reading: &Reading,
 ) {
     let parting = {
-        let (mut to_caller, from_caller) = (&mut caller).split();
-        let (mut to_agent, from_agent) = (&mut agent).split();
         tokio::select! {
-            parting = async { tokio::select! {
-                parting = outward(from_caller, &mut to_agent, &reading.caller) => parting,
-                parting = inward(from_agent, &mut to_caller, &mut turn, &reading.agent) => parting,
-            } } => parting,
+            parting = outward(&mut caller.from, &mut agent.to, &reading.caller) => parting,
+            parting = inward(&mut agent.from, &mut caller.to, &mut turn, &reading.agent) => parting,
             problem = &mut watchdog => {
                 let over = problem.status == StatusCode::GATEWAY_TIMEOUT || problem.reason == SESSION_DRAINED;
                 let code = if over { CloseCode::Away } else { CloseCode::Policy };
@@ -210,152 +238,100 @@ async fn join(
         Some((reason, cause)) => turn.cut(reason, cause),
         None => turn.end(),
     }
+    let heard = parting.heard;
     tokio::join!(
-        close(&mut caller, parting.to_caller),
-        close(&mut agent, parting.to_agent)
+        caller.close(parting.to_caller, heard == Some(Peer::Client)),
+        agent.close(parting.to_agent, heard == Some(Peer::Server))
     );
 }
 
 /// From the caller to the agent.
 async fn outward(
-    mut from: impl Stream<Item = Result<Message, Error>> + Unpin,
-    to: &mut (impl Sink<Message, Error = Error> + Unpin),
+    from: &mut Source<impl AsyncRead + Unpin>,
+    to: &mut Sink<impl AsyncWrite + Unpin>,
     reading: &Messages,
 ) -> Parting {
     loop {
         match from.next().await {
-            // The library answers pings itself.
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Ok(Message::Close(frame))) => {
-                return Parting {
-                    to_caller: None,
-                    to_agent: Some(frame.unwrap_or_else(normal)),
-                    failure: None,
-                };
-            }
-            Some(Ok(message)) => {
-                if let Err(error) = to.send(message).await {
+            Ok(frame) if is_close(&frame) => return Parting::closed(Peer::Client, frame),
+            Ok(frame) if is(&frame, Control::Pong) && frame.payload() == PING => reading.passed(),
+            Ok(frame) => {
+                if let Err(error) = to.write(frame).await {
                     return agent_gone(&error.to_string());
                 }
                 reading.passed();
             }
-            Some(Err(Error::Capacity(error))) => {
-                let detail = error.to_string();
-                return Parting::with(
-                    CloseCode::Size,
-                    &detail,
-                    Some(("MessageTooLarge", detail.clone())),
-                );
+            Err(broken @ Broken::TooLong) => {
+                let detail = broken.to_string();
+                let failure = Some(("MessageTooLarge", detail.clone()));
+                return Parting::with(CloseCode::Size, &detail, failure);
             }
-            Some(Err(error)) => {
-                return over_share(reading).unwrap_or_else(|| caller_gone(&error.to_string()));
+            Err(Broken::Violation(what)) => {
+                let failure = Some(("CallerGone", format!("no WebSocket's frame: {what}")));
+                return Parting::with(CloseCode::Protocol, what, failure);
             }
-            None => return caller_gone("without a close"),
+            Err(Broken::Gone(error)) => {
+                return over_share(reading).unwrap_or_else(|| caller_gone(&error));
+            }
         }
     }
 }
 
 /// From the agent to the caller, and pings so that a caller that vanished is noticed.
 async fn inward(
-    mut from: impl Stream<Item = Result<Message, Error>> + Unpin,
-    to: &mut (impl Sink<Message, Error = Error> + Unpin),
+    from: &mut Source<impl AsyncRead + Unpin>,
+    to: &mut Sink<impl AsyncWrite + Unpin>,
     turn: &mut Turn,
     reading: &Messages,
 ) -> Parting {
     let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     loop {
-        let message = tokio::select! {
-            message = from.next() => message,
+        let frame = tokio::select! {
+            frame = from.next() => frame,
             _ = pings.tick() => {
                 // Unanswered ones fill the connection's buffers until TCP gives up; a write that hangs is a caller that is gone.
-                match timeout(PING_EVERY, to.send(Message::Ping(Bytes::new()))).await {
+                match timeout(PING_EVERY, to.write(Frame::ping(PING))).await {
                     Ok(Ok(())) => continue,
                     Ok(Err(error)) => return caller_gone(&error.to_string()),
                     Err(_) => return caller_gone("it reads nothing any more"),
                 }
             }
         };
-        match message {
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Ok(Message::Close(frame))) => {
-                let frame = frame.unwrap_or_else(normal);
-                // So it is told when the agent died; other codes are for caller and agent to understand.
-                let died = frame.code == CloseCode::Error;
-                return Parting {
-                    failure: died.then(|| {
-                        (
-                            "UpstreamBrokeOff",
-                            format!("the agent's WebSocket broke off: {frame}"),
-                        )
-                    }),
-                    to_caller: Some(frame),
-                    to_agent: None,
-                };
-            }
-            Some(Ok(message)) => {
-                turn.chunk(message.len());
-                if let Err(error) = to.send(message).await {
+        match frame {
+            Ok(frame) if is_close(&frame) => return Parting::closed(Peer::Server, frame),
+            Ok(frame) => {
+                if let OpCode::Data(_) = frame.header().opcode {
+                    turn.chunk(frame.payload().len());
+                }
+                if let Err(error) = to.write(frame).await {
                     return caller_gone(&error.to_string());
                 }
                 reading.passed();
             }
-            Some(Err(error)) => {
-                return over_share(reading).unwrap_or_else(|| agent_gone(&error.to_string()));
+            Err(broken) => {
+                return over_share(reading).unwrap_or_else(|| agent_gone(&broken.to_string()));
             }
-            None => return agent_gone("without a close"),
         }
     }
 }
 
-/// There was no room for a message: both sides learn it.
-fn over_share(reading: &Messages) -> Option<Parting> {
-    let problem = Problem::from(reading.full()?);
-    let failure = Some((problem.reason, problem.detail.clone()));
-    Some(Parting::with(CloseCode::Again, &problem.detail, failure))
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+mod tests {
+    use super::*;
 
-fn normal() -> CloseFrame {
-    CloseFrame {
-        code: CloseCode::Normal,
-        reason: Utf8Bytes::default(),
+    #[test]
+    fn a_token_among_the_subprotocols_stays_behind() {
+        let offered = |values: &[&'static str]| {
+            let values = values.iter().map(|value| HeaderValue::from_static(value));
+            let headers = values.map(|value| (header::SEC_WEBSOCKET_PROTOCOL, value));
+            subprotocols(&headers.collect()).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(offered(&["a, b", "c"]).as_deref(), Some("a, b, c"));
+        let k8s = "base64url.bearer.authorization.k8s.io.c2VjcmV0, json";
+        assert_eq!(offered(&[k8s]).as_deref(), Some("json"));
+        let aws = "base64UrlBearerAuthorization.c2VjcmV0, base64UrlBearerAuthorization";
+        assert_eq!(offered(&[aws]), None);
+        assert_eq!(offered(&[]), None);
     }
-}
-
-/// The caller learns that what it got is not whole.
-fn agent_gone(error: &str) -> Parting {
-    let detail = format!("the agent's WebSocket broke off: {error}");
-    Parting {
-        to_agent: None,
-        ..Parting::with(
-            CloseCode::Error,
-            "the agent's WebSocket broke off",
-            Some(("UpstreamBrokeOff", detail)),
-        )
-    }
-}
-
-fn caller_gone(error: &str) -> Parting {
-    let detail = format!("the caller's WebSocket broke off: {error}");
-    Parting {
-        to_caller: None,
-        ..Parting::with(
-            CloseCode::Away,
-            "the caller went away",
-            Some(("CallerGone", detail)),
-        )
-    }
-}
-
-/// Closes one side, or answers its close.
-async fn close(socket: &mut CallerSocket, frame: Option<CloseFrame>) {
-    let _ = timeout(CLOSING, async {
-        if frame.is_some() {
-            socket.close(frame).await?;
-        }
-        while let Some(message) = socket.next().await {
-            message?;
-        }
-        Ok::<_, Error>(())
-    })
-    .await;
 }

@@ -2,9 +2,8 @@
 
 use agentcore_invoke::said::{self, Said};
 use agentcore_invoke::sse::Decoder;
-use agentcore_invoke::{SESSION_HEADER, SessionId, WebSocket};
+use agentcore_invoke::{SESSION_HEADER, SessionId, WebSocket, say};
 use bytes::Bytes;
-use futures::SinkExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -195,7 +194,7 @@ async fn over_web_socket<'a>(
     prompt: &str,
 ) -> Result<Pieces<'a>, Error> {
     let prompt = json!({ "prompt": prompt }).to_string();
-    let sent = socket.send(Message::text(prompt)).await;
+    let sent = say(&mut socket, prompt.into()).await;
     sent.map_err(|error| broke_off(&error))?;
     let state = Some((keep, socket, std::collections::VecDeque::new()));
     let pieces = stream::try_unfold(state, |state| async move {
