@@ -18,6 +18,7 @@ mod gateway {
     mod ends;
     mod errors;
     mod faults;
+    mod frameworks;
     pub mod front;
     mod frozen;
     mod http2;

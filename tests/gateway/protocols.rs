@@ -10,7 +10,8 @@ use super::front::Front;
 use super::tools::{SESSION, UPSTREAM, good, refused};
 use crate::rig::condition;
 
-const SPEAKER: &str = include_str!("speaker.py");
+/// An agent of any protocol.
+pub const SPEAKER: &str = include_str!("speaker.py");
 const MCP: &str = "mcp-session-id";
 
 /// A front with a Ready agent `tools` that speaks this protocol.
@@ -284,7 +285,7 @@ async fn an_answer_that_breaks_off_says_so_in_the_protocol_of_its_agent() {
             json!({"protocol": {"serverProtocol": "AGUI"}}),
         )
         .await;
-    let run = json!({"threadId": "t", "runId": "r", "messages": [], "tools": [], "context": [], "state": {}, "forwardedProps": {}});
+    let run = json!({"threadId": "t", "runId": "r", "messages": [{"id": "m", "role": "user", "content": "die"}], "tools": [], "context": [], "state": {}, "forwardedProps": {}});
     let request = front.post_to("agentruntimes", "agui", "invocations", &token, &run);
     let events = events(request).await;
     let last = events.last().expect("an event");

@@ -1,4 +1,4 @@
-"""An agent that speaks MCP, A2A or AG-UI, and dies in mid-answer when asked. Its one argument is the port."""
+"""An agent that speaks MCP, A2A or AG-UI, says what it is told to, and dies in mid-answer when asked. Its one argument is the port."""
 
 import json
 import os
@@ -39,7 +39,11 @@ class Speaker(BaseHTTPRequestHandler):
     def do_POST(self):
         call = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         method = call.get("method")
-        if method == "die" or call.get("runId"):
+        if "answer" in call:
+            return self.answer(call["answer"])
+        if "threadId" in call:
+            return self.run(call)
+        if method == "die":
             return self.die()
         extra = []
         if method == "initialize":
@@ -50,10 +54,30 @@ class Speaker(BaseHTTPRequestHandler):
             result = CARD
         self.answer({"jsonrpc": "2.0", "id": call.get("id"), "result": result}, extra)
 
+    def run(self, call):
+        """An AG-UI run: two messages, with reasoning, a tool and state between them."""
+        said = call["messages"][-1]["content"]
+        if said == "die":
+            return self.die()
+        ids = {"threadId": call["threadId"], "runId": call["runId"]}
+        events = [
+            {"type": "RUN_STARTED", **ids},
+            {"type": "REASONING_MESSAGE_CONTENT", "messageId": "a", "delta": "Hm."},
+            {"type": "TEXT_MESSAGE_CONTENT", "messageId": "b", "delta": "You said "},
+            {"type": "TOOL_CALL_ARGS", "toolCallId": "c", "delta": "{}"},
+            {"type": "STATE_DELTA", "delta": [{"op": "add", "path": "/a", "value": 1}]},
+            {"type": "TEXT_MESSAGE_CONTENT", "messageId": "d", "delta": said},
+            {"type": "RUN_FINISHED", **ids},
+        ]
+        text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+        self.send(text.encode(), "text/event-stream")
+
     def answer(self, value, extra=()):
-        text = json.dumps(value).encode()
+        self.send(json.dumps(value).encode(), "application/json", extra)
+
+    def send(self, text, kind, extra=()):
         self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text)))
         for name, value in extra:
             self.send_header(name, value)

@@ -1,16 +1,54 @@
 //! What an agent says, in its own form, and the text in it. Of JSON only the members that matter are read: a tree of a large answer would
 //! take many times its bytes.
+//!
+//! The forms, each as the framework named writes it (`docs/gateway.md` has the same table):
+//!
+//! | form | from |
+//! |---|---|
+//! | a JSON string, or what is no JSON | BedrockAgentCoreApp |
+//! | `response`, `completion`, `result`, `delta`, `text`, `output`, `content`, `data`: a text, or a message | many |
+//! | a message: `{"role", "content": "..."}` or `{"role", "content": [{"text": "..."}]}`, bare or as `message` | Strands, Converse, Anthropic |
+//! | `{"choices": [{"message": ...}]}`, `{"choices": [{"delta": ...}]}` | OpenAI's chat completions |
+//! | `{"contentBlockDelta": {"delta": {"text"}}}`, bare or as `event` | Converse, Strands' `stream_async` |
+//! | `{"type": "TEXT_MESSAGE_CONTENT", "delta"}` and the chunk; of its other events none | AG-UI |
+//! | `{"type": "content_block_delta", "delta": {"text"}}`, `{"type": "response.output_text.delta", "delta"}` | Anthropic, OpenAI's responses |
 
-use std::fmt;
+mod members;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use crate::sse::Decoder;
+use members::{Members, Name, string, text_in, text_of};
 
 /// How some agents end a stream.
 const DONE: &str = "[DONE]";
+
+/// Prefixes of the types of AG-UI's events, those of former releases included. But for two of them none has a text for anybody.
+const AG_UI: [&str; 12] = [
+    "TEXT_MESSAGE_",
+    "THINKING_",
+    "REASONING_",
+    "TOOL_CALL_",
+    "STATE_",
+    "MESSAGES_SNAPSHOT",
+    "ACTIVITY_",
+    "RAW",
+    "CUSTOM",
+    "RUN_",
+    "STEP_",
+    "SUBAGENT_",
+];
+/// Types of Anthropic's events without a text.
+const OTHERS: [&str; 6] = [
+    "message_start",
+    "message_delta",
+    "message_stop",
+    "content_block_start",
+    "content_block_stop",
+    "ping",
+];
 
 /// One message of an agent: an answer, an event of a stream, or a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,140 +61,182 @@ pub enum Said {
     Done,
     /// The agent failed.
     Failed(String),
+    /// An answer in none of the forms above.
+    Unknown,
 }
 
 /// Reads a whole answer. What is not JSON is the text itself.
 pub fn answer(body: &[u8]) -> Said {
-    read(body, Whole::Answer)
-}
-
-/// Reads one event's data, or a frame.
-pub fn piece(data: &str) -> Said {
-    if data.trim() == DONE {
-        return Said::Done;
-    }
-    read(data.as_bytes(), Whole::Piece)
-}
-
-/// Reads a frame. Some hold events as they stand in a stream.
-pub fn frame(data: &str) -> Vec<Said> {
-    if !(data.starts_with("data:") && data.ends_with("\n\n")) {
-        return vec![piece(data)];
-    }
-    let mut events = Vec::new();
-    match Decoder::new(data.len()).feed(data.as_bytes(), &mut events) {
-        Ok(()) => events.iter().map(|event| piece(&event.data)).collect(),
-        Err(_) => vec![piece(data)],
+    let text = body.trim_ascii_start();
+    match text.first() {
+        Some(b'"') => Said::Text(serde_json::from_slice(body).unwrap_or_else(|_| lossy(body))),
+        Some(b'{') => match serde_json::from_slice::<Members<'_>>(body) {
+            Ok(members) => whole(&members),
+            Err(_) => Said::Text(lossy(body)),
+        },
+        Some(b'[') if serde_json::from_slice::<&RawValue>(body).is_ok() => Said::Unknown,
+        _ => Said::Text(lossy(body)),
     }
 }
 
-/// What the JSON is the whole of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whole {
-    Answer,
-    Piece,
+fn whole(members: &Members<'_>) -> Said {
+    if let Some(text) = members.text() {
+        return Said::Text(text);
+    }
+    match members.get(Name::Error) {
+        Some(error) => Said::Failed(text_of(error)),
+        None => Said::Unknown,
+    }
 }
 
-/// Members that are looked at. The first six hold an agent's text, the first that is there (design of the chat path; AG-UI's `delta`
-/// among them).
-#[derive(Deserialize, Clone, Copy)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum Name {
-    Response,
-    Completion,
-    Result,
-    Delta,
-    Text,
-    Output,
-    Type,
-    Error,
-    Message,
-    #[serde(other)]
-    Other,
+/// Reads the pieces of one answer: events of a stream, or frames. Some forms say a text twice, or say with one event how others are meant.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// Strands' events were there. BedrockAgentCoreApp sends those that are no JSON as the text of Python's objects; they say nothing that
+    /// the others do not.
+    strands: bool,
+    /// Some text was there.
+    spoke: bool,
+    /// Something was there that nobody here knows.
+    lost: bool,
 }
 
-/// How many members hold text.
-const TEXTS: usize = Name::Type as usize;
-
-/// An object's members that are looked at, as they were written.
-#[derive(Default)]
-struct Members<'a>([Option<&'a RawValue>; Name::Other as usize]);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reading;
-
-        impl<'de> Visitor<'de> for Reading {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+impl Reader {
+    /// Reads one event's data, or a frame.
+    pub fn piece(&mut self, data: &str) -> Said {
+        if data.trim() == DONE {
+            return Said::Done;
+        }
+        let said = self.read(data);
+        match &said {
+            Said::Text(text) => self.spoke |= !text.is_empty(),
+            Said::Unknown => {
+                self.lost = true;
+                return Said::Nothing;
             }
+            _ => {}
+        }
+        said
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Members::default();
-                while let Some(name) = map.next_key::<Name>()? {
-                    match members.0.get_mut(name as usize) {
-                        Some(member) => *member = Some(map.next_value()?),
-                        None => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(members)
+    /// Reads a frame. Some hold events as they stand in a stream.
+    pub fn frame(&mut self, data: &str) -> Vec<Said> {
+        if !(data.starts_with("data:") && data.ends_with("\n\n")) {
+            return vec![self.piece(data)];
+        }
+        let mut events = Vec::new();
+        match Decoder::new(data.len()).feed(data.as_bytes(), &mut events) {
+            Ok(()) => events.iter().map(|event| self.piece(&event.data)).collect(),
+            Err(_) => vec![self.piece(data)],
+        }
+    }
+
+    /// Whether an answer that is over said nothing but what nobody here knows.
+    pub fn is_lost(&self) -> bool {
+        self.lost && !self.spoke
+    }
+
+    fn read(&mut self, data: &str) -> Said {
+        let text = match data.trim_ascii_start().as_bytes().first() {
+            Some(b'{') => match serde_json::from_str::<Members<'_>>(data) {
+                Ok(members) => return self.object(&members),
+                Err(_) => Cow::Borrowed(data),
+            },
+            Some(b'"') => match serde_json::from_str(data) {
+                Ok(text) => Cow::Owned(text),
+                Err(_) => Cow::Borrowed(data),
+            },
+            Some(b'[') if serde_json::from_str::<&RawValue>(data).is_ok() => return Said::Unknown,
+            _ => Cow::Borrowed(data),
+        };
+        if text.starts_with("{'") && text.ends_with('}') {
+            if self.strands {
+                return Said::Nothing;
+            }
+            if text.contains("': <strands.") {
+                return Said::Unknown;
             }
         }
-
-        deserializer.deserialize_map(Reading)
+        Said::Text(text.into_owned())
     }
-}
 
-impl<'a> Members<'a> {
-    fn get(&self, name: Name) -> Option<&'a RawValue> {
-        self.0.get(name as usize).copied().flatten()
-    }
-}
-
-/// A value's text: a string as it is meant, anything else as it was written.
-fn text_of(value: &RawValue) -> String {
-    serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
-}
-
-/// A value's text if it is a string.
-fn string(value: &RawValue) -> Option<String> {
-    serde_json::from_str(value.get()).ok()
-}
-
-fn read(body: &[u8], whole: Whole) -> Said {
-    let members = match body.trim_ascii_start().first() {
-        Some(b'{') => serde_json::from_slice::<Members<'_>>(body).ok(),
-        Some(b'"') => {
-            let text = serde_json::from_slice(body);
-            return Said::Text(text.unwrap_or_else(|_| lossy(body)));
+    fn object(&mut self, members: &Members<'_>) -> Said {
+        if let Some(event) = members.get(Name::Event)
+            && let Ok(event) = serde_json::from_str::<Members<'_>>(event.get())
+            && event.is_converse()
+        {
+            self.strands = true;
+            return converse(&event);
         }
-        _ => None,
+        if members.is_converse() {
+            return converse(members);
+        }
+        if members.get(Name::InitEventLoop).is_some() || members.get(Name::StartEventLoop).is_some()
+        {
+            self.strands = true;
+            return Said::Nothing;
+        }
+        let kind = members.get(Name::Type).and_then(string);
+        if let Some(kind) = &kind {
+            let said = typed(kind, members);
+            if said != Said::Unknown {
+                return said;
+            }
+        }
+        let said_already = self.spoke && members.get(Name::Message).is_some();
+        if self.strands && (said_already || members.get(Name::Start).is_some()) {
+            return Said::Nothing;
+        }
+        match members.text() {
+            Some(text) => Said::Text(text),
+            None => match members.get(Name::Error) {
+                Some(error) => Said::Failed(text_of(error)),
+                None => Said::Unknown,
+            },
+        }
+    }
+}
+
+/// An event of Bedrock's Converse: a piece of text, a fault, or one of the others, such as reasoning and a tool's arguments.
+fn converse(event: &Members<'_>) -> Said {
+    if let Some(fault) = event.get(Name::Fault) {
+        let members = serde_json::from_str::<Members<'_>>(fault.get()).unwrap_or_default();
+        let message = members.get(Name::Message).unwrap_or(fault);
+        return Said::Failed(text_of(message));
+    }
+    let delta = event.get(Name::ContentBlockDelta);
+    let delta = delta.and_then(|delta| serde_json::from_str::<Members<'_>>(delta.get()).ok());
+    let delta = delta
+        .and_then(|delta| serde_json::from_str::<Members<'_>>(delta.get(Name::Delta)?.get()).ok());
+    let text = delta.and_then(|delta| string(delta.get(Name::Text)?));
+    text.map_or(Said::Nothing, Said::Text)
+}
+
+/// An event that says what it is. [`Said::Unknown`]: its type says nothing here.
+fn typed(kind: &str, members: &Members<'_>) -> Said {
+    let text = |name| {
+        let text = members.get(name).and_then(text_in);
+        text.map_or(Said::Nothing, Said::Text)
     };
-    let Some(members) = members else {
-        return Said::Text(lossy(body));
-    };
-    let text = members.0.iter().take(TEXTS).flatten();
-    if let Some(value) = text.copied().find(|value| value.get() != "null") {
-        return Said::Text(text_of(value));
-    }
-    let kind = members.get(Name::Type).and_then(string);
-    if kind.as_deref() == Some("done") {
-        return Said::Done;
-    }
-    if let Some(error) = members.get(Name::Error).filter(|_| whole == Whole::Piece) {
-        return Said::Failed(text_of(error));
-    }
-    match kind.as_deref() {
-        // AG-UI's way to fail.
-        Some("RUN_ERROR") => {
+    match kind {
+        "done" | "RUN_FINISHED" => Said::Done,
+        "TEXT_MESSAGE_CONTENT"
+        | "TEXT_MESSAGE_CHUNK"
+        | "response.output_text.delta"
+        | "content_block_delta" => text(Name::Delta),
+        "RUN_ERROR" => {
             let message = members.get(Name::Message).and_then(string);
             Said::Failed(message.unwrap_or_else(|| "the agent failed".to_owned()))
         }
-        // An event of a protocol, such as AG-UI's RUN_STARTED, is no text for anybody.
-        Some(_) if whole == Whole::Piece => Said::Nothing,
-        _ => Said::Text(lossy(body)),
+        "error" | "response.failed" => {
+            let said = members
+                .get(Name::Error)
+                .or_else(|| members.get(Name::Message));
+            Said::Failed(said.map_or_else(|| "the agent failed".to_owned(), text_of))
+        }
+        _ if AG_UI.iter().any(|prefix| kind.starts_with(prefix)) => Said::Nothing,
+        _ if OTHERS.contains(&kind) || kind.starts_with("response.") => Said::Nothing,
+        _ => Said::Unknown,
     }
 }
 
@@ -165,75 +245,4 @@ fn lossy(body: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(text: &str) -> Said {
-        Said::Text(text.to_owned())
-    }
-
-    #[test]
-    fn the_first_known_member_is_the_text() {
-        assert_eq!(answer(br#"{"text":"b","response":"a"}"#), text("a"));
-        assert_eq!(answer(br#"{"output":"x"}"#), text("x"));
-        assert_eq!(answer(br#"{"result":{"a":1}}"#), text(r#"{"a":1}"#));
-        assert_eq!(answer(br#"{"response":null,"output":"x"}"#), text("x"));
-        assert_eq!(answer(br#""hello""#), text("hello"));
-        assert_eq!(answer(b"[1, 2]"), text("[1, 2]"));
-        assert_eq!(answer(br#"{ "answer": 42 }"#), text(r#"{ "answer": 42 }"#));
-        assert_eq!(answer("plain \u{e9}".as_bytes()), text("plain \u{e9}"));
-    }
-
-    #[test]
-    fn a_tree_of_very_many_values_is_not_built() {
-        // Deeper than any reader of trees goes, and read all the same.
-        let deep = format!(
-            r#"{{"x":{}{},"response":"a"}}"#,
-            "[".repeat(100_000),
-            "]".repeat(100_000)
-        );
-        assert_eq!(answer(deep.as_bytes()), text("a"));
-        assert_eq!(answer(br#"{"text":"a","text":"b"}"#), text("b"));
-        assert_eq!(
-            answer(br#"{"response":1 ,"x":"#),
-            text(r#"{"response":1 ,"x":"#)
-        );
-    }
-
-    #[test]
-    fn pieces_know_ends_failures_and_protocol_events() {
-        assert_eq!(piece("[DONE]"), Said::Done);
-        assert_eq!(frame("data: [DONE]\n\n"), [Said::Done]);
-        assert_eq!(piece("data: kept"), text("data: kept"));
-        assert_eq!(
-            frame("data:   two\ndata: lines\n\n"),
-            [text("  two\nlines")]
-        );
-        assert_eq!(piece(r#"{"type":"done","turn":1}"#), Said::Done);
-        assert_eq!(
-            frame("data: {\"type\":\"TEXT_MESSAGE_CONTENT\",\"delta\":\"hi\"}\n\n"),
-            [text("hi")]
-        );
-        assert_eq!(
-            piece(r#"{"type":"RUN_STARTED","runId":"1"}"#),
-            Said::Nothing
-        );
-        assert_eq!(
-            piece(r#"{"type":"RUN_ERROR","message":"boom"}"#),
-            Said::Failed("boom".to_owned())
-        );
-        assert_eq!(
-            piece(r#"{"error":"boom","error_type":"X"}"#),
-            Said::Failed("boom".to_owned())
-        );
-        assert_eq!(piece(" two  words "), text(" two  words "));
-        assert_eq!(piece(r#"{"response":""}"#), text(""));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn whatever_an_agent_says_is_read(data in "(data:)?[ -~]{0,40}|\\PC{0,20}", body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80)) {
-            let _ = (piece(&data), answer(&body));
-        }
-    }
-}
+mod tests;

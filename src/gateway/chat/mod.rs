@@ -8,7 +8,8 @@ mod socket;
 
 use std::sync::Arc;
 
-use agentcore_invoke::said::{self, Said};
+use agentcore_api::runtime::ServerProtocol;
+use agentcore_invoke::said::{self, Reader, Said};
 use agentcore_invoke::sse::{Decoder, Event};
 use agentcore_invoke::{Answer, Auth, Invoke, Payload};
 use axum::body::Body;
@@ -109,10 +110,14 @@ pub async fn chat(
         request: &parts.headers,
         inside: &inside,
     };
-    let pieces = if chat.web_socket {
-        asked.over_web_socket(auth, chat.forwarded, &mut turn).await
-    } else {
-        asked.over_http(auth, chat.forwarded, &mut turn).await
+    let sent = match admitted.agent.protocol {
+        ServerProtocol::Agui => chat.as_run(inside.conversation.as_str()),
+        _ => Ok(chat.forwarded),
+    };
+    let pieces = match sent {
+        Ok(sent) if chat.web_socket => asked.over_web_socket(auth, sent, &mut turn).await,
+        Ok(sent) => asked.over_http(auth, sent, &mut turn).await,
+        Err(problem) => Err(problem),
     };
     let pieces = match pieces {
         Ok(Spoken::Pieces(pieces)) => pieces,
@@ -212,6 +217,7 @@ impl Asked<'_> {
             match said::answer(whole.bytes()) {
                 Said::Text(text) => Piece::new(text, &purse),
                 Said::Failed(error) => Err(agent_failed(error)),
+                Said::Unknown => Err(not_understood()),
                 Said::Nothing | Said::Done => Piece::new(String::new(), &purse),
             }
         };
@@ -251,6 +257,12 @@ fn agent_failed(error: String) -> Problem {
     Problem::new(StatusCode::FAILED_DEPENDENCY, "AgentFailed", error).said_by_agent()
 }
 
+/// Nothing of an answer is text in a form that chat knows.
+fn not_understood() -> Problem {
+    let detail = "the agent's answer has no text in a form that chat knows: use invocations";
+    Problem::new(StatusCode::BAD_GATEWAY, "AnswerNotUnderstood", detail)
+}
+
 /// Reads an answer that is not a stream.
 async fn collect(mut body: Incoming, purse: &Purse) -> Result<Gathered, Problem> {
     let mut whole = purse.gather(CHAT_MAX);
@@ -277,6 +289,7 @@ fn event_stream(mut body: Incoming, purse: Purse) -> Pieces {
         let mut decoder = Some(Decoder::new(EVENT_MAX).with_lines_of(LINE_MAX));
         let mut begun = purse.nothing();
         let mut events: Vec<Event> = Vec::new();
+        let mut reader = Reader::default();
         while let Some(reading) = &mut decoder {
             let mut broken: Option<Problem> = None;
             match body.frame().await {
@@ -290,7 +303,7 @@ fn event_stream(mut body: Incoming, purse: Purse) -> Pieces {
                 None => events.extend(decoder.take().and_then(Decoder::finish)),
             }
             for event in events.drain(..) {
-                let said = said::piece(&event.data);
+                let said = reader.piece(&event.data);
                 // While nobody takes the text, nothing else of the event is kept.
                 drop(event);
                 match said {
@@ -305,14 +318,20 @@ fn event_stream(mut body: Incoming, purse: Purse) -> Pieces {
                         yield Err(agent_failed(error));
                         return;
                     }
-                    Said::Nothing => {}
-                    Said::Done => return,
+                    Said::Nothing | Said::Unknown => {}
+                    Said::Done => {
+                        decoder = None;
+                        break;
+                    }
                 }
             }
-            if let Some(problem) = broken {
+            if let Some(problem) = broken.filter(|_| decoder.is_some()) {
                 yield Err(problem);
                 return;
             }
+        }
+        if reader.is_lost() {
+            yield Err(not_understood());
         }
     }
     .boxed()

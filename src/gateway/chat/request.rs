@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::gateway::problem::Problem;
 
@@ -37,6 +38,43 @@ enum Transport {
 }
 
 impl Chat {
+    /// What an AG-UI agent gets instead: a `RunAgentInput` with the prompt as its message. Members of that name are the caller's.
+    ///
+    /// # Errors
+    /// The caller gives messages of its own.
+    pub fn as_run(&self, thread: &str) -> Result<Bytes, Problem> {
+        let raw = |text: String| RawValue::from_string(text);
+        let run = || -> serde_json::Result<Option<Vec<u8>>> {
+            let mut run: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&self.forwarded)?;
+            let prompt = run.remove("prompt");
+            if run.contains_key("messages") {
+                return Ok(None);
+            }
+            for (name, nothing) in [
+                ("state", "{}"),
+                ("tools", "[]"),
+                ("context", "[]"),
+                ("forwardedProps", "{}"),
+            ] {
+                if !run.contains_key(name) {
+                    run.insert(name.to_owned(), raw(nothing.to_owned())?);
+                }
+            }
+            let prompt = prompt.as_ref().map_or("\"\"", |prompt| prompt.get());
+            let (message, id) = (Uuid::new_v4(), Uuid::new_v4());
+            let messages = format!(r#"[{{"id":"{message}","role":"user","content":{prompt}}}]"#);
+            run.insert("messages".to_owned(), raw(messages)?);
+            run.insert("threadId".to_owned(), raw(serde_json::to_string(thread)?)?);
+            run.insert("runId".to_owned(), raw(format!("\"{id}\""))?);
+            serde_json::to_vec(&run).map(Some)
+        };
+        let run = run().ok().flatten().map(Bytes::from);
+        run.ok_or_else(|| {
+            let detail = "an AG-UI agent gets the prompt as its one message: use invocations for messages of your own";
+            Problem::bad_request("InvalidBody", detail)
+        })
+    }
+
     /// Reads a request's body.
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         // The error's own text would quote the body.
@@ -82,6 +120,20 @@ mod tests {
             (chat.web_socket, chat.session_id, chat.prompt_bytes),
             (true, None, 2)
         );
+    }
+
+    #[test]
+    fn an_ag_ui_agent_gets_a_run() {
+        let body = br#"{"prompt": "hi \"you\"", "sessionId": "x", "state": {"a": 1.50}}"#;
+        let run = Chat::parse(body).unwrap().as_run("thread-1").unwrap();
+        assert!(std::str::from_utf8(&run).unwrap().contains("1.50"));
+        let run: serde_json::Value = serde_json::from_slice(&run).unwrap();
+        assert_eq!(run["threadId"], "thread-1");
+        assert_eq!(run["messages"][0]["content"], "hi \"you\"");
+        assert_eq!(run["messages"][0]["role"], "user");
+        assert!(run["tools"].is_array() && run["context"].is_array() && run["runId"].is_string());
+        let own = br#"{"prompt": "hi", "messages": []}"#;
+        assert!(Chat::parse(own).unwrap().as_run("thread-1").is_err());
     }
 
     #[test]

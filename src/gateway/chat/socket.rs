@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use agentcore_invoke::said::{self, Said};
+use agentcore_invoke::said::{Reader, Said};
 use agentcore_invoke::{WebSocket, say};
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
-use super::{Piece, agent_failed};
+use super::{Piece, agent_failed, not_understood};
 use crate::gateway::answer::purse::{Messages, Purse};
 use crate::gateway::problem::Problem;
 
@@ -124,6 +124,7 @@ async fn turn(
         let _ = pieces.send(Err(broke_off(&error))).await;
         return Ended::Over(None);
     }
+    let mut reader = Reader::default();
     let mut patience = Some(Instant::now() + limits.first_frame);
     loop {
         let message = tokio::select! {
@@ -143,8 +144,10 @@ async fn turn(
             message = socket.next() => message,
         };
         let (said, over) = match message {
-            Some(Ok(Message::Text(data))) => (said::frame(&data), None),
-            Some(Ok(Message::Binary(data))) => (said::frame(&String::from_utf8_lossy(&data)), None),
+            Some(Ok(Message::Text(data))) => (reader.frame(&data), None),
+            Some(Ok(Message::Binary(data))) => {
+                (reader.frame(&String::from_utf8_lossy(&data)), None)
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
             Some(Ok(Message::Close(frame))) => match frame {
                 Some(frame) if frame.code != CloseCode::Normal => {
@@ -184,8 +187,13 @@ async fn turn(
                     // Whether more follows is not known.
                     return Ended::Over(Some(CloseCode::Normal));
                 }
-                Said::Nothing => {}
-                Said::Done => return over.unwrap_or(Ended::Usable),
+                Said::Nothing | Said::Unknown => {}
+                Said::Done => {
+                    if reader.is_lost() {
+                        let _ = pieces.send(Err(not_understood())).await;
+                    }
+                    return over.unwrap_or(Ended::Usable);
+                }
             }
         }
     }

@@ -1,6 +1,8 @@
 //! A turn of a chat: a prompt in, text out, piece by piece, whichever way it goes.
 
-use agentcore_invoke::said::{self, Said};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use agentcore_invoke::said::{self, Reader, Said};
 use agentcore_invoke::sse::Decoder;
 use agentcore_invoke::{SESSION_HEADER, SessionId, WebSocket, say};
 use bytes::Bytes;
@@ -181,7 +183,12 @@ async fn ask_agent(
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
     if kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
-        return Ok(events(answer.body, |_, data| Ok(said::piece(data))));
+        let reader = Arc::new(Mutex::new(Reader::default()));
+        let reading = reader.clone();
+        let pieces = events(answer.body, move |_, data| Ok(locked(&reading).piece(data)));
+        let end = stream::once(async move { understood(&locked(&reader)) });
+        let end = end.filter_map(|end| std::future::ready(end.err().map(Err)));
+        return Ok(pieces.chain(end).boxed());
     }
     let whole = collect(answer.body).await?;
     let text = text_of(said::answer(&whole));
@@ -196,29 +203,30 @@ async fn over_web_socket<'a>(
     let prompt = json!({ "prompt": prompt }).to_string();
     let sent = say(&mut socket, prompt.into()).await;
     sent.map_err(|error| broke_off(&error))?;
-    let state = Some((keep, socket, std::collections::VecDeque::new()));
+    let said = std::collections::VecDeque::new();
+    let state = Some((keep, socket, said, Reader::default()));
     let pieces = stream::try_unfold(state, |state| async move {
-        let Some((keep, mut socket, mut said)) = state else {
+        let Some((keep, mut socket, mut said, mut reader)) = state else {
             return Ok(None);
         };
         loop {
             match said.pop_front() {
                 Some(Said::Done) => {
                     *keep = Some(socket);
-                    return Ok(None);
+                    return understood(&reader).map(|()| None);
                 }
                 Some(one) => {
                     if let Some(text) = text_of(one)? {
-                        return Ok(Some((text, Some((keep, socket, said)))));
+                        return Ok(Some((text, Some((keep, socket, said, reader)))));
                     }
                     continue;
                 }
                 None => {}
             }
             match socket.next().await {
-                Some(Ok(Message::Text(frame))) => said.extend(said::frame(&frame)),
+                Some(Ok(Message::Text(frame))) => said.extend(reader.frame(&frame)),
                 Some(Ok(Message::Binary(frame))) => {
-                    said.extend(said::frame(&String::from_utf8_lossy(&frame)));
+                    said.extend(reader.frame(&String::from_utf8_lossy(&frame)));
                 }
                 Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) != 1000 => {
                     let code = frame.code;
@@ -227,13 +235,32 @@ async fn over_web_socket<'a>(
                     )));
                 }
                 // An agent may end its answer by the close.
-                Some(Ok(Message::Close(_))) | None => return Ok(None),
+                Some(Ok(Message::Close(_))) | None => {
+                    return understood(&reader).map(|()| None);
+                }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(broke_off(&error)),
             }
         }
     });
     Ok(pieces.boxed())
+}
+
+/// Nobody panics while reading.
+fn locked(reader: &Mutex<Reader>) -> MutexGuard<'_, Reader> {
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What an answer that is over has to have been.
+fn understood(reader: &Reader) -> Result<(), Error> {
+    if reader.is_lost() {
+        return Err(not_understood());
+    }
+    Ok(())
+}
+
+fn not_understood() -> Error {
+    Error::Failed("the agent's answer has no text in a form that chat knows: use invoke".to_owned())
 }
 
 fn broke_off(error: &dyn std::error::Error) -> Error {
@@ -259,6 +286,7 @@ fn text_of(said: Said) -> Result<Option<String>, Error> {
     match said {
         Said::Text(text) => Ok(Some(text)),
         Said::Nothing | Said::Done => Ok(None),
+        Said::Unknown => Err(not_understood()),
         Said::Failed(error) => Err(Error::Failed(format!(
             "the agent failed: {}",
             plain(&error)
