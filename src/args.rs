@@ -136,6 +136,9 @@ pub struct GatewayArgs {
     /// Serves without TLS: only behind something that adds it, or on one machine.
     #[arg(long, env = "AGENTCORE_PLAIN_HTTP")]
     pub plain_http: bool,
+    /// URL by which callers reach the gateway through a proxy, as agent cards name it; the host of each request when absent.
+    #[arg(long, env = "AGENTCORE_EXTERNAL_URL", value_name = "URL", value_parser = base_url)]
+    pub external_url: Option<String>,
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
     pub admin_listen: SocketAddr,
@@ -235,6 +238,20 @@ pub(crate) fn plain_http(text: &str) -> Result<Uri, String> {
         .ok_or_else(|| "must be http://HOST:PORT/PATH".to_owned())
 }
 
+/// `https://HOST[:PORT][/PATH]`, without a slash at its end.
+fn base_url(text: &str) -> Result<String, String> {
+    let good = |uri: &Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri
+                .authority()
+                .is_some_and(|host| !host.as_str().contains('@'))
+            && uri.query().is_none()
+    };
+    let url = text.parse().ok().filter(good);
+    url.map(|_| text.trim_end_matches('/').to_owned())
+        .ok_or_else(|| "must be https://HOST[:PORT][/PATH]".to_owned())
+}
+
 /// `90s`, `15m`, `1h30m`; not nothing.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match agentcore_api::values::parse_duration(text) {
@@ -313,6 +330,24 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_base_url_has_scheme_and_host_and_no_slash_at_its_end() {
+        for (text, wanted) in [
+            ("https://a.example", Some("https://a.example")),
+            (
+                "http://a.example:8080/agents/",
+                Some("http://a.example:8080/agents"),
+            ),
+            ("a.example", None),
+            ("/agents", None),
+            ("ftp://a.example", None),
+            ("https://user@a.example", None),
+            ("https://a.example/?b", None),
+        ] {
+            assert_eq!(base_url(text).ok().as_deref(), wanted, "{text}");
+        }
     }
 
     #[test]

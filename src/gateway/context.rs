@@ -48,7 +48,9 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// Until the first byte of an agent's answer.
     pub upstream_timeout: Duration,
-    /// Whether callers reach it over TLS.
+    /// By which callers reach it, where a request's host does not say that.
+    pub external_url: Option<String>,
+    /// Whether it serves TLS itself.
     pub tls: bool,
     /// How often open streams are authorised again.
     pub recheck: Duration,

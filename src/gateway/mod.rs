@@ -137,6 +137,7 @@ async fn serve(
         reader,
         metrics: metrics.clone(),
         upstream_timeout: args.upstream_timeout,
+        external_url: args.external_url.clone(),
         tls: args.tls_cert.is_some(),
         recheck: args.recheck_interval,
         stop: stop.clone(),

@@ -6,7 +6,7 @@ use agentcore_invoke::sse::Decoder;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::front::Front;
+use super::front::{Front, Gateway};
 use super::tools::{SESSION, UPSTREAM, good, refused};
 use crate::rig::condition;
 
@@ -205,15 +205,18 @@ async fn an_a2a_card_leads_to_the_gateway_and_messages_reach_the_agent() {
         assert_eq!(card["supportedInterfaces"][0]["url"], *url);
         assert_eq!(card["securitySchemes"]["gateway"]["scheme"], "bearer");
     }
-    let behind = get("agent-card")
+    let invented = get("agent-card")
         .header("x-forwarded-proto", "https")
         .header("x-forwarded-host", "agents.example.com");
-    let (_, card) = good(behind).await;
-    let public = card["url"].as_str().expect("text");
-    assert!(
-        public.starts_with("https://agents.example.com/v1/namespaces/"),
-        "{public}"
-    );
+    let (_, card) = good(invented).await;
+    assert_eq!(card["url"], *url, "whoever sends it is no proxy for that");
+    let behind = ["--external-url", "https://agents.example.com/ai/"];
+    let behind = Gateway::start(&front.rig, &behind).await;
+    let path = url.strip_prefix(&front.gateway.url).expect("a path");
+    let card = format!("{}{path}/.well-known/agent-card.json", behind.url);
+    let (_, card) = good(front.http.get(card).bearer_auth(&token)).await;
+    let public = format!("https://agents.example.com/ai{path}");
+    assert_eq!(card["url"], public);
 
     let send = |method: &str| {
         front

@@ -64,36 +64,39 @@ pub async fn show(
     }
 }
 
-/// The agent's address for A2A, by the name that the caller has for the gateway. A proxy between them says which one that is; who invents
-/// another leads only itself there.
+/// The agent's address for A2A, by the name that the caller has for the gateway.
 pub fn address(
     gateway: &Gateway,
     admitted: &Admitted,
     request: &HeaderMap,
     uri: &Uri,
 ) -> Result<String, Problem> {
-    let first = |name: &str| {
-        let value = request.get(name)?.to_str().ok()?;
-        value.split(',').next().map(str::trim)
-    };
-    let scheme = match first("x-forwarded-proto") {
-        Some(scheme @ ("http" | "https")) => scheme,
-        _ if gateway.tls => "https",
-        _ => "http",
-    };
-    let host = first("x-forwarded-host")
-        .or_else(|| uri.authority().map(Authority::as_str))
-        .or_else(|| first("host"));
-    let host: Option<Authority> = host.and_then(|host| host.parse().ok());
-    let Some(host) = host.filter(|host| !host.as_str().contains('@')) else {
-        let detail = "a card names the gateway as its caller does: the request has no good Host";
-        return Err(Problem::bad_request("NoHost", detail));
+    let base = match &gateway.external_url {
+        Some(url) => url.clone(),
+        None => own_name(gateway.tls, request, uri)?,
     };
     let agent = &admitted.agent;
     let (namespace, kind, name) = (&agent.namespace, agent.kind.plural(), &agent.name);
     Ok(format!(
-        "{scheme}://{host}/v1/namespaces/{namespace}/{kind}/{name}/a2a"
+        "{base}/v1/namespaces/{namespace}/{kind}/{name}/a2a"
     ))
+}
+
+/// What a request calls the gateway. `Forwarded` and `X-Forwarded-*` have no say: which proxies there are the gateway does not know, and anybody
+/// could send them.
+fn own_name(tls: bool, request: &HeaderMap, uri: &Uri) -> Result<String, Problem> {
+    let scheme = if tls { "https" } else { "http" };
+    let host = match uri.authority() {
+        Some(host) => Some(host.clone()),
+        None => request
+            .get(header::HOST)
+            .and_then(|host| Authority::try_from(host.as_bytes()).ok()),
+    };
+    let Some(host) = host.filter(|host| !host.as_str().contains('@')) else {
+        let detail = "a card names the gateway as its caller does: the request has no good Host";
+        return Err(Problem::bad_request("NoHost", detail));
+    };
+    Ok(format!("{scheme}://{host}"))
 }
 
 /// Passes an answer on that is a card, or a JSON-RPC answer with a card in it.
@@ -167,4 +170,33 @@ async fn read(mut body: Incoming, purse: &Purse, url: &str, rpc: bool) -> Result
 
 fn invalid(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_GATEWAY, "InvalidAgentCard", detail)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_request_names_the_gateway_by_its_host_alone() {
+        let named = |tls, host: &'static str, uri: &'static str| {
+            let mut headers = HeaderMap::new();
+            if !host.is_empty() {
+                headers.insert(header::HOST, HeaderValue::from_static(host));
+            }
+            for forwarded in ["forwarded", "x-forwarded-host", "x-forwarded-proto"] {
+                headers.insert(forwarded, HeaderValue::from_static("evil.example"));
+            }
+            own_name(tls, &headers, &Uri::from_static(uri)).ok()
+        };
+        assert_eq!(named(true, "a:8443", "/x").unwrap(), "https://a:8443");
+        assert_eq!(named(false, "[::1]:80", "/x").unwrap(), "http://[::1]:80");
+        // As HTTP/2 has it.
+        assert_eq!(named(true, "", "https://b/x").unwrap(), "https://b");
+        for bad in ["", "user@a", "a b", "a/b"] {
+            assert_eq!(named(true, bad, "/x"), None, "{bad}");
+        }
+    }
 }
