@@ -34,7 +34,7 @@ pub enum Action<'a> {
     Ws,
     /// A turn as prompt and response.
     Chat,
-    /// A JSON-RPC message to an MCP server.
+    /// A JSON-RPC message to an MCP server, or the end of a session of it.
     Mcp,
     /// A JSON-RPC message to an A2A agent.
     A2a,
@@ -63,10 +63,12 @@ impl Action<'_> {
         }
     }
 
-    /// The one method that it takes.
-    pub const fn method(self) -> &'static str {
+    /// The methods that it takes, as `Allow` has them.
+    pub const fn methods(self) -> &'static str {
         match self {
-            Self::Invocations | Self::Chat | Self::Mcp | Self::A2a => "POST",
+            Self::Invocations | Self::Chat | Self::A2a => "POST",
+            // GET would be a stream that AgentCore does not carry: MCP has 405 for that.
+            Self::Mcp => "POST, DELETE",
             Self::Ws | Self::AgentCard | Self::Ping | Self::Sessions => "GET",
             Self::Session(_) => "DELETE",
         }

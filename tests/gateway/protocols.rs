@@ -92,6 +92,45 @@ async fn each_mcp_message_has_a_session_where_the_object_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_mcp_client_ends_its_session_but_not_one_that_it_shares() {
+    let changes =
+        |unnamed| json!({"protocol": {"serverProtocol": "MCP"}, "sessions": {"unnamed": unnamed}});
+    let front = front("gw-mcp-delete", changes("PerRequest")).await;
+    front.script("shared", SPEAKER, changes("PerCaller")).await;
+    front.allow("client", &["create"]).await;
+    let token = front.token("client").await;
+    let request = |method: Method, agent: &str| {
+        let path = front.path_at("agentruntimes", agent, "mcp");
+        front.http.request(method, path).bearer_auth(&token)
+    };
+    let begin = async |agent: &str| {
+        let call = call("initialize");
+        let (headers, _) = good(request(Method::POST, agent).json(&call)).await;
+        (headers[MCP].clone(), headers[UPSTREAM].clone())
+    };
+    let (mine, upstream) = begin("tools").await;
+    let (shared, kept) = begin("shared").await;
+    let running = async || sessions(&front, "RUNNING").await;
+    let upstream = upstream.to_str().expect("text");
+    assert!(running().await.contains(upstream));
+    let end = |agent: &str, id| request(Method::DELETE, agent).header(MCP, id);
+    let ended = end("tools", &mine).send().await.expect("an answer");
+    assert_eq!(ended.status(), 204);
+    assert!(!running().await.contains(upstream));
+    let said = refused(end("tools", &mine)).await;
+    assert_eq!(said.said(), (404, "NotFound"));
+    let said = refused(request(Method::DELETE, "tools")).await;
+    assert_eq!(said.said(), (400, "InvalidSessionId"));
+    let said = refused(end("shared", &shared)).await;
+    assert_eq!(said.said(), (405, "MethodNotAllowed"));
+    assert!(running().await.contains(kept.to_str().expect("text")));
+    // A client asks whether there is a stream beside its requests.
+    let said = refused(request(Method::GET, "tools")).await;
+    assert_eq!(said.said(), (405, "MethodNotAllowed"));
+    assert_eq!(said.headers["allow"], "POST, DELETE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mcp_sessions_are_listed_and_end_after_a_roll() {
     let changes = |roll: &str| {
         json!({

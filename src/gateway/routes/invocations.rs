@@ -19,6 +19,7 @@ use crate::gateway::headers;
 use crate::gateway::payload::{Progress, Room, leave, streamed};
 use crate::gateway::problem::Problem;
 use crate::gateway::sessions::id::{self, McpSession};
+use crate::gateway::sessions::ledger::Owner;
 use crate::gateway::sessions::{Inside, owner};
 use crate::gateway::trace;
 use crate::gateway::turn::Turn;
@@ -171,15 +172,9 @@ async fn seat(
     admitted: &Admitted,
     request: &HeaderMap,
 ) -> Result<Seat, Problem> {
-    // By the protocol, a client begins anew after a 404.
-    let gone = || Problem::not_found("there is no such MCP session");
     let agent = &admitted.agent;
     let owner = owner(&admitted.who, agent);
-    let mcp = request.get(headers::MCP_SESSION).map(|sealed| {
-        let sealed = sealed.to_str().ok();
-        sealed.and_then(|sealed| gateway.sessions.deriver().unseal(&owner, sealed))
-    });
-    let mcp = mcp.map(|session| session.ok_or_else(gone)).transpose()?;
+    let mcp = mcp_session(gateway, &owner, request)?;
     // AgentCore's own name of a session leads wherever the conversation goes on: a server without sessions knows nothing of it.
     let own = mcp.as_ref().is_some_and(|mcp| {
         let (deriver, made) = (gateway.sessions.deriver(), &mcp.conversation);
@@ -187,7 +182,7 @@ async fn seat(
     });
     let named = match (&mcp, headers::session(request)?) {
         (Some(mcp), Some(named)) if agent.session.is_none() && named != mcp.conversation => {
-            return Err(gone());
+            return Err(no_mcp_session());
         }
         (Some(mcp), _) => Some(mcp.conversation.clone()),
         (None, None) if per_caller(agent) => Some(id::unnamed()),
@@ -200,11 +195,30 @@ async fn seat(
             if (&mcp.conversation, mcp.generation)
                 != (&inside.conversation, inside.generation()) =>
         {
-            return Err(gone());
+            return Err(no_mcp_session());
         }
         mcp => mcp.map(|mcp| mcp.id),
     };
     Ok(Seat { inside, mcp })
+}
+
+/// The MCP session that a request names.
+pub fn mcp_session(
+    gateway: &Gateway,
+    owner: &Owner,
+    request: &HeaderMap,
+) -> Result<Option<McpSession>, Problem> {
+    let Some(sealed) = request.get(headers::MCP_SESSION) else {
+        return Ok(None);
+    };
+    let sealed = sealed.to_str().ok();
+    let session = sealed.and_then(|sealed| gateway.sessions.deriver().unseal(owner, sealed));
+    session.map(Some).ok_or_else(no_mcp_session)
+}
+
+/// By the protocol, a client begins anew after a 404.
+fn no_mcp_session() -> Problem {
+    Problem::not_found("there is no such MCP session")
 }
 
 /// Whether requests that name no session have one of their caller's.

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
@@ -42,8 +42,9 @@ pub async fn answer(
     };
     let mut turn = Turn::begin(gateway.metrics.clone(), route.action.as_str());
     turn.asks(&route);
-    if request.method().as_str() != route.action.method() {
-        let problem = Problem::method(route.action.method());
+    let mut methods = route.action.methods().split(", ");
+    if !methods.any(|method| request.method() == method) {
+        let problem = Problem::method(route.action.methods());
         leave(request.version(), request.into_body());
         return Ok(refuse(turn, None, problem));
     }
@@ -73,6 +74,9 @@ async fn routed(
     };
     match route.action {
         Action::Invocations => invocations::invoke(gateway, admitted, request, turn).await,
+        Action::Mcp if request.method() == Method::DELETE => {
+            sessions::stop_mcp(gateway, &admitted, request.headers(), turn).await
+        }
         Action::Mcp => invocations::mcp(gateway, admitted, request, turn).await,
         Action::A2a => invocations::a2a(gateway, admitted, request, turn).await,
         Action::AgentCard => card::show(gateway, admitted, &request, turn).await,

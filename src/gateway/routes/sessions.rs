@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use agentcore_api::report::version_of;
-use agentcore_invoke::{Error, Target};
+use agentcore_api::runtime::ServerProtocol;
+use agentcore_invoke::{Error, SessionId, Target};
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
+use super::invocations::{mcp_session, wrong_protocol};
 use super::{refuse, say};
 use crate::gateway::context::{Admitted, Gateway};
 use crate::gateway::problem::Problem;
-use crate::gateway::sessions::id::{InvalidId, named};
+use crate::gateway::sessions::id::{InvalidId, McpSession, named, unnamed};
 use crate::gateway::sessions::ledger::PAGE_MAX;
 use crate::gateway::sessions::{NoList, Seen, owner};
 use crate::gateway::stops;
@@ -135,7 +137,7 @@ pub async fn stop(
     admitted: &Admitted,
     request: &HeaderMap,
     id: &str,
-    mut turn: Turn,
+    turn: Turn,
 ) -> Response<Body> {
     if admitted.agent.session.is_some() {
         let detail = "a declared session ends with its AgentSession";
@@ -143,20 +145,67 @@ pub async fn stop(
         return refuse(turn, None, problem);
     }
     let id: Vec<u8> = percent_decode_str(id).collect();
-    let conversation = match named(&id) {
-        Ok(Some(conversation)) => conversation,
-        Ok(None) => return refuse(turn, None, Problem::not_found("the path names no session")),
-        Err(invalid) => return refuse(turn, None, invalid.into()),
+    match named(&id) {
+        Ok(Some(conversation)) => end(gateway, admitted, request, &conversation, None, turn).await,
+        Ok(None) => refuse(turn, None, Problem::not_found("the path names no session")),
+        Err(invalid) => refuse(turn, None, invalid.into()),
+    }
+}
+
+/// DELETE mcp: ends the microVM of an MCP session. One that others may use, too, goes on, for which MCP has 405.
+pub async fn stop_mcp(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    request: &HeaderMap,
+    turn: Turn,
+) -> Response<Body> {
+    if admitted.agent.protocol != ServerProtocol::Mcp {
+        return refuse(turn, None, wrong_protocol("MCP"));
+    }
+    let owner = owner(&admitted.who, &admitted.agent);
+    let session = match mcp_session(gateway, &owner, request) {
+        Ok(Some(session)) => session,
+        Ok(None) => {
+            let detail = "DELETE ends the session that Mcp-Session-Id names";
+            let problem = Problem::bad_request("InvalidSessionId", detail);
+            return refuse(turn, None, problem);
+        }
+        Err(problem) => return refuse(turn, None, problem),
     };
+    let McpSession {
+        conversation,
+        generation,
+        ..
+    } = session;
+    if admitted.agent.session.is_some() || conversation == unnamed() {
+        return refuse(turn, None, Problem::method("POST"));
+    }
+    let generation = Some(generation);
+    end(gateway, admitted, request, &conversation, generation, turn).await
+}
+
+/// Ends the microVM of a conversation; `only`: if it still is the one of this generation.
+async fn end(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    request: &HeaderMap,
+    conversation: &SessionId,
+    only: Option<u32>,
+    mut turn: Turn,
+) -> Response<Body> {
+    let gone = || Problem::not_found("there is no such session");
     let auth = match admitted.auth(request) {
         Ok(auth) => auth,
         Err(problem) => return refuse(turn, None, problem),
     };
     let owner = owner(&admitted.who, &admitted.agent);
-    let (upstream, generation, record) = match gateway.sessions.find(&owner, &conversation).await {
+    let (upstream, generation, record) = match gateway.sessions.find(&owner, conversation).await {
         Ok(found) => found,
         Err(unavailable) => return refuse(turn, None, unavailable.into()),
     };
+    if only.is_some_and(|only| only != generation) {
+        return refuse(turn, None, gone());
+    }
     turn.session(gateway.sessions.deriver().shown(upstream.as_str()));
     // AgentCore wants the endpoint that the session was born with, wherever that one is by now.
     let target = Target {
@@ -172,16 +221,16 @@ pub async fn stop(
     }
     gateway.pool.close(&upstream);
     let stopped = gateway.client.stop(&target, &upstream, auth).await;
-    let gone = match &stopped {
+    let is_gone = match &stopped {
         Ok(()) => true,
         Err(failed) => {
             matches!(&failed.error, Error::Service(error) if error.name == "ResourceNotFoundException")
         }
     };
-    if gone
+    if is_gone
         && let Err(unavailable) = gateway
             .sessions
-            .replace(&owner, &conversation, generation)
+            .replace(&owner, conversation, generation)
             .await
     {
         return refuse(turn, None, unavailable.into());
@@ -193,7 +242,7 @@ pub async fn stop(
             *response.status_mut() = StatusCode::NO_CONTENT;
             response
         }
-        Err(_) if gone => refuse(turn, None, Problem::not_found("there is no such session")),
+        Err(_) if is_gone => refuse(turn, None, gone()),
         Err(failed) => {
             turn.attempts(failed.attempts);
             refuse(turn, None, failed.into())
