@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use memchr::memchr2;
+
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Event {
@@ -86,7 +88,7 @@ impl Decoder {
                 piece = &piece[1..];
                 continue;
             }
-            let end = piece.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let end = memchr2(b'\n', b'\r', piece);
             let part = &piece[..end.unwrap_or(piece.len())];
             let held = self.named() + self.data.len();
             // Of the two bounds the one that the line reaches first, wherever the stream was cut.
