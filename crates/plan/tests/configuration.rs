@@ -232,6 +232,20 @@ fn nothing_is_left_of_values_that_overlap_or_were_cut() {
     }
 }
 
+#[test]
+fn values_that_were_read_and_others_may_be_parts_of_each_other() {
+    let read = given(vec![(
+        source(SourceKind::Secret, "a"),
+        data(&[("A", "hunter22")]),
+    )]);
+    let old = EnvValue::hidden("hunter22-before");
+    assert_eq!(read.scrub("is hunter22-before", [&old]), "is [hidden]");
+    assert_eq!(
+        ConfigInput::NotNeeded.scrub("hunter22-before", [&old]),
+        "[hidden]"
+    );
+}
+
 /// The wish of an object.
 fn wish(object: &AgentRuntime, config: &ConfigInput) -> Wish {
     let policy = Policy {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use agentcore_api::reasons::{NAMESPACE_LIMIT_REACHED, SERVICE_UNAVAILABLE};
 use agentcore_api::{AgentEndpoint, AgentRuntime};
 use agentcore_plan::aws::ListedVersion;
-use agentcore_plan::config::{EnvValue, scrub};
+use agentcore_plan::config::EnvValue;
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::grant::Granted;
 use agentcore_plan::image::{self, Wanted};
@@ -147,8 +147,7 @@ impl<'a> RuntimePass<'a> {
                     && let Some(text) = runtime.failure_reason.take()
                 {
                     let there = hidden_values(&self.object, &runtime.config.env);
-                    let clean = scrub(&self.config.input.scrub(&text), there);
-                    runtime.failure_reason = Some(clean);
+                    runtime.failure_reason = Some(self.config.input.scrub(&text, there));
                 }
                 facts.runtime = Some(answer);
             }
@@ -211,7 +210,7 @@ impl<'a> RuntimePass<'a> {
     /// A fault as it may be told to people.
     pub(super) fn scrubbed<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
         answer.map_err(|fault| Fault {
-            message: self.config.input.scrub(&fault.message),
+            message: self.config.input.scrub(&fault.message, []),
             ..fault
         })
     }

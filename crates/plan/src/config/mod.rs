@@ -102,16 +102,22 @@ impl ConfigInput {
         }
     }
 
-    /// Takes every value that was read out of a text.
-    pub fn scrub(&self, text: &str) -> String {
-        let Self::Given { found, .. } = self else {
-            return text.to_owned();
+    /// Takes every value that was read, and these others, out of a text: all at once, because values may be parts of each other.
+    pub fn scrub<'a>(
+        &'a self,
+        text: &str,
+        others: impl IntoIterator<Item = &'a EnvValue>,
+    ) -> String {
+        let found = match self {
+            Self::Given { found, .. } => Some(found.values()),
+            Self::NotNeeded | Self::NoKey { .. } => None,
         };
-        let data = found.values().filter_map(|found| match found {
+        let data = found.into_iter().flatten().filter_map(|found| match found {
             Found::Data(data) => Some(data),
             Found::Missing | Found::Forbidden | Found::Unavailable => None,
         });
-        scrub(text, data.flat_map(|data| data.values().flatten()))
+        let read = data.flat_map(|data| data.values().flatten());
+        scrub(text, read.chain(others))
     }
 }
 
