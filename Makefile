@@ -18,6 +18,10 @@ test: ## Run every test against a real API server and a local AgentCore, and the
 test-fast: ## Run the tests of the pure crates: types, rules, planner
 	cargo test --locked -p agentcore-api -p agentcore-plan
 
+.PHONY: fuzz
+fuzz: ## Give parsers, headers, signatures and the scrubbing of secrets new strange inputs, for 60 s (AGENTCORE_FUZZ_SECONDS=)
+	@scripts/fuzz.sh
+
 .PHONY: campaign
 campaign: ## Do everything to every field of every kind of object, and each fault of the API server after each write, which takes an hour
 	cargo build --locked --workspace --bins

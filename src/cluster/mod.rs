@@ -5,6 +5,8 @@ pub mod config;
 pub mod crds;
 pub mod deadlines;
 pub mod finalizer;
+#[cfg(test)]
+mod fuzz;
 pub mod grants;
 pub mod kept;
 pub mod listing;

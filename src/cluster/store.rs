@@ -237,7 +237,11 @@ fn pieces<K: Kept>(
 }
 
 /// What an event means for the cache.
-fn take<K: Kept>(cache: &Cache<K>, told: &impl Told<K>, event: Event<Raw<K>>) -> Option<Event<K>> {
+pub(super) fn take<K: Kept>(
+    cache: &Cache<K>,
+    told: &impl Told<K>,
+    event: Event<Raw<K>>,
+) -> Option<Event<K>> {
     match event {
         Event::Init => {
             cache.held.begin();

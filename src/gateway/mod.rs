@@ -10,6 +10,8 @@ pub mod agents;
 pub mod answer;
 pub mod chat;
 pub mod context;
+#[cfg(test)]
+mod fuzz;
 pub mod headers;
 pub mod identity;
 pub mod metrics;

@@ -24,10 +24,20 @@ const OURS: &[(&str, &[&str])] = &[
 ];
 
 /// Which of ours tests may use besides.
-const OURS_IN_TESTS: &[&str] = &["agentcore-sim", "testcluster", "agentcore-agent"];
+const OURS_IN_TESTS: &[&str] = &[
+    "agentcore-sim",
+    "testcluster",
+    "testfuzz",
+    "agentcore-agent",
+];
 
 /// Packages that use none of ours, not even in tests: a second opinion, the agent, and the ground that all stand on.
-const STRANGERS: &[&str] = &["agentcore-sim", "agentcore-agent", "testcluster"];
+const STRANGERS: &[&str] = &[
+    "agentcore-sim",
+    "agentcore-agent",
+    "testcluster",
+    "testfuzz",
+];
 
 struct Dependency {
     name: String,

@@ -74,6 +74,76 @@ impl Resource for Salvaged {
 }
 
 #[cfg(test)]
+mod fuzz {
+    use kube::core::{ObjectList, WatchEvent};
+    use serde_json::value::to_raw_value;
+    use testfuzz::{TestCaseError, fuzz, prop_assert_eq};
+
+    use super::*;
+
+    /// Objects, one a line: in a list and in a watch each is what it is alone, and what a reader of trees makes of it.
+    #[test]
+    fn salvaged() {
+        fuzz("salvaged", |input| {
+            let text = String::from_utf8_lossy(input);
+            let sent = text.lines().filter_map(|item| Some((item, alone(item)?)));
+            let sent: Vec<_> = sent.collect();
+            let items: Vec<&str> = sent.iter().map(|(item, _)| *item).collect();
+            let list = format!(r#"{{"metadata":{{}},"items":[{}]}}"#, items.join(","));
+            let list = serde_json::from_str::<ObjectList<Salvaged>>(&list);
+            let listed = list.map(|list| list.items.into_iter().map(|item| item.0).collect());
+            let objects: Vec<_> = sent.iter().map(|(_, object)| object.clone()).collect();
+            prop_assert_eq!(listed.ok(), Some(objects));
+            for (item, object) in &sent {
+                let event = format!(r#"{{"type":"ADDED","object":{item}}}"#);
+                let watched = serde_json::from_str::<WatchEvent<Salvaged>>(&event);
+                let Ok(WatchEvent::Added(watched)) = watched else {
+                    return Err(TestCaseError::fail(format!("{watched:?}")));
+                };
+                prop_assert_eq!(&watched.0, object);
+                let deep = with_managed_fields(item, super::tests::deep());
+                prop_assert_eq!(&deep.and_then(|deep| alone(&deep)), &Some(object.clone()));
+            }
+            for item in text.lines() {
+                if let Ok(tree) = serde_json::from_str::<Value>(item) {
+                    prop_assert_eq!(alone(item), by_tree(tree));
+                }
+            }
+            Ok(!sent.is_empty())
+        });
+    }
+
+    fn alone(item: &str) -> Option<DynamicObject> {
+        Some(serde_json::from_str::<Salvaged>(item).ok()?.0)
+    }
+
+    fn with_managed_fields(item: &str, fields: String) -> Option<String> {
+        let mut parts: Parts = serde_json::from_str(item).ok()?;
+        let mut metadata: Parts = readable(parts.get("metadata")?)?;
+        metadata.insert(
+            "managedFields".to_owned(),
+            RawValue::from_string(fields).ok()?,
+        );
+        parts.insert("metadata".to_owned(), to_raw_value(&metadata).ok()?);
+        serde_json::to_string(&parts).ok()
+    }
+
+    fn by_tree(mut tree: Value) -> Option<DynamicObject> {
+        let object = tree.as_object_mut()?;
+        let mut metadata = object.remove("metadata")?;
+        metadata.as_object_mut()?.remove("managedFields");
+        let [version, kind] = ["apiVersion", "kind"].map(|name| object.remove(name));
+        let text = |value: Option<Value>| Some(value?.as_str()?.to_owned());
+        let types = text(version).zip(text(kind));
+        Some(DynamicObject {
+            types: types.map(|(api_version, kind)| TypeMeta { api_version, kind }),
+            metadata: serde_json::from_value(metadata).ok()?,
+            data: tree,
+        })
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use kube::ResourceExt as _;
     use kube::core::{ObjectList, WatchEvent};
@@ -82,7 +152,7 @@ mod tests {
 
     const KIND: &str = r#""apiVersion":"agentcore.dev/v1alpha1","kind":"AgentRuntime""#;
 
-    fn deep() -> String {
+    pub(super) fn deep() -> String {
         format!("{}1{}", "[".repeat(200), "]".repeat(200))
     }
 

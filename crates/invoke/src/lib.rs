@@ -17,6 +17,8 @@ mod data_plane;
 mod error;
 mod escape;
 mod exchange;
+#[cfg(test)]
+mod fuzz;
 mod metered;
 mod retry;
 pub mod said;

@@ -3,7 +3,7 @@
 
 mod answers;
 pub mod pool;
-mod request;
+pub(super) mod request;
 mod socket;
 
 use std::sync::Arc;

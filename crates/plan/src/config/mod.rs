@@ -3,6 +3,8 @@
 //! Values travel in [`EnvValue`], whose Debug shows nothing; what is kept of them are HMACs with the operator's own key.
 
 mod environment;
+#[cfg(test)]
+mod fuzz;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
