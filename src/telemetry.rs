@@ -7,15 +7,14 @@
 //! Lines are written by a thread of their own, so that requests neither wait for each other's nor for whoever reads them. Where that one
 //! does not keep up for thousands of lines, requests do wait: no line is lost while the process lives.
 
+mod export;
 mod foreign;
 
 use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -27,12 +26,6 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::args::LogFormat;
 use foreign::{Named, is_ours, may_be_told};
-
-/// Either of them turns the export on.
-const OTLP_VARIABLES: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-];
 
 /// Lines that may wait to be written.
 const LINES: usize = 8192;
@@ -88,7 +81,10 @@ pub fn init(format: LogFormat, service: &'static str) -> anyhow::Result<Telemetr
             .boxed(),
         LogFormat::Text => logs.event_format(Named::Text(Format::default())).boxed(),
     };
-    let provider = spans(service)?;
+    let (provider, refused) = match export::provider(service) {
+        Ok(provider) => (provider, None),
+        Err(error) => (None, Some(error)),
+    };
     // A library's warning would be an event of the span that it came in, with its text.
     let spans = provider.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
@@ -101,6 +97,14 @@ pub fn init(format: LogFormat, service: &'static str) -> anyhow::Result<Telemetr
         .with(logs)
         .with(spans)
         .init();
+    if provider.is_some() {
+        opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+        EXPORTS.store(true, Ordering::Relaxed);
+    }
+    if let Some(error) = refused {
+        // Agents are called all the same.
+        tracing::warn!(error = format!("{error:#}"), "no spans are exported");
+    }
     Ok(Telemetry {
         spans: provider,
         _lines: lines,
@@ -128,28 +132,4 @@ fn json() -> Format<Json> {
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-}
-
-/// The exporter, where the environment names a collector: OTLP over HTTP with protobuf.
-fn spans(service: &'static str) -> anyhow::Result<Option<SdkTracerProvider>> {
-    let wanted = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !OTLP_VARIABLES.into_iter().any(wanted) {
-        return Ok(None);
-    }
-    let exporter = opentelemetry_otlp::SpanExporter::builder()
-        .with_http()
-        .build()
-        .context("cannot export spans (OTEL_EXPORTER_OTLP_*)")?;
-    // OTEL_SERVICE_NAME goes before this name.
-    let mut resource = Resource::builder();
-    if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
-        resource = resource.with_service_name(service);
-    }
-    let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_resource(resource.build())
-        .build();
-    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    EXPORTS.store(true, Ordering::Relaxed);
-    Ok(Some(provider))
 }

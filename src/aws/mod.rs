@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use agentcore_invoke::proxy::sdk_client;
 use agentcore_invoke::{Client, SetupError};
 use agentcore_plan::fault::Fault;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -109,7 +110,7 @@ impl Aws {
         observer: Arc<dyn CallObserver>,
         default_region: Option<String>,
     ) -> Result<Self, ConnectError> {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(sdk_client());
         if let Some(region) = default_region {
             loader = loader.region(Region::new(region));
         }

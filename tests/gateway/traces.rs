@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::routing::post;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -34,14 +35,23 @@ class Echo(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Echo).serve_forever()
 "#;
 
-/// What a collector was sent.
-type Spans = Arc<Mutex<Vec<u8>>>;
+/// What a collector was sent: the heads of requests, and their bodies one after the other.
+#[derive(Default)]
+struct Sent {
+    heads: Vec<HeaderMap>,
+    bytes: Vec<u8>,
+}
 
-/// A collector that keeps the bytes of what it gets.
+type Spans = Arc<Mutex<Sent>>;
+
+/// A collector that keeps what it gets.
 async fn collector() -> (String, Spans) {
     let spans = Spans::default();
-    let take =
-        async |State(spans): State<Spans>, body: Bytes| spans.lock().extend_from_slice(&body);
+    let take = async |State(spans): State<Spans>, head: HeaderMap, body: Bytes| {
+        let mut sent = spans.lock();
+        sent.heads.push(head);
+        sent.bytes.extend_from_slice(&body);
+    };
     let router = Router::new()
         .route("/v1/traces", post(take))
         .with_state(spans.clone());
@@ -97,7 +107,7 @@ async fn a_trace_goes_through_the_gateway_and_its_spans_to_the_collector() {
             .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex"))
             .collect()
     };
-    let exported = spans.lock().clone();
+    let exported = spans.lock().bytes.clone();
     let has = |wanted: &[u8]| {
         exported
             .windows(wanted.len())
@@ -105,4 +115,49 @@ async fn a_trace_goes_through_the_gateway_and_its_spans_to_the_collector() {
     };
     assert!(has(&bytes(TRACE)) && has(&bytes(PARENT)) && has(&bytes(parts[2])));
     assert!(has(b"agentcore-operator-gateway"), "the service is named");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opentelemetrys_variables_mean_what_they_mean_elsewhere() {
+    let mut front = Front::start("gw-otel").await;
+    let (endpoint, spans) = collector().await;
+    let nowhere = "http://127.0.0.1:1";
+    for (variables, logged) in [
+        (&[("OTEL_SDK_DISABLED", "true")][..], None),
+        (&[("OTEL_TRACES_EXPORTER", "none")], None),
+        (
+            &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+            Some("no spans are exported"),
+        ),
+        (
+            &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", nowhere)],
+            Some("spans cannot be exported"),
+        ),
+        (
+            &[
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+                ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ],
+            None,
+        ),
+    ] {
+        let environment = [
+            &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())][..],
+            variables,
+        ]
+        .concat();
+        assert!(spans.lock().heads.is_empty(), "before {variables:?}");
+        front.gateway = Gateway::start_in(&front.rig, &[], &environment).await;
+        let token = front.token("caller").await;
+        let request = front.invoke(&token, &json!({"prompt": "a"}));
+        assert_eq!(request.send().await.expect("answer").status(), 200);
+        front.gateway.terminate();
+        assert!(front.gateway.ended().await.success());
+        let text = front.gateway.text();
+        assert!(logged.is_none_or(|line| text.contains(line)), "{text}");
+    }
+    let sent = spans.lock();
+    let head = sent.heads.first().expect("the last one's spans");
+    assert_eq!(head["content-type"], "application/json");
+    assert_eq!(head["content-encoding"], "gzip");
 }

@@ -1,4 +1,4 @@
-//! The one pool of connections: HTTP/1.1 over TLS 1.2 and later, without environment proxies.
+//! The one pool of connections: HTTP/1.1 over TLS 1.2 and later, through the proxies of the environment.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,6 +16,7 @@ use tower::Service;
 
 use crate::body::{BoxError, Outgoing};
 use crate::counted::{Counted, Open};
+use crate::proxy::Way;
 use crate::settings::Settings;
 use crate::setup::SetupError;
 
@@ -36,7 +37,6 @@ pub struct ConnectTimeout(Duration);
 /// A pool. Without TLS on the way (`plain`), a machine without root certificates is good enough.
 pub fn http(settings: &Settings, plain: bool, open: Open) -> Result<Http, SetupError> {
     let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
     tcp.set_nodelay(true);
     // NAT gateways forget a connection that is silent for minutes, and an agent may think for longer.
     tcp.set_keepalive(Some(KEEPALIVE));
@@ -57,7 +57,10 @@ pub fn http(settings: &Settings, plain: bool, open: Open) -> Result<Http, SetupE
         Err(error) => return Err(SetupError::Roots(error)),
     };
     let connector = Connector {
-        inner: tls.https_or_http().enable_http1().wrap_connector(tcp),
+        inner: tls
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(Way::from_env(tcp)),
         timeout: settings.connect_timeout,
         open,
     };
@@ -88,13 +91,13 @@ pub fn find<E: std::error::Error + 'static>(error: &Error) -> Option<&E> {
 /// A connector with one time-out over names, TCP and TLS.
 #[derive(Clone, Debug)]
 pub struct Connector {
-    inner: HttpsConnector<HttpConnector>,
+    inner: HttpsConnector<Way>,
     timeout: Duration,
     open: Open,
 }
 
 impl Service<Uri> for Connector {
-    type Response = Counted<<HttpsConnector<HttpConnector> as Service<Uri>>::Response>;
+    type Response = Counted<<HttpsConnector<Way> as Service<Uri>>::Response>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 

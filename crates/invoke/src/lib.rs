@@ -20,6 +20,7 @@ mod exchange;
 #[cfg(test)]
 mod fuzz;
 mod metered;
+pub mod proxy;
 mod retry;
 pub mod said;
 mod service_error;

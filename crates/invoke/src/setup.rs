@@ -6,6 +6,7 @@ use aws_types::service_config::ServiceConfigKey;
 use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::data_plane::{DataPlane, DataPlaneError};
+use crate::proxy;
 use crate::settings::Settings;
 
 /// Why there is no client.
@@ -33,7 +34,10 @@ impl Client {
     /// `AWS_ENDPOINT_URL_BEDROCK_AGENTCORE`, `AWS_ENDPOINT_URL` and `endpoint_url`, unless
     /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is set; `AWS_USE_FIPS_ENDPOINT` chooses AWS's FIPS hosts.
     pub async fn from_environment(settings: Settings) -> Result<Self, SetupError> {
-        let config = aws_config::defaults(BehaviorVersion::latest()).load().await;
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(proxy::sdk_client())
+            .load()
+            .await;
         Self::from_config(&config, settings)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use agentcore_invoke::proxy::Way;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -15,7 +16,7 @@ const MOST: usize = 1 << 20;
 /// Longest wait for one.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-type Connector = HttpsConnector<HttpConnector>;
+type Connector = HttpsConnector<Way>;
 
 /// Why a blob was not fetched. The address is signed, and stays out of the text.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +73,7 @@ impl Blobs {
             .map_err(|error| BlobError::Roots(error.to_string()))?
             .https_or_http()
             .enable_http1()
-            .build();
+            .wrap_connector(Way::from_env(HttpConnector::new()));
         Ok(self
             .0
             .get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)))

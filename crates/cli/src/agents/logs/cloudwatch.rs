@@ -1,13 +1,15 @@
 //! CloudWatch Logs: the events of a log group, page by page.
 
+use agentcore_invoke::proxy::sdk_client;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::ProvideCredentials as _;
-use aws_sdk_cloudwatchlogs::error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError};
+use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_cloudwatchlogs::operation::RequestId as _;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
 
 use crate::agents::plain;
+use crate::context::causes;
 use crate::error::Error;
 
 /// A line of a log.
@@ -54,6 +56,7 @@ impl Group {
     pub async fn new(region: &str, name: String) -> Result<Self, Error> {
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
+            .http_client(sdk_client())
             .load()
             .await;
         let none = |why: &str| {
@@ -66,7 +69,7 @@ impl Group {
             .credentials_provider()
             .ok_or_else(|| none("the environment names no source of them"))?;
         let found = provider.provide_credentials().await;
-        found.map_err(|error| none(&DisplayErrorContext(&error).to_string()))?;
+        found.map_err(|error| none(&causes(&error)))?;
         Ok(Self {
             client: Client::new(&config),
             name,
@@ -100,7 +103,7 @@ impl Group {
 
     fn missing(&self, error: &SdkError<FilterLogEventsError>) -> Missing {
         let Some(said) = error.as_service_error() else {
-            let text = plain(&DisplayErrorContext(error).to_string());
+            let text = plain(&causes(error));
             let text = format!("CloudWatch Logs cannot be reached: {text}");
             return Missing::Passing(Error::Unreachable(text));
         };
