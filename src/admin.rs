@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::lease::{self, Moment};
+use crate::listen;
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
@@ -105,7 +106,7 @@ pub async fn serve(
     liveness: Arc<Liveness>,
     stop: CancellationToken,
 ) -> anyhow::Result<tokio::task::JoinHandle<std::io::Result<()>>> {
-    let listener = TcpListener::bind(listen)
+    let listener = listen::listen(listen)
         .await
         .with_context(|| format!("cannot listen on {listen} (--admin-listen)"))?;
     let address = listener

@@ -62,7 +62,7 @@ pub struct ControllerArgs {
     #[arg(long, env = "AGENTCORE_REGION")]
     pub region: Option<String>,
     /// Address of /healthz, /readyz and /metrics.
-    #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "[::]:9090")]
     pub admin_listen: SocketAddr,
     /// Where objects are looked for.
     #[command(flatten)]
@@ -140,7 +140,7 @@ pub struct GatewayArgs {
     #[arg(long, env = "AGENTCORE_EXTERNAL_URL", value_name = "URL", value_parser = base_url)]
     pub external_url: Option<String>,
     /// Address of /healthz, /readyz and /metrics.
-    #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    #[arg(long, env = "AGENTCORE_ADMIN_LISTEN", default_value = "[::]:9090")]
     pub admin_listen: SocketAddr,
     /// Where objects are looked for.
     #[command(flatten)]

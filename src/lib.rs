@@ -13,6 +13,7 @@ pub mod errors;
 pub mod fair;
 pub mod gateway;
 pub mod lease;
+pub mod listen;
 pub mod metrics;
 pub mod signals;
 pub mod telemetry;

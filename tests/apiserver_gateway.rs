@@ -21,6 +21,7 @@ mod gateway {
     mod frameworks;
     pub mod front;
     mod frozen;
+    mod http10;
     mod http2;
     mod identity;
     mod input;

@@ -21,7 +21,7 @@ pub mod state;
 pub mod sts;
 pub mod wire;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -81,7 +81,13 @@ impl Sim {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(config: Config) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(config.listen).await?;
+        let listener = match TcpListener::bind(config.listen).await {
+            // `[::]` is every address, of which a machine without IPv6 has only the other ones.
+            Err(_) if config.listen.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+                TcpListener::bind((Ipv4Addr::UNSPECIFIED, config.listen.port())).await?
+            }
+            listening => listening?,
+        };
         let addr = listener.local_addr()?;
         let app = Arc::new(App::new(config));
         let stop = CancellationToken::new();

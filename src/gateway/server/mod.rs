@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::listen::{listen, shown};
 use connection::Connections;
 use places::Seat;
 pub use places::{Connection, Places};
@@ -122,7 +123,7 @@ impl Server {
             }
         };
         let cannot = |source| BindError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(cannot)?;
+        let listener = listen(address).await.map_err(cannot)?;
         Ok(Self {
             address: listener.local_addr().map_err(cannot)?,
             listener,
@@ -206,6 +207,7 @@ async fn accept_all(
     let sockets = Arc::new(Semaphore::new(room));
     loop {
         let (stream, peer) = accept(listener).await;
+        let peer = shown(peer);
         let seat = sit();
         let Ok(socket) = sockets.clone().acquire_owned().await else {
             return;
