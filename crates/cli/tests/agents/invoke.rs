@@ -154,11 +154,21 @@ fn a_stranger_an_unknown_agent_and_a_missing_account_are_told_apart() {
         command.args(["invoke", agent, "{}", "--as-serviceaccount", account]);
         Run::of(&mut command, "")
     };
-    let error = call("support", "stranger").bad(5);
-    assert!(
-        error.contains("(Forbidden)") && error.contains("kubectl auth can-i"),
-        "{error}"
-    );
+    for (agent, kind) in [
+        ("support", "agentruntimes.agentcore.dev/support"),
+        ("endpoint/live", "agentendpoints.agentcore.dev/live"),
+        ("session/night", "agentsessions.agentcore.dev/night"),
+    ] {
+        let error = call(agent, "stranger").bad(5);
+        let hint = format!("kubectl auth can-i create {kind} --subresource=invocations");
+        assert!(
+            error.contains("(Forbidden)") && error.contains(&hint),
+            "{error}"
+        );
+    }
+    // The gateway tells strangers of no agent; kubectl's own rights do.
+    let error = call("suport", "stranger").bad(4);
+    assert!(error.contains("support"), "{error}");
     let error = call("suport", "caller").bad(4);
     assert!(error.contains("NotFound"), "{error}");
     let error = call("support", "nobody").bad(4);

@@ -143,6 +143,7 @@ fn what_is_missing_is_said_in_one_line() {
         .env_remove("AWS_SECRET_ACCESS_KEY");
     let error = Run::of(&mut command, "").bad(5);
     assert!(error.contains("no AWS credentials"), "{error}");
+    assert!(!error.contains(" { "), "a dump for developers: {error}");
     let error = logs(&["--since", "soon"]).err;
     assert!(error.contains("30s, 5m or 1h30m"), "{error}");
 }

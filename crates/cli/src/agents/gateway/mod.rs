@@ -42,6 +42,8 @@ pub struct Gateway {
     origin: String,
     /// `/v1/namespaces/NAMESPACE/KIND/NAME`.
     path: String,
+    agent: Reference,
+    cluster: Cluster,
     tokens: Tokens,
     agent_token: Option<HeaderValue>,
     forward: Option<Arc<Forward>>,
@@ -87,6 +89,8 @@ impl Gateway {
             http: Client::builder(TokioExecutor::new()).build(connector),
             origin,
             path: format!("/v1/namespaces/{namespace}/{kind}/{name}"),
+            agent: agent.clone(),
+            cluster: cluster.clone(),
             tokens,
             agent_token,
             forward,
@@ -124,9 +128,18 @@ impl Gateway {
         let body = Limited::new(body, ERROR_MAX).collect().await;
         let body = body.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
         Err(match Problem::of(&head.headers, &body) {
+            Some(problem) if problem.is_forbidden() => self.forbidden(problem).await,
             Some(problem) => problem.into(),
             None => Error::Failed(format!("the gateway answers {}", head.status)),
         })
+    }
+
+    /// The gateway tells who may not call an agent neither that nor that there is none. Who may read objects is told here.
+    async fn forbidden(&self, problem: Problem) -> Error {
+        match self.agent.get(&self.cluster).await {
+            Err(missing @ Error::NotFound(_)) => missing,
+            _ => problem.into(),
+        }
     }
 
     fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> Error {

@@ -32,6 +32,11 @@ impl Problem {
         Some(problem)
     }
 
+    /// Whether the caller lacks a right to the agent, or there is no such agent: the gateway tells strangers neither.
+    pub fn is_forbidden(&self) -> bool {
+        self.reason == "Forbidden"
+    }
+
     /// Whether headers announce one.
     pub fn is_announced(headers: &HeaderMap) -> bool {
         let kind = headers
@@ -103,7 +108,7 @@ fn can_i(detail: &str) -> Option<String> {
     let (_, asked) = detail.rsplit_once(" cannot ")?;
     let mut words = asked.split(' ').map(|word| word.trim_matches('"'));
     let (verb, (kind, subresource)) = (words.next()?, words.next()?.split_once('/')?);
-    let (name, namespace) = (words.next()?, words.last()?);
+    let (name, namespace) = (words.next()?, words.next_back()?);
     Some(format!(
         "kubectl auth can-i {verb} {kind}.agentcore.dev/{name} --subresource={subresource} --namespace {namespace}"
     ))

@@ -64,6 +64,13 @@ fn explained(object: &AgentRuntime, now: Timestamp) -> Result<String, Error> {
         conditions.find(|one| one.type_ == agentcore_api::conditions::IMAGE_RESOLVED)
     });
     say("because", &why(container, image, resolved));
+    // Something runs, and yet the last look at what is written came to nothing.
+    if image.digest.is_some()
+        && image.candidate.is_none()
+        && let Some(failed) = resolved.filter(|one| one.status == "False")
+    {
+        say("  but", &said(failed));
+    }
     if let Some(candidate) = &image.candidate {
         let text = choice(
             &candidate.digest,
@@ -141,6 +148,10 @@ fn why(container: &Container, image: &ImageStatus, resolved: Option<&Condition>)
         None if image.digest.is_none() => {
             resolved.map_or_else(|| "the operator has not looked for it yet".to_owned(), said)
         }
+        None if !image.given.is_empty() && image.given != container.image => format!(
+            "it was written before ({}): what is written now has not been taken yet",
+            image.given
+        ),
         None => format!(
             "tag {} was read once, when the image was edited; a later push changes nothing (kubectl agentcore image scan reads it again)",
             image.tag.as_deref().unwrap_or("latest")
@@ -231,7 +242,7 @@ mod tests {
 
     const PRIVATE: &str = "111122223333.dkr.ecr.us-west-2.amazonaws.com/support:prod";
 
-    fn because(image: &str, status: &Value) -> String {
+    fn text(image: &str, status: &Value) -> String {
         let object = json!({
             "apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentRuntime", "metadata": {"name": "support"},
             "spec": {
@@ -241,7 +252,11 @@ mod tests {
             "status": status,
         });
         let object: AgentRuntime = serde_json::from_value(object).unwrap();
-        let text = explained(&object, Timestamp::UNIX_EPOCH).unwrap();
+        explained(&object, Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    fn because(image: &str, status: &Value) -> String {
+        let text = text(image, status);
         let mut lines = text.lines();
         let line = lines.find_map(|line| line.strip_prefix("because"));
         line.unwrap().trim().to_owned()
@@ -266,6 +281,23 @@ mod tests {
         assert!(
             wrong.starts_with("spec.artifact.container.image: "),
             "{wrong}"
+        );
+    }
+
+    #[test]
+    fn an_edit_that_cannot_be_resolved_is_not_explained_by_what_still_runs() {
+        let status = json!({
+            "image": {"given": PRIVATE, "tag": "prod", "digest": format!("sha256:{}", "ab".repeat(32))},
+            "conditions": [{
+                "type": "ImageResolved", "status": "False", "reason": "TagNotFound", "message": "there is no tag nosuch",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }],
+        });
+        let text = text(&PRIVATE.replace("prod", "nosuch"), &status);
+        assert!(text.contains("has not been taken yet"), "{text}");
+        assert!(
+            text.contains("  but       TagNotFound: there is no tag nosuch"),
+            "{text}"
         );
     }
 
