@@ -104,7 +104,9 @@ fn each(schema: &mut JSONSchemaProps, what: &mut impl FnMut(&mut JSONSchemaProps
     match &mut schema.items {
         Some(JSONSchemaPropsOrArray::Schema(item)) => each(item, what),
         Some(JSONSchemaPropsOrArray::Schemas(items)) => {
-            items.iter_mut().for_each(|item| each(item, what));
+            for item in items {
+                each(item, what);
+            }
         }
         None => {}
     }

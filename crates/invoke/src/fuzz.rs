@@ -65,7 +65,8 @@ fn reversed(tree: &Value) -> String {
     match tree {
         Value::Object(members) => {
             let members = members.iter().rev();
-            let members = members.map(|(name, value)| format!("{}:{}", json!(name), reversed(value)));
+            let members =
+                members.map(|(name, value)| format!("{}:{}", json!(name), reversed(value)));
             format!("{{{}}}", members.collect::<Vec<_>>().join(","))
         }
         Value::Array(values) => {

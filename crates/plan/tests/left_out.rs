@@ -46,11 +46,11 @@ fn life(idle: i32, most: i32) -> LifecycleConfig {
     }
 }
 
-fn lifecycle(idle: Option<&str>, most: Option<&str>) -> Option<Lifecycle> {
-    Some(Lifecycle {
+fn lifecycle(idle: Option<&str>, most: Option<&str>) -> Lifecycle {
+    Lifecycle {
         idle_runtime_session_timeout: idle.map(str::to_owned),
         max_lifetime: most.map(str::to_owned),
-    })
+    }
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn defaults_that_nobody_knows_are_no_difference_and_an_edit_keeps_them() {
 #[test]
 fn what_is_written_is_set_and_what_is_taken_out_is_kept() {
     let mut world = World::with_runtime(|object| {
-        object.spec.lifecycle = lifecycle(Some("5m"), Some("1h"));
+        object.spec.lifecycle = Some(lifecycle(Some("5m"), Some("1h")));
     });
     settle(&mut world);
     assert_eq!(has(&world).1, life(300, 3_600));
@@ -80,7 +80,7 @@ fn what_is_written_is_set_and_what_is_taken_out_is_kept() {
     settle(&mut world);
     assert_eq!((updates(&world), has(&world).1), (0, life(300, 3_600)));
     // A documented default that is written is a wish like any other.
-    world.edit(|spec| spec.lifecycle = lifecycle(None, Some("8h")));
+    world.edit(|spec| spec.lifecycle = Some(lifecycle(None, Some("8h"))));
     settle(&mut world);
     assert_eq!((updates(&world), has(&world).1), (1, life(300, 28_800)));
 }
@@ -90,7 +90,7 @@ fn what_does_not_go_with_a_wish_is_left_to_aws() {
     let mut world = World::with_runtime(|_| {});
     settle(&mut world);
     // The time-out that is there would be longer than the life.
-    world.edit(|spec| spec.lifecycle = lifecycle(None, Some("5m")));
+    world.edit(|spec| spec.lifecycle = Some(lifecycle(None, Some("5m"))));
     settle(&mut world);
     assert_eq!(has(&world).1, life(300, 300));
     // Port and path are another protocol's.
@@ -170,10 +170,10 @@ fn vary(spec: &mut AgentRuntimeSpec, n: usize) {
     let times = [None, Some("15m"), Some("8h"), Some("5m"), Some("20m")];
     spec.lifecycle = match n % 5 {
         0 => None,
-        1 => lifecycle(times[1], None),
-        2 => lifecycle(None, times[2]),
-        3 => lifecycle(times[1], times[2]),
-        _ => lifecycle(times[3], times[4]),
+        1 => Some(lifecycle(times[1], None)),
+        2 => Some(lifecycle(None, times[2])),
+        3 => Some(lifecycle(times[1], times[2])),
+        _ => Some(lifecycle(times[3], times[4])),
     };
     let names = [
         None,

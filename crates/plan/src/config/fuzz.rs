@@ -29,7 +29,7 @@ fn scrubbing() {
             .filter(|secret| secret.len() > SHORT)
             .find_map(|secret| text.find(secret))
         {
-            let begins = (at + SHORT..)
+            let begins = (at + SHORT..=text.len())
                 .find(|end| text.is_char_boundary(*end))
                 .unwrap_or(text.len());
             let cut = scrub(&text[..begins], &values);
@@ -55,7 +55,7 @@ fn by_letters(text: &str, secrets: &[&str]) -> String {
     };
     let (mut clean, mut hidden) = (String::new(), 0);
     for (at, letter) in text.char_indices() {
-        let found = secrets.iter().copied().filter(|secret| stands(at, *secret));
+        let found = secrets.iter().copied().filter(|secret| stands(at, secret));
         let end = found
             .map(str::len)
             .max()
