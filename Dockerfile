@@ -58,7 +58,7 @@ ENV PATH=/usr/local/bin
 USER 65532:65532
 EXPOSE 4680
 ENTRYPOINT ["/usr/local/bin/agentcore-sim"]
-CMD ["serve", "--listen", "0.0.0.0:4680"]
+CMD ["serve", "--listen", "[::]:4680"]
 
 # The operator: the controller, and with `gateway` as its argument the gateway. The last stage is what is built when none is named.
 FROM scratch AS operator
