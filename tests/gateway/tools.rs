@@ -266,7 +266,7 @@ impl Front {
         self.script(name, include_str!("echo.py"), changes).await;
     }
 
-    /// Makes a Ready AgentRuntime that runs a script, with these changes to its spec.
+    /// Makes a Ready AgentRuntime, which the gateway knows, that runs a script, with these changes to its spec.
     pub async fn script(&self, name: &str, text: &str, changes: Value) {
         let script = self.rig.dir.path().join(format!("{name}.py"));
         std::fs::write(&script, text).expect("written");
@@ -276,6 +276,15 @@ impl Front {
         spec["artifact"]["container"]["image"] = json!(Rig::image(&format!("{name}:prod")));
         self.rig.apply_runtime(name, spec).await;
         self.rig.runtime_ready(name).await;
+        let token = self.token("caller").await;
+        self.rig
+            .until("known to the gateway", async || {
+                let sessions = self.path_at("agentruntimes", name, "sessions");
+                let asked = self.http.get(sessions).bearer_auth(&token).send();
+                let status = asked.await.expect("an answer").status();
+                (status != 404).then_some(()).ok_or(status.to_string())
+            })
+            .await;
     }
 
     /// A path of another object than the AgentRuntime `support`.
