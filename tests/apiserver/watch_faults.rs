@@ -114,13 +114,7 @@ async fn live(
     let proxy = ApiProxy::before(rig.client.clone(), plan).await;
     let through = proxy.kubeconfig(rig.dir.path().join("proxied.kubeconfig"));
     let operator = rig.operator_as(&through, "info,agentcore_operator=debug", NO_LEASE);
-    rig.until("watching", async || {
-        let text = operator.text();
-        text.contains("leader election is off")
-            .then_some(())
-            .ok_or(text)
-    })
-    .await;
+    rig.says(&operator, "leader election is off").await;
     let hand = Hand {
         client: proxy.client(),
         namespace: name.clone(),
