@@ -51,14 +51,7 @@ async fn all_who_may_call_a_declared_session_reach_the_same_process() {
     let status = serving(&front, "bridge").await;
     let id = status.session_id.expect("an id");
     let (mine, other) = (front.token("caller").await, front.token("other").await);
-    front
-        .rig
-        .until("known to the gateway", async || {
-            let ping = request(&front, Method::GET, "bridge", "ping", &mine);
-            let status = ping.send().await.expect("an answer").status();
-            (status == 200).then_some(()).ok_or(status.to_string())
-        })
-        .await;
+    front.callable("agentsessions", "bridge").await;
 
     let mut pids = Vec::new();
     let own = "own-id-of-a-caller-".repeat(3);

@@ -16,6 +16,7 @@ async fn a_stolen_runtime_is_not_called_and_serves_again_once_it_is_given_back()
     )
     .await;
     rig.endpoint_ready("live").await;
+    front.callable("agentendpoints", "live").await;
     let token = front.token("caller").await;
     let of_endpoint = || {
         let url = format!(

@@ -39,6 +39,8 @@ async fn a_session_is_its_callers_alone_and_ends_when_they_say() {
         .await;
     front.rig.endpoint_ready("blue").await;
     front.rig.endpoint_ready("green").await;
+    front.callable("agentendpoints", "blue").await;
+    front.callable("agentendpoints", "green").await;
     let (mine, other) = (front.token("caller").await, front.token("other").await);
     let id = "shared-id-".repeat(4);
     let prompt = json!({"prompt": "hello"});

@@ -276,13 +276,18 @@ impl Front {
         spec["artifact"]["container"]["image"] = json!(Rig::image(&format!("{name}:prod")));
         self.rig.apply_runtime(name, spec).await;
         self.rig.runtime_ready(name).await;
+        self.callable("agentruntimes", name).await;
+    }
+
+    /// Waits until the gateway knows that an object is Ready: its watch may be behind that of the test.
+    pub async fn callable(&self, kind: &str, name: &str) {
         let token = self.token("caller").await;
+        let ping = self.path_at(kind, name, "ping");
         self.rig
-            .until("known to the gateway", async || {
-                let sessions = self.path_at("agentruntimes", name, "sessions");
-                let asked = self.http.get(sessions).bearer_auth(&token).send();
+            .until("callable", async || {
+                let asked = self.http.get(&ping).bearer_auth(&token).send();
                 let status = asked.await.expect("an answer").status();
-                (status != 404).then_some(()).ok_or(status.to_string())
+                (status == 200).then_some(()).ok_or(status.to_string())
             })
             .await;
     }

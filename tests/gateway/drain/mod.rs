@@ -429,6 +429,7 @@ async fn pin(front: &Front, version: &str, sessions: Value) {
         .rig
         .endpoint_until("blue", "the pinned version", serves)
         .await;
+    front.callable("agentendpoints", "blue").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::front::Front;
 use super::tools::{SESSION, good, refused};
-use crate::rig::{DEADLINE, Rig};
+use crate::rig::DEADLINE;
 
 /// Resident memory of the gateway, in MiB.
 fn resident(front: &Front) -> u64 {
@@ -22,14 +22,8 @@ fn resident(front: &Front) -> u64 {
 
 /// A Ready agent `greedy`.
 async fn greedy_agent(front: &Front) {
-    let script = front.rig.dir.path().join("greedy.py");
-    std::fs::write(&script, include_str!("greedy.py")).expect("written");
-    let program = json!({"argv": ["/usr/bin/env", "python3", script, "{port}"], "env": {}});
-    front.rig.push_argv("greedy", "prod", &program).await;
-    let mut spec = front.rig.spec_with(json!({}));
-    spec["artifact"]["container"]["image"] = json!(Rig::image("greedy:prod"));
-    front.rig.apply_runtime("greedy", spec).await;
-    front.rig.runtime_ready("greedy").await;
+    let text = include_str!("greedy.py");
+    front.script("greedy", text, json!({})).await;
 }
 
 async fn soon<T>(what: &str, task: impl Future<Output = T>) -> T {
