@@ -30,11 +30,15 @@ use stage::{Case, NAMESPACE, Stage, api, filled, plain};
 /// Leaves whose objects are there at the same time.
 const BATCH: usize = 40;
 /// Leaves that AWS keeps when they are taken out of a spec.
-const KEPT: [&str; 4] = [
+const KEPT: [&str; 8] = [
     "AgentRuntime.protocol.",
     "AgentRuntime.lifecycle.",
     "AgentRuntime.metadataService.",
     "AgentRuntime.platformVersion",
+    "AgentRuntime.hooks.",
+    "AgentRuntime.resources.",
+    "AgentRuntime.capacityProvider.operatingSystem.",
+    "AgentRuntime.authorizer.customJWT.certificateConfigurations.",
 ];
 /// What the chart gives the controller, in bytes.
 const MEMORY: u64 = 256 << 20;

@@ -5,6 +5,7 @@
 //! [`CallObserver`], and ends in the planner's words (`convert`) or in a classified fault (`classify`). [`inventory`] is the
 //! one eye on what changes in AWS.
 
+mod beyond;
 mod classify;
 mod control;
 mod convert;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use agentcore_api::runtime::{
-    AccessPoint, AllowedPort, AllowedWorkloadConfiguration, Artifact, Authorizer,
-    CapacityProviderVolume, ClaimMatch, ClaimMatchOperator, ClaimMatchValue, ClaimValueType, Code,
-    CodeRuntime, Container, CustomClaim, CustomJwt, EndpointIpAddressType, Filesystem,
-    HostingEnvironment, ManagedVpcResource, Network, NetworkMode, PortRange, PrivateEndpoint,
-    PrivateEndpointOverride, S3Location, SelfManagedLatticeResource, ServerProtocol,
-    SessionStorage, Vpc,
+    AccessPoint, AllowedPort, AllowedWorkloadConfiguration, Artifact, Authorizer, BuildHooks,
+    CapacityProviderVolume, CertificateConfiguration, CertificateObject, ClaimMatch,
+    ClaimMatchOperator, ClaimMatchValue, ClaimValueType, Code, CodeRuntime, Container, CustomClaim,
+    CustomJwt, EndpointIpAddressType, Filesystem, Hook, HookAction, Hooks, HostingEnvironment,
+    HttpPost, ManagedVpcResource, Network, NetworkMode, PortRange, PrivateEndpoint,
+    PrivateEndpointOverride, Resources, S3BucketMount, S3Location, SelfManagedLatticeResource,
+    ServerProtocol, SessionStorage, Vpc,
 };
 use agentcore_plan::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig};
 use agentcore_plan::config::EnvValue;
@@ -80,6 +81,25 @@ pub fn full() -> RuntimeConfig {
                 port_range: None,
             },
         ],
+        hooks: Some(hooks()),
+        resources: Some(vec![Resources {
+            minimum_memory_in_mib: 16_384,
+        }]),
+        operating_system: None,
+    }
+}
+
+fn hooks() -> Hooks {
+    let http_post = HttpPost {
+        path: "/warmup".to_owned(),
+        port: Some(8100),
+    };
+    Hooks {
+        build: Some(BuildHooks {
+            warmup: Some(Hook {
+                action: HookAction { http_post },
+            }),
+        }),
     }
 }
 
@@ -116,6 +136,13 @@ fn custom_jwt() -> CustomJwt {
                 }),
                 managed_vpc_resource: None,
             },
+        }]),
+        certificate_configurations: Some(vec![CertificateConfiguration {
+            s3: Some(CertificateObject {
+                uri: "s3://team-a-certificates/idp.pem".to_owned(),
+                bucket_owner_account_id: Some("111122223333".to_owned()),
+            }),
+            secrets_manager: None,
         }]),
         allowed_workload_configuration: Some(AllowedWorkloadConfiguration {
             hosting_environments: Some(vec![HostingEnvironment {
@@ -167,6 +194,7 @@ fn filesystems() -> Vec<Filesystem> {
         s3_files_access_point: None,
         efs_access_point: None,
         capacity_provider_volume: None,
+        s3_bucket_mount: None,
     };
     let mount_path = |name: &str| format!("/mnt/{name}");
     vec![
@@ -190,6 +218,16 @@ fn filesystems() -> Vec<Filesystem> {
             capacity_provider_volume: Some(CapacityProviderVolume {
                 volume_name: "scratch".to_owned(),
                 mount_path: mount_path("scratch"),
+            }),
+            ..none.clone()
+        },
+        Filesystem {
+            s3_bucket_mount: Some(S3BucketMount {
+                bucket: "team-a-data".to_owned(),
+                mount_path: mount_path("bucket"),
+                prefix: Some("data/{runtimeSessionId}/".to_owned()),
+                s3_bucket_owner: Some("111122223333".to_owned()),
+                s3_bucket_region: Some("us-east-1".to_owned()),
             }),
             ..none
         },
@@ -223,5 +261,8 @@ pub fn minimal(image: &str) -> RuntimeConfig {
         platform_version: None,
         require_service_s3_endpoint: None,
         allowed_ports: Vec::new(),
+        hooks: None,
+        resources: None,
+        operating_system: None,
     }
 }

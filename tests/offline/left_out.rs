@@ -50,6 +50,7 @@ fn everything(image: &str) -> Value {
             "advertisedScopeMapping": {"agent.invoke": "invoke"},
             "customClaims": [{"inboundTokenClaimName": "team", "inboundTokenClaimValueType": "STRING",
                 "authorizingClaimMatchValue": {"claimMatchOperator": "EQUALS", "claimMatchValue": {"matchValueString": "a"}}}],
+            "certificateConfigurations": [{"s3": {"uri": "s3://team-a-certificates/idp.pem"}}],
             "privateEndpoint": {"managedVpcResource": {
                 "vpcIdentifier": "vpc-0123456789abcdef0", "subnetIds": ["subnet-0123456789abcdef0"], "endpointIpAddressType": "IPV4",
                 "securityGroupIds": ["sg-0123456789abcdef0"], "routingDomain": "idp.internal.example.com", "tags": {"Project": "support"},
@@ -60,7 +61,9 @@ fn everything(image: &str) -> Value {
                 "hostingEnvironments": [{"arn": "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/front-abcdefghij"}]},
         }},
         "requestHeaders": {"allowlist": ["X-Tenant-Id"]},
-        "filesystems": [{"sessionStorage": {"mountPath": "/mnt/work"}}],
+        "filesystems": [{"sessionStorage": {"mountPath": "/mnt/work"}}, {"s3BucketMount": {"bucket": "team-a-data", "mountPath": "/mnt/data"}}],
+        "hooks": {"build": {"warmup": {"action": {"httpPost": {"path": "/warmup", "port": 9100}}}}},
+        "resources": [{"minimumMemoryInMiB": 4096}],
         "metadataService": {"requireMMDSV2": true},
         "platformVersion": "V2",
         "allowedPorts": [{"port": 8100}],
@@ -269,6 +272,8 @@ async fn no_leaf_that_a_spec_leaves_out_gets_a_value_of_the_operators() {
         "protocol": {"serverProtocol": "AGUI", "port": 8200, "path": "/ui"},
         "lifecycle": {"idleRuntimeSessionTimeout": "11m", "maxLifetime": "3h"},
         "platformVersion": "V3",
+        "hooks": {"build": {"warmup": {"action": {"httpPost": {"path": "/others"}}}}},
+        "resources": [{"minimumMemoryInMiB": 16384}],
     });
     let others = wish(&merged(least(&image), others)).expect("a wish");
 
@@ -331,6 +336,8 @@ async fn a_plain_spec_adopts_a_runtime_and_keeps_what_it_does_not_say() {
         "protocol": {"serverProtocol": "AGUI", "port": 8200, "path": "/ui"},
         "lifecycle": {"idleRuntimeSessionTimeout": "11m", "maxLifetime": "3h"},
         "platformVersion": "V3",
+        "hooks": {"build": {"warmup": {"action": {"httpPost": {"path": "/others"}}}}},
+        "resources": [{"minimumMemoryInMiB": 16384}],
     });
     let others = wish(&merged(least(&image), kept)).expect("a wish");
     let id = stage.create(&others).await.expect("accepted");

@@ -1,6 +1,7 @@
 //! Tests by subject.
 
 mod access;
+mod beyond;
 mod broken;
 mod faults;
 mod full_config;

@@ -99,6 +99,8 @@ fn plain() -> Value {
             "requestHeaders": {"allowlist": ["X-Tenant-Id"]},
             "resourcePolicy": "{\"Version\": \"2012-10-17\", \"Statement\": []}",
             "metadataService": {"requireMMDSV2": true}, "platformVersion": "V2",
+            "hooks": {"build": {"warmup": {"action": {"httpPost": {"path": "/warmup", "port": 8100}}}}},
+            "resources": [{"minimumMemoryInMiB": 4096}], "unknownSettings": "Keep",
             "allowedPorts": [{"port": 8100}, {"portRange": {"from": 9000, "to": 9010}}],
             "tags": {"Project": "support"}, "deletionPolicy": "Delete", "revisionHistoryLimit": 10, "sessions": sessions(), "suspend": false,
         }),
@@ -114,6 +116,7 @@ fn in_a_vpc() -> Value {
                 {"sessionStorage": {"mountPath": "/mnt/work"}},
                 {"s3FilesAccessPoint": {"accessPointArn": "arn:aws:s3files:us-east-1:111122223333:file-system/fs-0123456789abcdef0/access-point/fsap-0123456789abcdef0", "mountPath": "/mnt/data"}},
                 {"efsAccessPoint": {"accessPointArn": "arn:aws:elasticfilesystem:us-east-1:111122223333:access-point/fsap-0123456789abcdef0", "mountPath": "/mnt/shared"}},
+                {"s3BucketMount": {"bucket": "walk-data", "mountPath": "/mnt/bucket", "prefix": "data/{runtimeSessionId}/", "s3BucketOwner": "111122223333", "s3BucketRegion": "us-east-1"}},
             ],
         }),
     )
@@ -137,6 +140,7 @@ fn behind_a_private_endpoint() -> Value {
                 {"inboundTokenClaimName": "groups", "inboundTokenClaimValueType": "STRING_ARRAY",
                     "authorizingClaimMatchValue": {"claimMatchOperator": "CONTAINS_ANY", "claimMatchValue": {"matchValueStringList": ["support", "sales"]}}},
             ],
+            "certificateConfigurations": [{"s3": {"uri": "s3://walk-certificates/idp.pem", "bucketOwnerAccountId": "111122223333"}}],
             "privateEndpoint": endpoint,
             "privateEndpointOverrides": [
                 {"domain": "keys.example.com", "privateEndpoint": lattice},
@@ -155,6 +159,7 @@ fn behind_a_lattice() -> Value {
         base(),
         json!({"authorizer": {"customJWT": {
             "discoveryUrl": "https://idp.example.com/.well-known/openid-configuration", "allowedAudience": ["support"],
+            "certificateConfigurations": [{"secretsManager": {"secretArn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:idp"}}],
             "privateEndpoint": {"selfManagedLatticeResource": {"resourceConfigurationIdentifier": "rcfg-0123456789abcdef0"}},
         }}}),
     )
@@ -196,7 +201,8 @@ fn on_a_capacity_provider() -> Value {
     let mut spec = with(
         base(),
         json!({
-            "capacityProvider": {"arn": "arn:aws:bedrock-agentcore:us-east-1:111122223333:capacity-provider/fleet-abcdefghij"},
+            "capacityProvider": {"arn": "arn:aws:bedrock-agentcore:us-east-1:111122223333:capacity-provider/fleet-abcdefghij",
+                "operatingSystem": {"linux": {"privilegeMode": "PRIVILEGED"}}},
             "filesystems": [{"capacityProviderVolume": {"volumeName": "scratch", "mountPath": "/mnt/scratch"}}],
         }),
     );

@@ -8,5 +8,7 @@ pub const RECONCILING: &str = "Reconciling";
 pub const SESSIONS_CURRENT: &str = "SessionsCurrent";
 /// The image or the code of the spec was found, and what AWS gets cannot change behind its name.
 pub const IMAGE_RESOLVED: &str = "ImageResolved";
+/// AgentCore has settings of the runtime that this release does not know. It says nothing of Ready.
+pub const UNKNOWN_SETTINGS: &str = "UnknownSettings";
 /// Nothing will happen without a change, in the manifest or outside it.
 pub const STALLED: &str = "Stalled";

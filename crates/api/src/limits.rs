@@ -78,6 +78,20 @@ pub const S3_FILES_ACCESS_POINT_PATTERN: &str = "^arn:aws[-a-z]*:s3files:[0-9a-z
 /// EFS access point (AgentCore API: `EfsAccessPointArn`).
 pub const EFS_ACCESS_POINT_PATTERN: &str =
     "^arn:aws[-a-z]*:elasticfilesystem:[0-9a-z-:]+:access-point/fsap-[0-9a-f]{8,40}$";
+/// Prefix of a mounted bucket, with `{runtimeSessionId}` for the session (AgentCore API: `S3BucketMountConfigurationPrefixString`).
+/// `\x27` is the apostrophe, which would end the text in a rule.
+pub const MOUNT_PREFIX_PATTERN: &str = r"^[a-zA-Z0-9{][a-zA-Z0-9!_.*\x27()/{}-]*$";
+/// AWS account.
+pub const ACCOUNT_PATTERN: &str = "^[0-9]{12}$";
+/// Object that holds a certificate (AgentCore API: `CertificateS3Uri`, and S3's form of a bucket).
+pub const CERTIFICATE_URI_PATTERN: &str = "^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+$";
+/// Secret that holds a certificate (AgentCore API: `CertificateSecretArn`).
+pub const CERTIFICATE_SECRET_PATTERN: &str =
+    "^arn:aws(-[^:]+)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+$";
+/// Most memory in MiB that can be asked for: one TiB. The AgentCore API names no limit.
+pub const MEMORY_MAX_MIB: i32 = 1_048_576;
+/// Path of a hook (AgentCore API: `LifecycleHookPath`).
+pub const HOOK_PATH_PATTERN: &str = "^/[A-Za-z0-9._~/-]*$";
 /// Volume of a capacity provider (AgentCore API: `CapacityProviderVolumeName`).
 pub const VOLUME_NAME_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_-]{0,47}$";
 /// Issuer's metadata document (AgentCore API: `DiscoveryUrl`), https only.

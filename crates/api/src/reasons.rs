@@ -92,6 +92,8 @@ reasons! {
     NOT_APPLIED = "NotApplied";
     /// The runtime is as wished, and AWS does not invoke it.
     NOT_INVOCABLE = "NotInvocable";
+    /// AgentCore has settings that this release does not know, and an update would take them away.
+    UNKNOWN_SETTINGS = "UnknownSettings";
     /// The runtime is gone in AWS and is made again.
     LOST = "Lost";
     /// Changed in AWS by somebody else, and corrected.

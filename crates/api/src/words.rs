@@ -6,10 +6,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 use crate::limits::{
-    BUCKET_PATTERN, CAPACITY_PROVIDER_PATTERN, CLAIM_NAME_PATTERN, CLAIM_VALUE_PATTERN,
-    CONFIG_KEY_PATTERN, DIGEST_PATTERN, DISCOVERY_URL_PATTERN, DURATION_PATTERN,
-    EFS_ACCESS_POINT_PATTERN, ENDPOINT_SECURITY_GROUP_PATTERN, ENDPOINT_VERSION_PATTERN,
-    HEADER_PATTERN, IMAGE_PATTERN, LATTICE_PATTERN, MOUNT_PATH_PATTERN, NAME_PATTERN,
+    ACCOUNT_PATTERN, BUCKET_PATTERN, CAPACITY_PROVIDER_PATTERN, CERTIFICATE_SECRET_PATTERN,
+    CERTIFICATE_URI_PATTERN, CLAIM_NAME_PATTERN, CLAIM_VALUE_PATTERN, CONFIG_KEY_PATTERN,
+    DIGEST_PATTERN, DISCOVERY_URL_PATTERN, DURATION_PATTERN, EFS_ACCESS_POINT_PATTERN,
+    ENDPOINT_SECURITY_GROUP_PATTERN, ENDPOINT_VERSION_PATTERN, HEADER_PATTERN, HOOK_PATH_PATTERN,
+    IMAGE_PATTERN, LATTICE_PATTERN, MOUNT_PATH_PATTERN, MOUNT_PREFIX_PATTERN, NAME_PATTERN,
     OBJECT_NAME_PATTERN, PATH_PATTERN, PIN_PATTERN, PLATFORM_VERSION_PATTERN, REGION_PATTERN,
     ROLE_ARN_PATTERN, RUNTIME_ID_PATTERN, S3_FILES_ACCESS_POINT_PATTERN, SCOPE_PATTERN,
     SECURITY_GROUP_PATTERN, SUBNET_PATTERN, TAG_PATTERN, VOLUME_NAME_PATTERN, VPC_PATTERN,
@@ -125,6 +126,26 @@ const WORDS: &[(&str, &str)] = &[
     (
         CLAIM_NAME_PATTERN,
         "the name of a claim, of letters, digits and _ . / :, such as team",
+    ),
+    (
+        MOUNT_PREFIX_PATTERN,
+        "a prefix that begins with a letter, a digit or {runtimeSessionId}, such as data/{runtimeSessionId}/",
+    ),
+    (
+        ACCOUNT_PATTERN,
+        "the 12 digits of an AWS account, such as 111122223333",
+    ),
+    (
+        CERTIFICATE_URI_PATTERN,
+        "an object in S3, such as s3://support-certificates/issuer.pem",
+    ),
+    (
+        CERTIFICATE_SECRET_PATTERN,
+        "the ARN of a secret, such as arn:aws:secretsmanager:us-east-1:111122223333:secret:issuer-a1b2c3",
+    ),
+    (
+        HOOK_PATH_PATTERN,
+        "a path of letters, digits and - . _ ~ /, such as /warmup",
     ),
     // Names of workload identities have the same form.
     (

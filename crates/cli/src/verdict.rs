@@ -108,12 +108,17 @@ impl Verdict {
             problems.push(problem(one));
         }
         let beside = [
-            (conditions::IMAGE_RESOLVED, None),
-            (conditions::SESSIONS_CURRENT, Some(reasons::OVERDUE)),
+            (conditions::IMAGE_RESOLVED, "False", None),
+            (
+                conditions::SESSIONS_CURRENT,
+                "False",
+                Some(reasons::OVERDUE),
+            ),
+            (conditions::UNKNOWN_SETTINGS, "True", None),
         ];
-        for (kind, reason) in beside {
+        for (kind, status, reason) in beside {
             let bad = find(kind).filter(|one| {
-                one.status == "False" && reason.is_none_or(|reason| one.reason == reason)
+                one.status == status && reason.is_none_or(|reason| one.reason == reason)
             });
             let said = |one: &&Condition| problems.iter().any(|other| other.reason == one.reason);
             if let Some(one) = bad.filter(|one| !said(one)) {
@@ -188,6 +193,13 @@ mod tests {
                 &[
                     ("Ready", "True", "Ready"),
                     ("ImageResolved", "False", "NoArm64"),
+                ],
+                State::Warning,
+            ),
+            (
+                &[
+                    ("Ready", "True", "Ready"),
+                    ("UnknownSettings", "True", "UnknownSettings"),
                 ],
                 State::Warning,
             ),

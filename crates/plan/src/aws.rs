@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use agentcore_api::runtime::{
-    AllowedPort, Artifact, Authorizer, Filesystem, Network, ServerProtocol,
+    AllowedPort, Artifact, Authorizer, Filesystem, Hooks, Network, OperatingSystem, Resources,
+    ServerProtocol,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -101,6 +102,15 @@ pub struct RuntimeConfig {
     pub require_service_s3_endpoint: Option<bool>,
     /// Allowed ports, sorted; empty when absent.
     pub allowed_ports: Vec<AllowedPort>,
+    /// Hooks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<Hooks>,
+    /// What a session gets at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Vec<Resources>>,
+    /// Operating system on a capacity provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operating_system: Option<OperatingSystem>,
 }
 
 /// Protocol of a runtime, as far as it is said.
@@ -137,6 +147,9 @@ pub struct Runtime {
     pub last_updated_at: Timestamp,
     pub workload_identity_arn: Option<String>,
     pub config: RuntimeConfig,
+    /// What AgentCore has and this release does not know, each beginning with its place in AgentCore's answer: it is not in `config`, and an
+    /// update takes it away.
+    pub unknown: Vec<String>,
 }
 
 /// A runtime as List answers it.

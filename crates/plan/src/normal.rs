@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use agentcore_api::runtime::{
-    AllowedWorkloadConfiguration, Authorizer, ClaimMatch, ClaimMatchValue, CustomClaim, CustomJwt,
-    ManagedVpcResource, Network, PrivateEndpoint, PrivateEndpointOverride, Vpc,
+    AllowedWorkloadConfiguration, Authorizer, BuildHooks, ClaimMatch, ClaimMatchValue, CustomClaim,
+    CustomJwt, Hooks, ManagedVpcResource, Network, PrivateEndpoint, PrivateEndpointOverride, Vpc,
 };
 
 use crate::aws::{ProtocolConfig, RuntimeConfig};
@@ -32,6 +32,9 @@ impl RuntimeConfig {
             platform_version,
             require_service_s3_endpoint,
             mut allowed_ports,
+            hooks,
+            resources,
+            operating_system,
         } = self;
         filesystems.sort();
         allowed_ports.sort();
@@ -55,7 +58,18 @@ impl RuntimeConfig {
             platform_version: text(platform_version),
             require_service_s3_endpoint,
             allowed_ports,
+            hooks: hooks.map(normal_hooks),
+            resources,
+            operating_system,
         }
+    }
+}
+
+/// Without a hook there are no hooks of a build.
+fn normal_hooks(hooks: Hooks) -> Hooks {
+    let Hooks { build } = hooks;
+    Hooks {
+        build: build.filter(|build| *build != BuildHooks::default()),
     }
 }
 
@@ -86,6 +100,7 @@ fn normal_authorizer(authorizer: Authorizer) -> Authorizer {
         private_endpoint,
         private_endpoint_overrides,
         allowed_workload_configuration,
+        certificate_configurations,
     } = custom_jwt;
     Authorizer {
         custom_jwt: CustomJwt {
@@ -101,6 +116,7 @@ fn normal_authorizer(authorizer: Authorizer) -> Authorizer {
             private_endpoint_overrides: private_endpoint_overrides.and_then(normal_overrides),
             allowed_workload_configuration: allowed_workload_configuration
                 .and_then(normal_workloads),
+            certificate_configurations,
         },
     }
 }

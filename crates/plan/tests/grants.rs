@@ -350,12 +350,14 @@ fn every_thing_outside_the_grant_is_refused_with_field_value_and_remedy() {
                 spec.capacity_provider = Some(CapacityProvider {
                     arn: "arn:aws:bedrock-agentcore:us-east-1:111122223333:capacity-provider/a-1"
                         .into(),
+                    operating_system: None,
                 });
             },
             |spec| {
                 spec.capacity_provider = Some(CapacityProvider {
                     arn: "arn:aws:bedrock-agentcore:us-east-1:111122223333:capacity-provider/b-1"
                         .into(),
+                    operating_system: None,
                 });
             },
         ),

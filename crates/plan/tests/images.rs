@@ -230,6 +230,7 @@ fn an_image_for_amd64_alone_runs_on_a_capacity_provider_only() {
                 object.spec.network = None;
                 object.spec.capacity_provider = Some(CapacityProvider {
                     arn: "arn:aws:bedrock-agentcore:us-east-1:111122223333:capacity-provider/fleet-abcdefghij".into(),
+                    operating_system: None,
                 });
             }
         });

@@ -5,6 +5,7 @@ use agentcore_plan::fault::Fault;
 
 use super::Control;
 use super::caller::read;
+use crate::aws::beyond::Added;
 use crate::aws::lanes::Lane;
 use crate::aws::operation::Operation;
 use crate::aws::{classify, convert};
@@ -30,12 +31,15 @@ impl Control {
         tags: &Tags,
         client_token: &str,
     ) -> Result<RuntimeAccepted, Fault> {
-        let request = convert::create(name, config, tags, client_token)
+        let request = self.caller.client.create_agent_runtime();
+        let request = convert::create(request, name, config, tags, client_token)
             .map_err(|problem| classify::unsendable(&problem.to_string()))?;
+        let added = Added(convert::beyond(config));
         let answer = self
             .caller
             .call_with(Operation::CreateAgentRuntime, lane, &config.env, || {
-                request.clone().send_with(&self.caller.client)
+                let request = request.clone().customize();
+                request.interceptor(added.clone()).send()
             })
             .await?;
         read(&answer, convert::created)
@@ -49,12 +53,15 @@ impl Control {
         config: &RuntimeConfig,
         client_token: &str,
     ) -> Result<RuntimeAccepted, Fault> {
-        let request = convert::update(id, config, client_token)
+        let request = self.caller.client.update_agent_runtime();
+        let request = convert::update(request, id, config, client_token)
             .map_err(|problem| classify::unsendable(&problem.to_string()))?;
+        let added = Added(convert::beyond(config));
         let answer = self
             .caller
             .call_with(Operation::UpdateAgentRuntime, lane, &config.env, || {
-                request.clone().send_with(&self.caller.client)
+                let request = request.clone().customize();
+                request.interceptor(added.clone()).send()
             })
             .await?;
         read(&answer, convert::updated)

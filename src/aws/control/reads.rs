@@ -7,6 +7,7 @@ use aws_sdk_sts::operation::RequestId as _;
 
 use super::Control;
 use super::caller::{or_absent, read};
+use crate::aws::beyond::Raw;
 use crate::aws::lanes::Lane;
 use crate::aws::operation::Operation;
 use crate::aws::{classify, convert};
@@ -18,11 +19,21 @@ impl Control {
     /// GetAgentRuntime, newest version; `None` when there is no such runtime.
     pub async fn get_runtime(&self, lane: Lane, id: &str) -> Answer<Runtime> {
         let request = self.caller.client.get_agent_runtime().agent_runtime_id(id);
+        let raw = Raw::default();
         let answer = self
             .caller
-            .call(Operation::GetAgentRuntime, lane, || request.clone().send())
+            .call(Operation::GetAgentRuntime, lane, || {
+                let request = request.clone().customize();
+                request.interceptor(raw.clone()).send()
+            })
             .await;
-        or_absent(answer.and_then(|answer| read(&answer, convert::runtime)))
+        or_absent(answer.and_then(|answer| {
+            read(&answer, |answer| {
+                let members = raw.members();
+                let members = members.ok_or_else(|| convert::Mismatch::missing("the body"))?;
+                convert::runtime(answer, &members)
+            })
+        }))
     }
 
     /// ListAgentRuntimes, all pages. A list that breaks off is an error: half a list would look like deletions.

@@ -1,5 +1,6 @@
 //! AWS's answers in the planner's words.
 
+use agentcore_api::runtime::Artifact;
 use agentcore_plan::aws::{
     Endpoint, EndpointAccepted, LifecycleConfig, ListedRuntime, ListedVersion, Runtime,
     RuntimeAccepted, RuntimeConfig, ServiceStatus,
@@ -12,11 +13,14 @@ use aws_sdk_bedrockagentcorecontrol::operation::get_agent_runtime_endpoint::GetA
 use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime::UpdateAgentRuntimeOutput;
 use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime_endpoint::UpdateAgentRuntimeEndpointOutput;
 use aws_sdk_bedrockagentcorecontrol::types as sdk;
+use serde_json::Value;
 
-use super::{Converted, Mismatch, artifact, authorizer, parts, required, timestamp};
+use super::{Converted, Mismatch, artifact, authorizer, beyond, known, parts, required, timestamp};
 
-/// GetAgentRuntime's answer, its configuration in normal form.
-pub fn runtime(answer: &GetAgentRuntimeOutput) -> Converted<Runtime> {
+/// GetAgentRuntime's answer, its configuration in normal form. `members`: the answer as it came.
+pub fn runtime(answer: &GetAgentRuntimeOutput, members: &Value) -> Converted<Runtime> {
+    let mut unknown = known::unknown(members);
+    let config = config(answer, members, &mut unknown)?;
     Ok(Runtime {
         arn: required("agentRuntimeArn", answer.agent_runtime_arn())?,
         id: required("agentRuntimeId", answer.agent_runtime_id())?,
@@ -30,42 +34,90 @@ pub fn runtime(answer: &GetAgentRuntimeOutput) -> Converted<Runtime> {
         created_at: timestamp("createdAt", answer.created_at())?,
         last_updated_at: timestamp("lastUpdatedAt", answer.last_updated_at())?,
         workload_identity_arn: workload_identity(answer.workload_identity_details()),
-        config: config(answer)?,
+        config,
+        unknown,
     })
 }
 
-fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
+/// What is converted of this member of an answer; what this version does not know is named and left out.
+fn known_only<T>(
+    member: &str,
+    converted: Converted<T>,
+    unknown: &mut Vec<String>,
+) -> Converted<Option<T>> {
+    match converted {
+        Ok(value) => Ok(Some(value)),
+        Err(mismatch) if mismatch.unknown => {
+            let problem = if mismatch.field == member {
+                mismatch.problem
+            } else {
+                mismatch.to_string()
+            };
+            known::name(unknown, member, &problem);
+            Ok(None)
+        }
+        Err(mismatch) => Err(mismatch),
+    }
+}
+
+fn config(
+    answer: &GetAgentRuntimeOutput,
+    members: &Value,
+    unknown: &mut Vec<String>,
+) -> Converted<RuntimeConfig> {
     let network = answer
         .network_configuration()
         .map(parts::network_from_sdk)
-        .transpose()?;
+        .transpose();
+    let network = known_only("networkConfiguration", network, unknown)?.flatten();
     let (network, require_service_s3_endpoint) = match network {
         Some((network, required)) => (Some(network), required),
         None => (None, None),
     };
     let request_headers = match answer.request_header_configuration() {
-        None => Vec::new(),
-        Some(sdk::RequestHeaderConfiguration::RequestHeaderAllowlist(names)) => names.clone(),
-        Some(_) => return Err(Mismatch::unknown_arm("requestHeaderConfiguration")),
+        None => Ok(Vec::new()),
+        Some(sdk::RequestHeaderConfiguration::RequestHeaderAllowlist(names)) => Ok(names.clone()),
+        Some(_) => Err(Mismatch::unknown_arm("requestHeaderConfiguration")),
     };
+    let request_headers =
+        known_only("requestHeaderConfiguration", request_headers, unknown)?.unwrap_or_default();
     let lifecycle = answer.lifecycle_configuration();
     let lifecycle = LifecycleConfig {
         idle_timeout_seconds: lifecycle
             .and_then(sdk::LifecycleConfiguration::idle_runtime_session_timeout),
         max_lifetime_seconds: lifecycle.and_then(sdk::LifecycleConfiguration::max_lifetime),
     };
-    let filesystems = answer
-        .filesystem_configurations()
-        .iter()
-        .map(parts::filesystem_from_sdk)
-        .collect::<Converted<_>>()?;
-    let allowed_ports = answer
-        .allowed_ports()
-        .iter()
-        .map(parts::port_from_sdk)
-        .collect::<Converted<_>>()?;
-    let config = RuntimeConfig {
-        artifact: artifact::from_sdk(answer.agent_runtime_artifact())?,
+    let mut filesystems = Vec::new();
+    for (at, filesystem) in answer.filesystem_configurations().iter().enumerate() {
+        let converted = parts::filesystem_from_sdk(filesystem)
+            .or_else(|mismatch| beyond::filesystem(members, at).ok_or(mismatch));
+        filesystems.extend(known_only(beyond::FILESYSTEMS, converted, unknown)?);
+    }
+    let mut allowed_ports = Vec::new();
+    for port in answer.allowed_ports() {
+        allowed_ports.extend(known_only(
+            "allowedPorts",
+            parts::port_from_sdk(port),
+            unknown,
+        )?);
+    }
+    let artifact = artifact::from_sdk(answer.agent_runtime_artifact());
+    let artifact = known_only("agentRuntimeArtifact", artifact, unknown)?;
+    let authorizer = answer
+        .authorizer_configuration()
+        .map(authorizer::from_sdk)
+        .transpose();
+    let authorizer = known_only("authorizerConfiguration", authorizer, unknown)?.flatten();
+    let protocol = answer
+        .protocol_configuration()
+        .map(parts::protocol_from_sdk)
+        .transpose();
+    let protocol = known_only("protocolConfiguration", protocol, unknown)?.flatten();
+    let mut config = RuntimeConfig {
+        artifact: artifact.unwrap_or(Artifact {
+            container: None,
+            code: None,
+        }),
         role_arn: answer.role_arn().to_owned(),
         network,
         capacity_provider_arn: answer
@@ -73,16 +125,9 @@ fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
             .and_then(sdk::CapacityProviderConfiguration::capacity_provider_arn)
             .map(ToOwned::to_owned),
         description: answer.description().map(ToOwned::to_owned),
-        authorizer: answer
-            .authorizer_configuration()
-            .map(authorizer::from_sdk)
-            .transpose()?,
+        authorizer,
         request_headers,
-        protocol: answer
-            .protocol_configuration()
-            .map(parts::protocol_from_sdk)
-            .transpose()?
-            .unwrap_or_default(),
+        protocol: protocol.unwrap_or_default(),
         lifecycle,
         env: answer
             .environment_variables()
@@ -98,7 +143,11 @@ fn config(answer: &GetAgentRuntimeOutput) -> Converted<RuntimeConfig> {
         platform_version: answer.platform_version().map(ToOwned::to_owned),
         require_service_s3_endpoint,
         allowed_ports,
+        hooks: None,
+        resources: None,
+        operating_system: None,
     };
+    beyond::read(&mut config, members, unknown);
     Ok(config.normalized())
 }
 

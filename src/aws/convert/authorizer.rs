@@ -21,6 +21,7 @@ pub(super) fn to_sdk(authorizer: &Authorizer) -> Converted<sdk::AuthorizerConfig
         private_endpoint,
         private_endpoint_overrides,
         allowed_workload_configuration,
+        certificate_configurations: _, // the SDK does not have it: beyond
     } = custom_jwt;
     let jwt = sdk::CustomJwtAuthorizerConfiguration::builder()
         .discovery_url(discovery_url)
@@ -70,6 +71,7 @@ pub(super) fn from_sdk(authorizer: &sdk::AuthorizerConfiguration) -> Converted<A
         allowed_workload_configuration: jwt
             .allowed_workload_configuration()
             .map(workloads_from_sdk),
+        certificate_configurations: None,
     };
     Ok(Authorizer { custom_jwt })
 }

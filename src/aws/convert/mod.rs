@@ -1,12 +1,14 @@
 //! Between the planner's normal form and the SDK's shapes.
 //!
 //! Ours are taken apart without `..`, so that a new field of a wish cannot be forgotten; the SDK's shapes do not allow that, and
-//! a test compares their fields with those known here. A value that this version does not know is an error and never dropped:
-//! dropping it would make a difference that an Update then "corrects".
+//! a test compares their fields with those known here. A value of an answer that this version does not know is left
+//! out and named: no Update takes it away unless a spec says so.
 
 mod answers;
 mod artifact;
 mod authorizer;
+mod beyond;
+mod known;
 mod parts;
 mod requests;
 
@@ -14,6 +16,7 @@ pub use answers::{
     created, created_endpoint, endpoint, listed, listed_endpoint, listed_version, runtime, updated,
     updated_endpoint,
 };
+pub use beyond::beyond;
 pub use requests::{create, update};
 
 use aws_smithy_types::DateTime;
@@ -28,6 +31,8 @@ pub struct Mismatch {
     pub field: &'static str,
     /// What is wrong with it.
     pub problem: String,
+    /// Whether it is right, and this version does not know it.
+    pub unknown: bool,
 }
 
 impl Mismatch {
@@ -35,18 +40,29 @@ impl Mismatch {
         Self {
             field,
             problem: problem.into(),
+            unknown: false,
         }
     }
 
     fn unknown(field: &'static str, value: &str) -> Self {
-        Self::new(field, format!("{value:?} is not known to this version"))
+        let unknown = true;
+        let problem = format!("{value:?} is not known to this version");
+        Self {
+            unknown,
+            ..Self::new(field, problem)
+        }
     }
 
     fn unknown_arm(field: &'static str) -> Self {
-        Self::new(field, "holds something that is not known to this version")
+        let unknown = true;
+        let problem = "holds something that is not known to this version";
+        Self {
+            unknown,
+            ..Self::new(field, problem)
+        }
     }
 
-    fn missing(field: &'static str) -> Self {
+    pub(in crate::aws) fn missing(field: &'static str) -> Self {
         Self::new(field, "is missing")
     }
 }

@@ -100,6 +100,7 @@ pub(super) fn filesystem_to_sdk(
         s3_files_access_point,
         efs_access_point,
         capacity_provider_volume,
+        s3_bucket_mount: _, // the SDK does not have it: beyond
     } = filesystem;
     let session_storage = session_storage
         .as_ref()
@@ -152,6 +153,7 @@ pub(super) fn filesystem_from_sdk(
         s3_files_access_point: None,
         efs_access_point: None,
         capacity_provider_volume: None,
+        s3_bucket_mount: None,
     };
     match filesystem {
         From::SessionStorage(storage) => {

@@ -4,21 +4,22 @@ use std::collections::{BTreeMap, HashMap};
 
 use agentcore_plan::aws::{LifecycleConfig, RuntimeConfig, Tags};
 use agentcore_plan::config::EnvValue;
-use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime::builders::CreateAgentRuntimeInputBuilder;
-use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime::builders::UpdateAgentRuntimeInputBuilder;
+use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime::builders::CreateAgentRuntimeFluentBuilder;
+use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime::builders::UpdateAgentRuntimeFluentBuilder;
 use aws_sdk_bedrockagentcorecontrol::types as sdk;
 
 use super::{Converted, artifact, authorizer, parts};
 
-/// The request that makes a runtime.
+/// The request that makes a runtime, but for what is `beyond` the SDK.
 ///
 /// The API has `metadataConfiguration` on Update only, and refuses `requireServiceS3Endpoint` here.
 pub fn create(
+    request: CreateAgentRuntimeFluentBuilder,
     name: &str,
     config: &RuntimeConfig,
     tags: &Tags,
     client_token: &str,
-) -> Converted<CreateAgentRuntimeInputBuilder> {
+) -> Converted<CreateAgentRuntimeFluentBuilder> {
     let RuntimeConfig {
         artifact,
         role_arn,
@@ -35,6 +36,9 @@ pub fn create(
         platform_version,
         require_service_s3_endpoint: _,
         allowed_ports,
+        hooks: _,            // through beyond
+        resources: _,        // through beyond
+        operating_system: _, // through beyond
     } = config;
     let network = network
         .as_ref()
@@ -42,7 +46,7 @@ pub fn create(
     let env = (!env.is_empty()).then(|| revealed(env));
     let filesystems = (!filesystems.is_empty()).then(|| filesystems_to_sdk(config));
     let tags = (!tags.is_empty()).then(|| tags.clone().into_iter().collect());
-    Ok(CreateAgentRuntimeInputBuilder::default()
+    Ok(request
         .agent_runtime_name(name)
         .client_token(client_token)
         .agent_runtime_artifact(artifact::to_sdk(artifact)?)
@@ -63,15 +67,16 @@ pub fn create(
         .set_tags(tags))
 }
 
-/// The request that makes a runtime's next version.
+/// The request that makes a runtime's next version, but for what is `beyond` the SDK.
 ///
 /// An Update resets what it leaves out: the configuration holds what AgentCore has of all that is to be kept. An empty map and an empty list
 /// are said; the API has no empty form of a description, an authorizer, headers and ports.
 pub fn update(
+    request: UpdateAgentRuntimeFluentBuilder,
     id: &str,
     config: &RuntimeConfig,
     client_token: &str,
-) -> Converted<UpdateAgentRuntimeInputBuilder> {
+) -> Converted<UpdateAgentRuntimeFluentBuilder> {
     let RuntimeConfig {
         artifact,
         role_arn,
@@ -88,6 +93,9 @@ pub fn update(
         platform_version,
         require_service_s3_endpoint,
         allowed_ports,
+        hooks: _,            // through beyond
+        resources: _,        // through beyond
+        operating_system: _, // through beyond
     } = config;
     let network = network
         .as_ref()
@@ -97,7 +105,7 @@ pub fn update(
             .require_mmdsv2(required)
             .build()
     });
-    Ok(UpdateAgentRuntimeInputBuilder::default()
+    Ok(request
         .agent_runtime_id(id)
         .client_token(client_token)
         .agent_runtime_artifact(artifact::to_sdk(artifact)?)
@@ -151,9 +159,9 @@ fn headers(names: &[String]) -> Option<sdk::RequestHeaderConfiguration> {
 }
 
 fn filesystems_to_sdk(config: &RuntimeConfig) -> Converted<Vec<sdk::FilesystemConfiguration>> {
-    config
-        .filesystems
-        .iter()
+    let known = config.filesystems.iter();
+    known
+        .filter(|one| one.s3_bucket_mount.is_none())
         .map(parts::filesystem_to_sdk)
         .collect()
 }

@@ -2,9 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use agentcore_api::runtime::{AllowedPort, ServerProtocol};
 use agentcore_plan::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig};
+use aws_sdk_bedrockagentcorecontrol::operation::create_agent_runtime::builders::CreateAgentRuntimeInputBuilder;
 use aws_sdk_bedrockagentcorecontrol::operation::get_agent_runtime::GetAgentRuntimeOutput;
 use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime::UpdateAgentRuntimeInput;
+use aws_sdk_bedrockagentcorecontrol::operation::update_agent_runtime::builders::UpdateAgentRuntimeInputBuilder;
 use aws_sdk_bedrockagentcorecontrol::types as sdk;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -44,6 +47,31 @@ fn echoed(update: UpdateAgentRuntimeInput) -> GetAgentRuntimeOutput {
         .expect("required fields are set")
 }
 
+fn client() -> aws_sdk_bedrockagentcorecontrol::Client {
+    use aws_sdk_bedrockagentcorecontrol::config::{BehaviorVersion, Config};
+    let config = Config::builder().behavior_version(BehaviorVersion::latest());
+    aws_sdk_bedrockagentcorecontrol::Client::from_conf(config.build())
+}
+
+fn create(
+    name: &str,
+    config: &RuntimeConfig,
+    tags: &BTreeMap<String, String>,
+    token: &str,
+) -> Converted<CreateAgentRuntimeInputBuilder> {
+    let request = client().create_agent_runtime();
+    super::create(request, name, config, tags, token).map(|request| request.as_input().clone())
+}
+
+fn update(
+    id: &str,
+    config: &RuntimeConfig,
+    token: &str,
+) -> Converted<UpdateAgentRuntimeInputBuilder> {
+    let request = client().update_agent_runtime();
+    super::update(request, id, config, token).map(|request| request.as_input().clone())
+}
+
 fn updated_input(config: &RuntimeConfig) -> UpdateAgentRuntimeInput {
     update("support-abcdefghij", config, "token")
         .expect("convertible")
@@ -71,8 +99,15 @@ fn whatever_an_update_says_a_get_reads_back_equal() {
         },
     ];
     for config in variations {
-        let read = runtime(&echoed(updated_input(&config))).expect("readable");
-        assert_eq!(read.config, config.normalized());
+        let answer = echoed(updated_input(&config));
+        // A mounted bucket is in no shape of the SDK; the simulator gives it back in tests/offline.
+        let mut config = config.normalized();
+        config
+            .filesystems
+            .retain(|one| one.s3_bucket_mount.is_none());
+        let read = runtime(&answer, &beyond(&config)).expect("readable");
+        assert_eq!(read.unknown, Vec::<String>::new());
+        assert_eq!(read.config, config);
         assert_eq!(
             (
                 read.version.as_str(),
@@ -214,7 +249,7 @@ fn a_union_with_no_member_or_two_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn a_value_that_this_version_does_not_know_is_an_error_and_not_a_difference() {
+fn a_value_that_this_version_does_not_know_is_named_and_the_rest_is_read() {
     let mut answer = echoed(updated_input(&minimal(IMAGE)));
     answer.protocol_configuration = Some(
         sdk::ProtocolConfiguration::builder()
@@ -222,10 +257,28 @@ fn a_value_that_this_version_does_not_know_is_an_error_and_not_a_difference() {
             .build()
             .expect("complete"),
     );
-    let problem = runtime(&answer).expect_err("unknown protocol");
+    let read = runtime(&answer, &Value::Null).expect("readable");
     assert_eq!(
-        (problem.field, problem.problem.contains("GRPC")),
-        ("serverProtocol", true)
+        read.unknown,
+        ["protocolConfiguration: serverProtocol: \"GRPC\" is not known to this version"]
+    );
+    assert_eq!(read.config, minimal(IMAGE));
+}
+
+#[test]
+fn a_member_beyond_the_sdk_that_cannot_be_read_is_named_and_an_empty_one_says_nothing() {
+    let answer = echoed(updated_input(&minimal(IMAGE)));
+    let read = |linux: Value| {
+        let members = json!({"capacityProviderConfiguration": {"operatingSystemConfiguration": {"linux": linux}}});
+        let read = runtime(&answer, &members).expect("readable");
+        (read.config, read.unknown)
+    };
+    assert_eq!(read(json!({})), (minimal(IMAGE), Vec::new()));
+    let place = "capacityProviderConfiguration.operatingSystemConfiguration";
+    let name = format!("{place}: holds something that is not known to this version");
+    assert_eq!(
+        read(json!({"privilegeMode": "ROOTLESS"})),
+        (minimal(IMAGE), vec![name])
     );
 }
 
@@ -234,7 +287,7 @@ fn an_answer_without_an_identity_is_an_error() {
     let mut answer = echoed(updated_input(&minimal(IMAGE)));
     answer.agent_runtime_id = String::new();
     assert_eq!(
-        runtime(&answer).expect_err("no id"),
+        runtime(&answer, &Value::Null).expect_err("no id"),
         Mismatch::missing("agentRuntimeId")
     );
 }

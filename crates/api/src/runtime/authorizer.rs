@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
-    CLAIM_NAME_PATTERN, CLAIM_VALUE_PATTERN, DISCOVERY_URL_PATTERN,
-    ENDPOINT_SECURITY_GROUP_PATTERN, LATTICE_PATTERN, SCOPE_PATTERN, SUBNET_PATTERN, VPC_PATTERN,
-    WORKLOAD_IDENTITY_PATTERN,
+    ACCOUNT_PATTERN, CERTIFICATE_SECRET_PATTERN, CERTIFICATE_URI_PATTERN, CLAIM_NAME_PATTERN,
+    CLAIM_VALUE_PATTERN, DISCOVERY_URL_PATTERN, ENDPOINT_SECURITY_GROUP_PATTERN, LATTICE_PATTERN,
+    SCOPE_PATTERN, SUBNET_PATTERN, VPC_PATTERN, WORKLOAD_IDENTITY_PATTERN,
 };
 use crate::rules;
 
@@ -64,6 +64,45 @@ pub struct CustomJwt {
     /// Workloads that may call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_workload_configuration: Option<AllowedWorkloadConfiguration>,
+    /// The private certificate authority of the issuer, at most one (AgentCore API); absent: what is there is kept, `[]`: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1))]
+    pub certificate_configurations: Option<Vec<CertificateConfiguration>>,
+}
+
+/// Where a certificate is, as PEM: exactly one of the two.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one("an item of certificateConfigurations", &["s3", "secretsManager"]))]
+pub struct CertificateConfiguration {
+    /// An object in S3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<CertificateObject>,
+    /// A secret of Secrets Manager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_manager: Option<CertificateSecret>,
+}
+
+/// An object in S3 that holds a certificate.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateObject {
+    /// `s3://bucket/key`, at most 2048 characters (AgentCore API).
+    #[schemars(length(max = 2048), regex(pattern = CERTIFICATE_URI_PATTERN))]
+    pub uri: String,
+    /// Account that owns the bucket, 12 digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 12), regex(pattern = ACCOUNT_PATTERN))]
+    pub bucket_owner_account_id: Option<String>,
+}
+
+/// A secret that holds a certificate.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateSecret {
+    /// ARN of the secret, at most 2048 characters.
+    #[schemars(length(max = 2048), regex(pattern = CERTIFICATE_SECRET_PATTERN))]
+    pub secret_arn: String,
 }
 
 /// A claim and what it must be.

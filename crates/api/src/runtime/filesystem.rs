@@ -5,17 +5,17 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
-    EFS_ACCESS_POINT_PATTERN, MOUNT_PATH_PATTERN, S3_FILES_ACCESS_POINT_PATTERN,
-    VOLUME_NAME_PATTERN,
+    ACCOUNT_PATTERN, BUCKET_PATTERN, EFS_ACCESS_POINT_PATTERN, MOUNT_PATH_PATTERN,
+    MOUNT_PREFIX_PATTERN, REGION_PATTERN, S3_FILES_ACCESS_POINT_PATTERN, VOLUME_NAME_PATTERN,
 };
 use crate::rules;
 
-/// Exactly one of the four kinds of the AgentCore API.
+/// Exactly one of the five kinds of the AgentCore API.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::exactly_one(
     "an item of spec.filesystems",
-    &["sessionStorage", "s3FilesAccessPoint", "efsAccessPoint", "capacityProviderVolume"]
+    &["sessionStorage", "s3FilesAccessPoint", "efsAccessPoint", "capacityProviderVolume", "s3BucketMount"]
 ))]
 pub struct Filesystem {
     /// Storage that lives as long as the session.
@@ -32,6 +32,9 @@ pub struct Filesystem {
     /// A volume of the capacity provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_provider_volume: Option<CapacityProviderVolume>,
+    /// A bucket of Amazon S3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3_bucket_mount: Option<S3BucketMount>,
 }
 
 /// Managed session storage.
@@ -64,6 +67,31 @@ pub struct CapacityProviderVolume {
     /// Folder right under /mnt, 6 to 200 characters (AgentCore API).
     #[schemars(length(min = 6, max = 200), regex(pattern = MOUNT_PATH_PATTERN))]
     pub mount_path: String,
+}
+
+/// A bucket of Amazon S3 and where it is mounted.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct S3BucketMount {
+    /// Bucket, also a directory bucket, 3 to 63 characters (AgentCore API).
+    #[schemars(length(max = 63), regex(pattern = BUCKET_PATTERN))]
+    pub bucket: String,
+    /// Folder right under /mnt, 6 to 200 characters (AgentCore API).
+    #[schemars(length(min = 6, max = 200), regex(pattern = MOUNT_PATH_PATTERN))]
+    pub mount_path: String,
+    /// Prefix of the objects that are seen, 1 to 1024 characters (AgentCore API), such as `data/{runtimeSessionId}/` for one of each session;
+    /// absent: the whole bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = MOUNT_PREFIX_PATTERN))]
+    pub prefix: Option<String>,
+    /// Account that must own the bucket, 12 digits; absent: the runtime's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 12), regex(pattern = ACCOUNT_PATTERN))]
+    pub s3_bucket_owner: Option<String>,
+    /// Region of the bucket; absent: the runtime's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), regex(pattern = REGION_PATTERN))]
+    pub s3_bucket_region: Option<String>,
 }
 
 fn s3_files_access_point(generator: &mut SchemaGenerator) -> Schema {

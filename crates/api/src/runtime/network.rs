@@ -4,6 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::OperatingSystem;
 use crate::limits::{
     CAPACITY_PROVIDER_PATTERN, HEADER_PATTERN, PORT_MAX, PORT_MIN, SECURITY_GROUP_PATTERN,
     SUBNET_PATTERN,
@@ -45,10 +46,14 @@ pub struct Vpc {
 
 /// A capacity provider.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
 pub struct CapacityProvider {
     /// ARN of the capacity provider.
     #[schemars(length(max = 2048), regex(pattern = CAPACITY_PROVIDER_PATTERN))]
     pub arn: String,
+    /// Operating system of the agents; absent: what is there is kept, and a new runtime has AgentCore's default, `STANDARD` privileges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operating_system: Option<OperatingSystem>,
 }
 
 /// Request headers that reach the agent.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AgentRuntimeStatus, AllowedPort, Artifact, Authorizer, CapacityProvider, EnvFrom, EnvVar,
-    Filesystem, Network, RequestHeaders,
+    Filesystem, Hooks, Network, RequestHeaders, Resources, UnknownSettings,
 };
 use crate::DeletionPolicy;
 use crate::limits::{
@@ -55,6 +55,14 @@ use crate::sessions::Sessions;
         "spec must have exactly one of network and capacityProvider"
     ),
     validation = rules::idle_within_life_of_microvm(),
+    validation = (
+        "!has(self.hooks) || !has(self.hooks.build) || !has(self.capacityProvider)",
+        "spec.hooks is for microVMs: it does not go with spec.capacityProvider"
+    ),
+    validation = (
+        "!has(self.hooks) || !has(self.hooks.build) || !has(self.platformVersion) || self.platformVersion != 'V1'",
+        "spec.hooks needs platform version V2"
+    ),
     validation = (
         "!has(self.requestHeaders) || has(self.authorizer) || !self.requestHeaders.allowlist.exists(name, name.lowerAscii() == 'authorization')",
         "spec.requestHeaders.allowlist may have Authorization only with spec.authorizer.customJWT"
@@ -122,6 +130,17 @@ pub struct AgentRuntimeSpec {
     /// Capacity provider, instead of `network`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_provider: Option<CapacityProvider>,
+    /// What is done before a version has sessions, on microVMs of platform version V2; absent: what is there is kept, `{}`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<Hooks>,
+    /// What a session gets at least, at most one item (AgentCore API); absent: what is there is kept, `[]`: AgentCore's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1))]
+    pub resources: Option<Vec<Resources>>,
+    /// What is done about settings that the runtime has in AgentCore and this release does not know (condition `UnknownSettings`): `Keep` sends no
+    /// update, which would take them away, and `Overwrite` does; absent: `Keep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_settings: Option<UnknownSettings>,
     /// Tags in AWS, at most 45: AWS allows 50, and five are the operator's ownership tags. Keys have 1 to 128 characters and
     /// do not begin with `aws:` or `agentcore.dev/`, values have at most 256.
     #[serde(

@@ -167,6 +167,12 @@ pub fn asks(spec: &AgentRuntimeSpec, region: &str, account: &str, fresh: bool) -
             ask(field, What::SecurityGroup(one.clone()));
         }
     }
+    for mount in spec.filesystems.iter().flatten() {
+        if let Some(mount) = &mount.s3_bucket_mount {
+            let field = "spec.filesystems.s3BucketMount.bucket";
+            ask(field, What::Bucket(mount.bucket.clone()));
+        }
+    }
     if let Some(provider) = &spec.capacity_provider {
         let arn = provider.arn.clone();
         ask("spec.capacityProvider.arn", What::CapacityProvider(arn));
@@ -181,9 +187,17 @@ pub fn asks(spec: &AgentRuntimeSpec, region: &str, account: &str, fresh: bool) -
     asks
 }
 
-/// Subnets and security groups in which AgentCore reaches the issuer of tokens.
+/// Subnets and security groups in which AgentCore reaches the issuer of tokens, and the bucket of its certificate.
 fn private_ways(jwt: &CustomJwt, ask: &mut impl FnMut(&str, What)) {
     let place = "spec.authorizer.customJWT";
+    for certificate in jwt.certificate_configurations.iter().flatten() {
+        if let Some(object) = &certificate.s3 {
+            let path = object.uri.trim_start_matches("s3://");
+            let bucket = path.split('/').next().unwrap_or_default();
+            let field = format!("{place}.certificateConfigurations.s3.uri");
+            ask(&field, What::Bucket(bucket.to_owned()));
+        }
+    }
     let mut of = |field: &str, way: &PrivateEndpoint| {
         let Some(managed) = &way.managed_vpc_resource else {
             return;
@@ -255,7 +269,7 @@ pub(crate) fn source_trouble(
     granted: &Granted,
 ) -> Option<Trouble> {
     let mut sources = asks(spec, "", "", false);
-    sources.retain(|ask| matches!(ask.what, What::Repository(_) | What::Bucket(_)));
+    sources.retain(|ask| ask.field.starts_with("spec.artifact."));
     refusal(namespace, sources, granted).map(|Refusal { reason, message }| Trouble {
         reason,
         message,

@@ -6,7 +6,7 @@ use agentcore_api::values::ImageRef;
 
 use super::pass::{DELETE, Pass, UPDATE};
 use super::wish::Wish;
-use super::{Decision, source};
+use super::{Decision, source, unknown};
 use crate::aws::{Runtime, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::desk::SOON;
@@ -66,6 +66,9 @@ fn again(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, raise: bool) -> Decis
         pass.desk.verdict(Verdict::working(reasons::CREATING, text));
         pass.desk.write_ahead(DELETE, &wish.hash, raise);
         return pass.delete(&there.id);
+    }
+    if unknown::keeps(&pass, there) {
+        return unknown::rest(pass, there, "what failed");
     }
     let text = format!("AgentCore failed ({why}); about to try again");
     pass.desk.verdict(if pass.steady {

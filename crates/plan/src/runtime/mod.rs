@@ -20,6 +20,7 @@ mod ready;
 mod rendered;
 mod source;
 mod suspend;
+mod unknown;
 mod view;
 mod wish;
 

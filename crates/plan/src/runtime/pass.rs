@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::adopt::Licence;
 use super::wish::{Wish, owner};
-use super::{Action, Decision, Read, View, claim, delete, delete_wait};
+use super::{Action, Decision, Read, View, claim, delete, delete_wait, unknown};
 use crate::aws::{ListedRuntime, Runtime, RuntimeConfig, ServiceStatus, Tags};
 use crate::desk::{Desk, SOON};
 use crate::guard::{Clearance, clear};
@@ -222,7 +222,8 @@ impl<'a> Pass<'a> {
 
     /// The runtime is gone: what was said of it holds no more.
     pub fn forget_identity(&mut self) {
-        let old = std::mem::take(&mut self.desk.status);
+        let mut old = std::mem::take(&mut self.desk.status);
+        unknown::forget(&mut old.conditions);
         self.desk.status = AgentRuntimeStatus {
             observed_generation: old.observed_generation,
             phase: old.phase,
@@ -255,6 +256,8 @@ impl<'a> Pass<'a> {
             .workload_identity_arn
             .clone()
             .or_else(|| status.workload_identity_arn.take());
+        unknown::say(self, there);
+        let status = &mut self.desk.status;
         // A version that is being made, or failed, is not in force.
         if there.status != ServiceStatus::Ready && status.effective.is_some() {
             return;
@@ -269,10 +272,12 @@ impl<'a> Pass<'a> {
             port,
             path: path.to_owned(),
             platform_version: config.platform_version.clone(),
-            inbound_auth: Some(match config.authorizer {
-                Some(_) => InboundAuth::JWT,
-                None => InboundAuth::IAM,
-            }),
+            inbound_auth: match config.authorizer {
+                Some(_) => Some(InboundAuth::JWT),
+                None => {
+                    unknown::free_of(there, "authorizerConfiguration").then_some(InboundAuth::IAM)
+                }
+            },
             request_headers: config.request_headers.clone(),
         });
     }

@@ -7,7 +7,7 @@ use agentcore_api::runtime::DefaultEndpoint;
 
 use super::pass::Pass;
 use super::wish::{Wish, canonical};
-use super::{Action, Decision, Listed, Read, claim, prune};
+use super::{Action, Decision, Listed, Read, claim, prune, unknown};
 use crate::aws::{Endpoint, Runtime, ServiceStatus};
 use crate::conditions::{NOT_INVOCABLE, Verdict};
 use crate::hash::{CHANGING, WishHash};
@@ -74,6 +74,9 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
     if pass.desk.held(&wish.hash) {
         pass.desk.status.phase = Some(agentcore_api::runtime::Phase::Failed);
         return pass.desk.rest_held();
+    }
+    if unknown::keeps(&pass, there) {
+        return unknown::rest(pass, there, &fields.join(", "));
     }
     if let Some(trouble) = &wish.held {
         let text = format!(

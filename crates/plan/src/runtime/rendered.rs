@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agentcore_api::runtime::{Lifecycle, Protocol};
+use agentcore_api::runtime::{CapacityProvider, Lifecycle, Protocol};
 use agentcore_api::values::parse_duration;
 use agentcore_api::{AgentRuntimeSpec, reasons};
 
@@ -34,6 +34,9 @@ pub(super) fn config(
         platform_version,
         allowed_ports,
         capacity_provider,
+        hooks,
+        resources,
+        unknown_settings: _,
         tags: _,
         region: _,
         deletion_policy: _,
@@ -42,11 +45,18 @@ pub(super) fn config(
         revision_history_limit: _,
         suspend: _,
     } = spec.clone();
+    let (capacity_provider_arn, operating_system) = match capacity_provider {
+        Some(CapacityProvider {
+            arn,
+            operating_system,
+        }) => (Some(arn), operating_system),
+        None => (None, None),
+    };
     Ok(RuntimeConfig {
         artifact,
         role_arn: execution_role.arn,
         network,
-        capacity_provider_arn: capacity_provider.map(|provider| provider.arn),
+        capacity_provider_arn,
         description,
         authorizer,
         request_headers: request_headers
@@ -60,6 +70,9 @@ pub(super) fn config(
         platform_version,
         require_service_s3_endpoint: None,
         allowed_ports: allowed_ports.unwrap_or_default(),
+        hooks,
+        resources,
+        operating_system,
     }
     .normalized())
 }

@@ -26,6 +26,7 @@ fn reset(config: &mut RuntimeConfig) {
 impl Aws {
     pub fn get(&mut self, id: &str) -> Answer<Runtime> {
         none(self.call("GetAgentRuntime", |aws| {
+            let unknown = aws.unknown.clone();
             aws.rt(id).map(|rt| Runtime {
                 arn: rt.arn.clone(),
                 id: rt.id.clone(),
@@ -39,6 +40,7 @@ impl Aws {
                     "arn:aws:bedrock-agentcore:us-east-1:111122223333:workload-identity/x".into(),
                 ),
                 config: rt.config.clone(),
+                unknown,
             })
         }))
     }
@@ -182,6 +184,7 @@ impl Aws {
                 return Err(fault(Class::Conflict, "it is in a state that forbids this"));
             }
             aws.image_check(config)?;
+            aws.unknown.clear();
             let rt = aws.rt(id)?;
             let mut next = config.clone();
             assert!(

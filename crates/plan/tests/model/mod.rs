@@ -96,6 +96,8 @@ pub struct Aws {
     pub update_gone: bool,
     /// Versions may not be deleted.
     pub delete_refused: bool,
+    /// Names of settings of all runtimes that the operator does not know; an update takes them away.
+    pub unknown: Vec<String>,
     pub work: SignedDuration,
     pub default_lag: SignedDuration,
     next: u32,
@@ -145,6 +147,7 @@ impl Aws {
             failure: "The specified image identifier does not exist in the repository",
             update_gone: false,
             delete_refused: false,
+            unknown: Vec::new(),
             work: SignedDuration::from_secs(8),
             default_lag: SignedDuration::from_secs(0),
             next: 0,

@@ -193,6 +193,17 @@ impl Config {
     }
 }
 
+fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
+    for (name, value) in from {
+        match (into.get_mut(name), value) {
+            (Some(Value::Object(into)), Value::Object(from)) => merge(into, from),
+            _ => {
+                into.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
 fn strings(list: Option<&Value>) -> Vec<&str> {
     list.and_then(Value::as_array)
         .map(|items| items.iter().filter_map(Value::as_str).collect())
@@ -308,6 +319,7 @@ impl Runtime {
         {
             set("protocolConfiguration", json!({ "serverProtocol": "HTTP" }));
         }
+        merge(&mut out, &settings.unknown_members);
         out
     }
 

@@ -1,7 +1,7 @@
 //! What `PUT /_sim/settings` sets: delays, rates, quotas, and a switch for each open question about AgentCore.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::runtime::{DEFAULT_IDLE_SECONDS, DEFAULT_LIFETIME_SECONDS, DEFAULT_PROTOCOL};
 pub use super::switches::*;
@@ -62,6 +62,9 @@ pub struct Settings {
     pub runtimes_without_mmdsv2: bool,
     /// What an update does with `metadataConfiguration` that it leaves out; reset means as the runtime was made.
     pub metadata_omitted: Omitted,
+    /// What GetAgentRuntime answers beside what is known here, as members of an object: an AgentCore of tomorrow. Objects are merged into those that
+    /// are there.
+    pub unknown_members: Map<String, Value>,
     /// When an image tag becomes a digest.
     pub tags_resolve: TagResolution,
 
@@ -169,6 +172,7 @@ impl Default for Settings {
             default_protocol: DEFAULT_PROTOCOL.to_owned(),
             runtimes_without_mmdsv2: false,
             metadata_omitted: Omitted::Keep,
+            unknown_members: Map::new(),
             tags_resolve: TagResolution::Version,
             token_replay_after_delete: TokenReplay::Replay,
             token_window_seconds: 24 * 3600,

@@ -217,19 +217,35 @@ static EFS: Shape = Shape::Structure(&[req("accessPointArn", &EFS_ARN), req("mou
 static VOLUME_NAME: Shape = text(1, 48, "[a-zA-Z][a-zA-Z0-9_-]{0,47}");
 static VOLUME: Shape =
     Shape::Structure(&[req("volumeName", &VOLUME_NAME), req("mountPath", &MOUNT)]);
+static MOUNT_BUCKET: Shape = text(3, 63, "");
+static MOUNT_PREFIX: Shape = text(1, 1024, r"[a-zA-Z0-9{][a-zA-Z0-9!_.*'()/{}-]*");
+static MOUNT_REGION: Shape = text(1, 32, r"([a-z]+-){2,3}\d+");
+static BUCKET_MOUNT: Shape = Shape::Structure(&[
+    req("bucket", &MOUNT_BUCKET),
+    req("mountPath", &MOUNT),
+    opt("prefix", &MOUNT_PREFIX),
+    opt("s3BucketOwner", &ACCOUNT),
+    opt("s3BucketRegion", &MOUNT_REGION),
+]);
 static FILESYSTEM: Shape = Shape::Union(&[
     opt("sessionStorage", &SESSION_STORAGE),
     opt("s3FilesAccessPoint", &S3_FILES),
     opt("efsAccessPoint", &EFS),
     opt("capacityProviderVolume", &VOLUME),
+    opt("s3BucketMount", &BUCKET_MOUNT),
 ]);
 static FILESYSTEMS: Shape = Shape::List(0, 5, &FILESYSTEM);
 
 static CAPACITY_PROVIDER_ARN: Shape = pattern(
     "arn:aws(-[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:capacity-provider/[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10}",
 );
-static CAPACITY_PROVIDER: Shape =
-    Shape::Structure(&[req("capacityProviderArn", &CAPACITY_PROVIDER_ARN)]);
+static PRIVILEGE_MODE: Shape = Shape::Enum(&["STANDARD", "PRIVILEGED"]);
+static LINUX: Shape = Shape::Structure(&[opt("privilegeMode", &PRIVILEGE_MODE)]);
+static OPERATING_SYSTEM: Shape = Shape::Union(&[opt("linux", &LINUX)]);
+static CAPACITY_PROVIDER: Shape = Shape::Structure(&[
+    req("capacityProviderArn", &CAPACITY_PROVIDER_ARN),
+    opt("operatingSystemConfiguration", &OPERATING_SYSTEM),
+]);
 
 static PLATFORM_VERSION: Shape = text(1, 128, r"[^\s]+");
 static PORT_RANGE: Shape = Shape::Structure(&[req("from", &PORT), req("to", &PORT)]);

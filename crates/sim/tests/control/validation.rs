@@ -178,6 +178,7 @@ async fn every_member_of_the_model_is_taken_and_returned() {
                 "authorizingClaimMatchValue": { "claimMatchOperator": "EQUALS", "claimMatchValue": { "matchValueString": "a" } } }],
             "privateEndpoint": { "managedVpcResource": { "vpcIdentifier": "vpc-01234567", "subnetIds": ["subnet-01234567"],
                 "endpointIpAddressType": "IPV4" } },
+            "certificateConfigurations": [{ "secretsManager": { "secretArn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:idp" } }],
         } },
         "requestHeaderConfiguration": { "requestHeaderAllowlist": ["X-Tenant-Id", "Authorization"] },
         "protocolConfiguration": { "serverProtocol": "MCP", "port": 8100, "path": "/mcp" },
@@ -186,6 +187,8 @@ async fn every_member_of_the_model_is_taken_and_returned() {
         "environmentVariables": { "EMPTY": "" },
         "filesystemConfigurations": [
             { "sessionStorage": { "mountPath": "/mnt/work" } },
+            { "s3BucketMount": { "bucket": "team-a-data", "mountPath": "/mnt/bucket", "prefix": "data/{runtimeSessionId}/",
+                "s3BucketOwner": "111122223333", "s3BucketRegion": "us-east-1" } },
             { "efsAccessPoint": { "mountPath": "/mnt/efs",
                 "accessPointArn": "arn:aws:elasticfilesystem:us-east-1:111122223333:access-point/fsap-0123456789abcdef0" } },
         ],

@@ -24,6 +24,9 @@ pub fn create(wish: &Wish) -> Value {
         platform_version,
         require_service_s3_endpoint: _, // refused here
         allowed_ports,
+        hooks,
+        resources,
+        operating_system,
     } = &wish.config;
     json!({
         "agentRuntimeName": wish.name,
@@ -31,7 +34,9 @@ pub fn create(wish: &Wish) -> Value {
         "agentRuntimeArtifact": artifact_of(artifact),
         "roleArn": role_arn,
         "networkConfiguration": network.as_ref().map(|network| network_of(network, None)),
-        "capacityProviderConfiguration": capacity_provider_arn.as_ref().map(|arn| json!({"capacityProviderArn": arn})),
+        "capacityProviderConfiguration": capacity_provider_arn.as_ref().map(|arn| {
+            json!({"capacityProviderArn": arn, "operatingSystemConfiguration": operating_system})
+        }),
         "authorizerConfiguration": authorizer.as_ref().map(authorizer_of),
         "requestHeaderConfiguration": headers(request_headers),
         "protocolConfiguration": protocol_of(protocol),
@@ -40,6 +45,8 @@ pub fn create(wish: &Wish) -> Value {
         "filesystemConfigurations": (!filesystems.is_empty()).then_some(filesystems),
         "platformVersion": platform_version,
         "allowedPorts": (!allowed_ports.is_empty()).then_some(allowed_ports),
+        "hooksConfiguration": hooks.as_ref().filter(|hooks| hooks.build.is_some()),
+        "resourceConfigurations": resources.as_ref().filter(|some| !some.is_empty()),
         "tags": (!wish.tags.is_empty()).then_some(&wish.tags),
     })
 }
@@ -62,6 +69,9 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         platform_version,
         require_service_s3_endpoint,
         allowed_ports,
+        hooks,
+        resources,
+        operating_system,
     } = config;
     json!({
         "agentRuntimeId": id,
@@ -69,7 +79,9 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         "agentRuntimeArtifact": artifact_of(artifact),
         "roleArn": role_arn,
         "networkConfiguration": network.as_ref().map(|network| network_of(network, *require_service_s3_endpoint)),
-        "capacityProviderConfiguration": capacity_provider_arn.as_ref().map(|arn| json!({"capacityProviderArn": arn})),
+        "capacityProviderConfiguration": capacity_provider_arn.as_ref().map(|arn| {
+            json!({"capacityProviderArn": arn, "operatingSystemConfiguration": operating_system})
+        }),
         "authorizerConfiguration": authorizer.as_ref().map(authorizer_of),
         "requestHeaderConfiguration": headers(request_headers),
         "protocolConfiguration": protocol_of(protocol),
@@ -79,6 +91,8 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         "filesystemConfigurations": filesystems,
         "platformVersion": platform_version,
         "allowedPorts": (!allowed_ports.is_empty()).then_some(allowed_ports),
+        "hooksConfiguration": hooks.as_ref().filter(|hooks| hooks.build.is_some()),
+        "resourceConfigurations": resources.as_ref().filter(|some| !some.is_empty()),
     })
 }
 
@@ -124,7 +138,10 @@ fn network_of(network: &Network, require_service_s3_endpoint: Option<bool>) -> V
 /// The members below are spelled as AWS spells them.
 fn authorizer_of(authorizer: &Authorizer) -> Value {
     let Authorizer { custom_jwt } = authorizer;
-    json!({"customJWTAuthorizer": custom_jwt})
+    let mut jwt = custom_jwt.clone();
+    let certificates = &mut jwt.certificate_configurations;
+    *certificates = certificates.take().filter(|some| !some.is_empty());
+    json!({"customJWTAuthorizer": jwt})
 }
 
 fn headers(names: &[String]) -> Option<Value> {

@@ -1,0 +1,110 @@
+//! What AgentCore has beyond the SDK, and beyond this release.
+
+use agentcore_api::runtime::{Linux, OperatingSystem, PrivilegeMode};
+use agentcore_operator::aws::Lane;
+use agentcore_plan::aws::{RuntimeConfig, ServiceStatus};
+use serde_json::json;
+
+use super::full_config::{full, minimal};
+use super::support::{World, quick, tags, token};
+
+#[tokio::test]
+async fn members_that_the_sdk_does_not_have_reach_aws_and_are_read_back() {
+    let world = World::start(quick()).await;
+    let image = world.push("prod", &["arm64"]).await;
+    let mut mounts = full().filesystems;
+    mounts.retain(|one| one.s3_bucket_mount.is_some() || one.session_storage.is_some());
+    let wish = RuntimeConfig {
+        authorizer: full().authorizer,
+        filesystems: mounts,
+        hooks: full().hooks,
+        resources: full().resources,
+        platform_version: Some("V2".to_owned()),
+        ..minimal(&image)
+    }
+    .normalized();
+    let control = world.control();
+    let made = control
+        .create_runtime(Lane::Urgent, "support", &wish, &tags(), &token("create"))
+        .await
+        .expect("accepted");
+    let there = world.until_status(&made.id, ServiceStatus::Ready).await;
+    let read = |config: &RuntimeConfig| {
+        (
+            config.authorizer.clone(),
+            config.filesystems.clone(),
+            config.hooks.clone(),
+            config.resources.clone(),
+        )
+    };
+    assert_eq!(read(&there.config), read(&wish));
+    assert_eq!(there.unknown, Vec::<String>::new());
+    let state = world.admin("GET", "state", json!({})).await;
+    let runtime = &state["runtimes"][0];
+    assert_eq!(
+        runtime["resourceConfigurations"],
+        json!([{"minimumMemoryInMiB": 16384}])
+    );
+
+    control
+        .update_runtime(Lane::Urgent, &there.id, &there.config, &token("update"))
+        .await
+        .expect("accepted");
+    let after = world.until_status(&made.id, ServiceStatus::Ready).await;
+    assert_eq!((after.version.as_str(), after.config), ("2", there.config));
+}
+
+#[tokio::test]
+async fn an_operating_system_goes_with_its_capacity_provider() {
+    let world = World::start(quick()).await;
+    let image = world.push("prod", &["arm64"]).await;
+    let linux = Linux {
+        privilege_mode: PrivilegeMode::Privileged,
+    };
+    let wish = RuntimeConfig {
+        network: None,
+        capacity_provider_arn: Some(
+            "arn:aws:bedrock-agentcore:us-east-1:111122223333:capacity-provider/fleet-abcdefghij"
+                .to_owned(),
+        ),
+        operating_system: Some(OperatingSystem { linux }),
+        ..minimal(&image)
+    };
+    let control = world.control();
+    let made = control
+        .create_runtime(Lane::Urgent, "support", &wish, &tags(), &token("create"))
+        .await
+        .expect("accepted");
+    let there = world.until_status(&made.id, ServiceStatus::Ready).await;
+    assert_eq!(there.config.operating_system, wish.operating_system);
+    assert_eq!(
+        there.config.capacity_provider_arn,
+        wish.capacity_provider_arn
+    );
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_named_and_the_rest_of_the_answer_is_read() {
+    let world = World::start(quick()).await;
+    let made = world.create("support").await;
+    let known = world.until_status(&made.id, ServiceStatus::Ready).await;
+    let tomorrow = json!({"unknownMembers": {
+        "tomorrowConfiguration": {"secret": "x"},
+        "lifecycleConfiguration": {"graceSeconds": 5},
+        "protocolConfiguration": {"serverProtocol": "GRPC"},
+        "filesystemConfigurations": [{"tapeDrive": {"mountPath": "/mnt/tape"}}, {"sessionStorage": {"mountPath": "/mnt/work"}}],
+    }});
+    world.admin("PUT", "settings", tomorrow).await;
+    let there = world.until_status(&made.id, ServiceStatus::Ready).await;
+    assert_eq!(
+        there.unknown,
+        [
+            "filesystemConfigurations[0].tapeDrive",
+            "lifecycleConfiguration.graceSeconds",
+            "tomorrowConfiguration",
+            "protocolConfiguration: serverProtocol: \"GRPC\" is not known to this version",
+        ]
+    );
+    assert_eq!(there.config.filesystems.len(), 1);
+    assert_eq!(there.config.lifecycle, known.config.lifecycle);
+}
