@@ -1,6 +1,6 @@
 //! What AgentCore has beyond the SDK, and beyond this release.
 
-use agentcore_api::runtime::{Linux, OperatingSystem, PrivilegeMode};
+use agentcore_api::runtime::{Linux, OperatingSystem, PrivilegeMode, ServerProtocol};
 use agentcore_operator::aws::Lane;
 use agentcore_plan::aws::{RuntimeConfig, ServiceStatus};
 use serde_json::json;
@@ -102,9 +102,10 @@ async fn what_nobody_knows_is_named_and_the_rest_of_the_answer_is_read() {
             "filesystemConfigurations[0].tapeDrive",
             "lifecycleConfiguration.graceSeconds",
             "tomorrowConfiguration",
-            "protocolConfiguration: serverProtocol: \"GRPC\" is not known to this version",
         ]
     );
+    let protocol = there.config.protocol.server_protocol.clone();
+    assert_eq!(protocol, Some(ServerProtocol::Other("GRPC".to_owned())));
     assert_eq!(there.config.filesystems.len(), 1);
     assert_eq!(there.config.lifecycle, known.config.lifecycle);
 }

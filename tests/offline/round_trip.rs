@@ -117,7 +117,7 @@ async fn every_protocol_is_read_back() {
     ] {
         let wish = RuntimeConfig {
             protocol: ProtocolConfig {
-                server_protocol: Some(protocol),
+                server_protocol: Some(protocol.clone()),
                 ..ProtocolConfig::default()
             },
             platform_version: Some("V1".to_owned()),

@@ -6,6 +6,7 @@
 
 use kube::core::{Reason, Rule};
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
 
 /// AWS allows 50 tags; five of them are the ownership tags.
 pub(crate) const SPEC_TAGS_MAX: usize = 45;
@@ -64,24 +65,6 @@ pub(crate) fn idle_within_life() -> Rule {
     .message("spec.lifecycle.idleRuntimeSessionTimeout must not be longer than maxLifetime")
 }
 
-/// A microVM lives 8 hours at most (AgentCore developer guide), also where a spec does not say how long. On a capacity provider that is for
-/// AgentCore to know.
-pub(crate) fn idle_within_life_of_microvm() -> Rule {
-    let form = crate::limits::DURATION_PATTERN;
-    let (idle, life) = (
-        "self.lifecycle.idleRuntimeSessionTimeout",
-        "self.lifecycle.maxLifetime",
-    );
-    Rule::new(format!(
-        "has(self.capacityProvider) || !has(self.lifecycle) || !has({idle}) || has({life}) || !{idle}.matches(r'{form}') || \
-         duration({idle}) <= duration('8h')"
-    ))
-    .message(
-        "spec.lifecycle.idleRuntimeSessionTimeout must not be longer than maxLifetime, which is at most 8h without capacityProvider when it is not given",
-    )
-    .field_path(".lifecycle")
-}
-
 /// A name other than those that are derived: nobody takes the name that another object's runtime is to have.
 pub(crate) fn not_reserved(place: &str) -> Rule {
     let pattern = crate::limits::RESERVED_NAME_PATTERN;
@@ -95,9 +78,76 @@ pub(crate) fn not_8443(place: &str) -> Rule {
     Rule::new("self != 8443").message(format!("{place} must not be 8443").as_str())
 }
 
+/// Rules of a runtime's spec that its compute makes. microVMs have no capacity provider.
+///
+/// Each says where it looks, and what of the other compute is not there (AgentCore's user guide, November 2026).
+pub(crate) fn micro_vm(field: &str, of_others: &str, message: &str) -> Rule {
+    compute("has(self.capacityProvider)", field, of_others, message)
+}
+
+/// As [`micro_vm`], of instances.
+pub(crate) fn instances(field: &str, of_others: &str, message: &str) -> Rule {
+    compute("!has(self.capacityProvider)", field, of_others, message)
+}
+
+/// A microVM lives 8 hours at most (AgentCore developer guide). How long an instance does is for its capacity provider to say.
+pub(crate) fn life_of_micro_vm() -> Rule {
+    let form = crate::limits::DURATION_PATTERN;
+    let longer = ["idleRuntimeSessionTimeout", "maxLifetime"].map(|field| {
+        let value = format!("self.lifecycle.{field}");
+        format!("has({value}) && {value}.matches(r'{form}') && duration({value}) > duration('8h')")
+    });
+    micro_vm(
+        "lifecycle",
+        &longer.join(" || "),
+        "idleRuntimeSessionTimeout and maxLifetime of spec.lifecycle must be at most 8h on microVMs: sessions live longer on a spec.capacityProvider only",
+    )
+}
+
+fn compute(other: &str, field: &str, of_others: &str, message: &str) -> Rule {
+    Rule::new(format!("{other} || !has(self.{field}) || !({of_others})"))
+        .message(message)
+        .field_path(format!(".{field}"))
+}
+
+/// Names of request headers that AgentCore may let through.
+pub(crate) fn not_restricted(place: &str) -> Rule {
+    let names: Vec<_> = crate::limits::RESTRICTED_HEADERS
+        .iter()
+        .map(|name| format!("'{name}'"))
+        .collect();
+    Rule::new(format!(
+        "self.all(name, !(name.lowerAscii() in [{}]))",
+        names.join(",")
+    ))
+    .message(
+        format!(
+            "names in {place} must not be of headers that AWS keeps for the connection and the platform, such as User-Agent, Cookie, Origin and Host"
+        )
+        .as_str(),
+    )
+}
+
 /// Takes the description off an enum's schema. In an `Option` it would replace the description of the field.
 pub(crate) fn undescribed(schema: &mut Schema) {
     schema.remove("description");
+}
+
+/// One choice of the names that are known, out of the alternatives of an enumeration that keeps others too (`Other`): admission takes what this
+/// release knows, and decoders take what a newer definition lets in.
+pub(crate) fn known_names(schema: &mut Schema) {
+    let alternatives = schema.remove("anyOf");
+    let alternatives = alternatives.iter().filter_map(Value::as_array).flatten();
+    let names: Vec<_> = alternatives
+        .flat_map(|one| {
+            let several = one["enum"].as_array().into_iter().flatten();
+            several.chain(one.get("const"))
+        })
+        .cloned()
+        .collect();
+    schema.insert("type".to_owned(), "string".into());
+    schema.insert("enum".to_owned(), names.into());
+    undescribed(schema);
 }
 
 /// Tags of a spec.

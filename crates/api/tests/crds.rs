@@ -7,6 +7,7 @@ mod render;
 
 use std::path::Path;
 
+use agentcore_api::runtime::{AgentRuntimeSpec, ServerProtocol};
 use serde_json::{Value, json};
 
 fn crds() -> Vec<(String, Value)> {
@@ -329,4 +330,25 @@ fn lists_with_a_key_are_maps_and_status_is_a_subresource() {
         claims["x-kubernetes-list-map-keys"],
         json!(["inboundTokenClaimName"])
     );
+}
+
+#[test]
+fn names_of_aws_that_a_newer_definition_lets_in_are_kept_as_they_are() {
+    let spec = json!({
+        "artifact": {"code": {"runtime": "PYTHON_3_20", "entryPoint": ["main.py"], "s3": {"bucket": "team-a-code", "prefix": "support.zip"}}},
+        "executionRole": {"arn": "arn:aws:iam::111122223333:role/support"},
+        "network": {"mode": "MESH"},
+        "protocol": {"serverProtocol": "GRPC"},
+    });
+    let read: AgentRuntimeSpec = serde_json::from_value(spec.clone()).expect("a spec");
+    let protocol = read.protocol.as_ref().expect("a protocol");
+    assert_eq!(
+        protocol.server_protocol,
+        Some(ServerProtocol::Other("GRPC".to_owned()))
+    );
+    assert_eq!(serde_json::to_value(&read).expect("JSON"), spec);
+    // What the operator itself is to do must be known.
+    let mut spec = spec;
+    spec["deletionPolicy"] = json!("Archive");
+    serde_json::from_value::<AgentRuntimeSpec>(spec).expect_err("an unknown policy");
 }

@@ -16,9 +16,11 @@ impl ProtocolConfig {
             port,
             path,
         } = self;
-        let name = server_protocol.unwrap_or(ServerProtocol::Http);
+        let name = server_protocol.clone().unwrap_or(ServerProtocol::Http);
         let (own_port, own_path) = match name {
-            ServerProtocol::Http | ServerProtocol::Agui => (8080, "/invocations"),
+            ServerProtocol::Http | ServerProtocol::Agui | ServerProtocol::Other(_) => {
+                (8080, "/invocations")
+            }
             ServerProtocol::Mcp => (8000, "/mcp"),
             ServerProtocol::A2a => (9000, "/"),
         };
@@ -34,17 +36,21 @@ impl ProtocolConfig {
             path,
         } = self;
         let (name_there, port_there, path_there) = there.in_force();
-        server_protocol.is_some_and(|name| name != name_there)
+        server_protocol
+            .as_ref()
+            .is_some_and(|name| *name != name_there)
             || port.is_some_and(|port| port != port_there)
             || path.as_deref().is_some_and(|path| path != path_there)
     }
 
     /// This wish, and what is there where it says nothing. Port and path of another protocol are not kept.
     pub(crate) fn over(&self, there: &Self) -> Self {
-        let server_protocol = self.server_protocol.or(there.server_protocol);
+        let server_protocol =
+            (self.server_protocol.clone()).or_else(|| there.server_protocol.clone());
         let same = self
             .server_protocol
-            .is_none_or(|name| name == there.in_force().0);
+            .as_ref()
+            .is_none_or(|name| *name == there.in_force().0);
         let (port, path) = if same {
             (there.port, there.path.clone())
         } else {
@@ -103,7 +109,7 @@ impl Serialize for ProtocolConfig {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let (name, port, path) = self.in_force();
         let blank = Self {
-            server_protocol: self.server_protocol,
+            server_protocol: self.server_protocol.clone(),
             ..Self::default()
         };
         let (_, own_port, own_path) = blank.in_force();

@@ -182,7 +182,7 @@ fn vary(spec: &mut AgentRuntimeSpec, n: usize) {
         Some(ServerProtocol::A2a),
         Some(ServerProtocol::Agui),
     ];
-    let server_protocol = names[n / 5 % 5];
+    let server_protocol = names[n / 5 % 5].clone();
     spec.protocol = (n / 25 > 0).then(|| Protocol {
         server_protocol,
         port: (n / 25 > 1).then_some(8_080),
@@ -222,7 +222,7 @@ fn an_upgrade_over_a_hundred_runtimes_of_the_former_release_updates_none() {
         let (name, port, path) = wished.protocol.in_force();
         let (idle, most) = wished.lifecycle.in_force();
         let plain = ProtocolConfig {
-            server_protocol: Some(name),
+            server_protocol: Some(name.clone()),
             ..ProtocolConfig::default()
         };
         let (_, own_port, own_path) = plain.in_force();

@@ -65,11 +65,7 @@ fn config(
     members: &Value,
     unknown: &mut Vec<String>,
 ) -> Converted<RuntimeConfig> {
-    let network = answer
-        .network_configuration()
-        .map(parts::network_from_sdk)
-        .transpose();
-    let network = known_only("networkConfiguration", network, unknown)?.flatten();
+    let network = answer.network_configuration().map(parts::network_from_sdk);
     let (network, require_service_s3_endpoint) = match network {
         Some((network, required)) => (Some(network), required),
         None => (None, None),
@@ -110,9 +106,7 @@ fn config(
     let authorizer = known_only("authorizerConfiguration", authorizer, unknown)?.flatten();
     let protocol = answer
         .protocol_configuration()
-        .map(parts::protocol_from_sdk)
-        .transpose();
-    let protocol = known_only("protocolConfiguration", protocol, unknown)?.flatten();
+        .map(parts::protocol_from_sdk);
     let mut config = RuntimeConfig {
         artifact: artifact.unwrap_or(Artifact {
             container: None,

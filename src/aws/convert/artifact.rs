@@ -41,7 +41,7 @@ fn code_to_sdk(code: &Code) -> Converted<sdk::CodeConfiguration> {
         .set_version_id(version_id.clone())
         .build()?;
     Ok(sdk::CodeConfiguration::builder()
-        .runtime(code_runtime_to_sdk(*runtime))
+        .runtime(code_runtime_to_sdk(runtime))
         .set_entry_point(Some(entry_point.clone()))
         .code(sdk::Code::S3(location))
         .build()?)
@@ -75,14 +75,14 @@ fn code_from_sdk(code: &sdk::CodeConfiguration) -> Converted<Code> {
         None => return Err(Mismatch::missing("codeConfiguration.code")),
     };
     Ok(Code {
-        runtime: code_runtime_from_sdk(code.runtime())?,
+        runtime: code_runtime_from_sdk(code.runtime()),
         entry_point: code.entry_point().to_vec(),
         s3,
         follow: None,
     })
 }
 
-spellings!("codeConfiguration.runtime", code_runtime_to_sdk, code_runtime_from_sdk, CodeRuntime, sdk::AgentManagedRuntimeType, {
+spellings!(code_runtime_to_sdk, code_runtime_from_sdk, CodeRuntime, sdk::AgentManagedRuntimeType, {
     Python310 = Python310,
     Python311 = Python311,
     Python312 = Python312,

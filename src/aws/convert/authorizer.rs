@@ -112,12 +112,12 @@ fn claim_to_sdk(claim: &CustomClaim) -> Converted<sdk::CustomClaimValidationType
         ],
     )?;
     let matches = sdk::AuthorizingClaimMatchValueType::builder()
-        .claim_match_operator(operator_to_sdk(*claim_match_operator))
+        .claim_match_operator(operator_to_sdk(claim_match_operator))
         .claim_match_value(value)
         .build()?;
     Ok(sdk::CustomClaimValidationType::builder()
         .inbound_token_claim_name(inbound_token_claim_name)
-        .inbound_token_claim_value_type(value_type_to_sdk(*inbound_token_claim_value_type))
+        .inbound_token_claim_value_type(value_type_to_sdk(inbound_token_claim_value_type))
         .authorizing_claim_match_value(matches)
         .build()?)
 }
@@ -134,11 +134,9 @@ fn claim_from_sdk(claim: &sdk::CustomClaimValidationType) -> Converted<CustomCla
     };
     Ok(CustomClaim {
         inbound_token_claim_name: claim.inbound_token_claim_name().to_owned(),
-        inbound_token_claim_value_type: value_type_from_sdk(
-            claim.inbound_token_claim_value_type(),
-        )?,
+        inbound_token_claim_value_type: value_type_from_sdk(claim.inbound_token_claim_value_type()),
         authorizing_claim_match_value: ClaimMatch {
-            claim_match_operator: operator_from_sdk(matches.claim_match_operator())?,
+            claim_match_operator: operator_from_sdk(matches.claim_match_operator()),
             claim_match_value: ClaimMatchValue {
                 match_value_string,
                 match_value_string_list,
@@ -178,7 +176,7 @@ fn vpc_to_sdk(resource: &ManagedVpcResource) -> Converted<sdk::ManagedVpcResourc
     Ok(sdk::ManagedVpcResource::builder()
         .vpc_identifier(vpc_identifier)
         .set_subnet_ids(Some(subnet_ids.clone()))
-        .endpoint_ip_address_type(address_type_to_sdk(*endpoint_ip_address_type))
+        .endpoint_ip_address_type(address_type_to_sdk(endpoint_ip_address_type))
         .set_security_group_ids(security_group_ids.clone())
         .set_tags(tags.clone().map(|tags| tags.into_iter().collect()))
         .set_routing_domain(routing_domain.clone())
@@ -201,7 +199,7 @@ fn endpoint_from_sdk(endpoint: &sdk::PrivateEndpoint) -> Converted<PrivateEndpoi
                 subnet_ids: resource.subnet_ids().to_vec(),
                 endpoint_ip_address_type: address_type_from_sdk(
                     resource.endpoint_ip_address_type(),
-                )?,
+                ),
                 security_group_ids: resource.security_group_ids.clone(),
                 tags: resource.tags.clone().map(|tags| tags.into_iter().collect()),
                 routing_domain: resource.routing_domain().map(ToOwned::to_owned),
@@ -271,18 +269,18 @@ fn workloads_from_sdk(
     }
 }
 
-spellings!("inboundTokenClaimValueType", value_type_to_sdk, value_type_from_sdk, ClaimValueType, sdk::InboundTokenClaimValueType, {
+spellings!(value_type_to_sdk, value_type_from_sdk, ClaimValueType, sdk::InboundTokenClaimValueType, {
     String = String,
     StringArray = StringArray,
 });
 
-spellings!("claimMatchOperator", operator_to_sdk, operator_from_sdk, ClaimMatchOperator, sdk::ClaimMatchOperatorType, {
+spellings!(operator_to_sdk, operator_from_sdk, ClaimMatchOperator, sdk::ClaimMatchOperatorType, {
     Equals = Equals,
     Contains = Contains,
     ContainsAny = ContainsAny,
 });
 
-spellings!("endpointIpAddressType", address_type_to_sdk, address_type_from_sdk, EndpointIpAddressType, sdk::EndpointIpAddressType, {
+spellings!(address_type_to_sdk, address_type_from_sdk, EndpointIpAddressType, sdk::EndpointIpAddressType, {
     Ipv4 = Ipv4,
     Ipv6 = Ipv6,
 });

@@ -44,15 +44,6 @@ impl Mismatch {
         }
     }
 
-    fn unknown(field: &'static str, value: &str) -> Self {
-        let unknown = true;
-        let problem = format!("{value:?} is not known to this version");
-        Self {
-            unknown,
-            ..Self::new(field, problem)
-        }
-    }
-
     fn unknown_arm(field: &'static str) -> Self {
         let unknown = true;
         let problem = "holds something that is not known to this version";
@@ -105,19 +96,20 @@ fn exactly_one<T>(
     }
 }
 
-/// Declares the two directions of an enumeration, spelling by spelling.
+/// Declares the two directions of an enumeration, spelling by spelling. What this release does not know passes as it is.
 macro_rules! spellings {
-    ($field:literal, $to:ident, $from:ident, $ours:ty, $theirs:ty, { $($our:ident = $their:ident),+ $(,)? }) => {
-        pub(super) fn $to(value: $ours) -> $theirs {
+    ($to:ident, $from:ident, $ours:ident, $theirs:ty, { $($our:ident = $their:ident),+ $(,)? }) => {
+        pub(super) fn $to(value: &$ours) -> $theirs {
             match value {
-                $(<$ours>::$our => <$theirs>::$their),+
+                $($ours::$our => <$theirs>::$their,)+
+                $ours::Other(name) => <$theirs>::from(name.as_str()),
             }
         }
 
-        pub(super) fn $from(value: &$theirs) -> crate::aws::convert::Converted<$ours> {
+        pub(super) fn $from(value: &$theirs) -> $ours {
             match value {
-                $(<$theirs>::$their => Ok(<$ours>::$our),)+
-                other => Err(crate::aws::convert::Mismatch::unknown($field, other.as_str())),
+                $(<$theirs>::$their => $ours::$our,)+
+                other => $ours::Other(other.as_str().to_owned()),
             }
         }
     };

@@ -29,31 +29,29 @@ pub(super) fn network_to_sdk(
         ),
     };
     Ok(sdk::NetworkConfiguration::builder()
-        .network_mode(mode_to_sdk(*mode))
+        .network_mode(mode_to_sdk(mode))
         .set_network_mode_config(vpc)
         .build()?)
 }
 
 /// The network, and `requireServiceS3Endpoint` apart from it.
-pub(super) fn network_from_sdk(
-    network: &sdk::NetworkConfiguration,
-) -> Converted<(Network, Option<bool>)> {
+pub(super) fn network_from_sdk(network: &sdk::NetworkConfiguration) -> (Network, Option<bool>) {
     let config = network.network_mode_config();
     let vpc = config.map(|config| Vpc {
         subnets: config.subnets().to_vec(),
         security_groups: config.security_groups().to_vec(),
     });
-    let mode = mode_from_sdk(network.network_mode())?;
+    let mode = mode_from_sdk(network.network_mode());
     let require_service_s3_endpoint = config.and_then(sdk::VpcConfig::require_service_s3_endpoint);
-    Ok((Network { mode, vpc }, require_service_s3_endpoint))
+    (Network { mode, vpc }, require_service_s3_endpoint)
 }
 
-spellings!("networkMode", mode_to_sdk, mode_from_sdk, NetworkMode, sdk::NetworkMode, {
+spellings!(mode_to_sdk, mode_from_sdk, NetworkMode, sdk::NetworkMode, {
     Public = Public,
     Vpc = Vpc,
 });
 
-spellings!("serverProtocol", protocol_name_to_sdk, protocol_name_from_sdk, ServerProtocol, sdk::ServerProtocol, {
+spellings!(protocol_name_to_sdk, protocol_name_from_sdk, ServerProtocol, sdk::ServerProtocol, {
     Http = Http,
     Mcp = Mcp,
     A2a = A2A,
@@ -75,20 +73,18 @@ pub(super) fn protocol_to_sdk(
         path,
     } = protocol;
     let said = sdk::ProtocolConfiguration::builder()
-        .server_protocol(protocol_name_to_sdk(server_protocol))
+        .server_protocol(protocol_name_to_sdk(&server_protocol))
         .set_port(*port)
         .set_path(path.clone());
     Ok(Some(said.build()?))
 }
 
-pub(super) fn protocol_from_sdk(
-    protocol: &sdk::ProtocolConfiguration,
-) -> Converted<ProtocolConfig> {
-    Ok(ProtocolConfig {
-        server_protocol: Some(protocol_name_from_sdk(protocol.server_protocol())?),
+pub(super) fn protocol_from_sdk(protocol: &sdk::ProtocolConfiguration) -> ProtocolConfig {
+    ProtocolConfig {
+        server_protocol: Some(protocol_name_from_sdk(protocol.server_protocol())),
         port: protocol.port(),
         path: protocol.path().map(ToOwned::to_owned),
-    })
+    }
 }
 
 pub(super) fn filesystem_to_sdk(

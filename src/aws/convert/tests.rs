@@ -249,7 +249,7 @@ fn a_union_with_no_member_or_two_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn a_value_that_this_version_does_not_know_is_named_and_the_rest_is_read() {
+fn a_value_that_this_version_does_not_know_is_kept_and_sent_as_it_came() {
     let mut answer = echoed(updated_input(&minimal(IMAGE)));
     answer.protocol_configuration = Some(
         sdk::ProtocolConfiguration::builder()
@@ -257,12 +257,15 @@ fn a_value_that_this_version_does_not_know_is_named_and_the_rest_is_read() {
             .build()
             .expect("complete"),
     );
+    let network = sdk::NetworkConfiguration::builder().network_mode("MESH".into());
+    answer.network_configuration = Some(network.build().expect("complete"));
     let read = runtime(&answer, &Value::Null).expect("readable");
-    assert_eq!(
-        read.unknown,
-        ["protocolConfiguration: serverProtocol: \"GRPC\" is not known to this version"]
-    );
-    assert_eq!(read.config, minimal(IMAGE));
+    assert_eq!(read.unknown, Vec::<String>::new());
+    let sent = updated_input(&read.config);
+    let protocol = sent.protocol_configuration().expect("a protocol");
+    assert_eq!(protocol.server_protocol().as_str(), "GRPC");
+    let network = sent.network_configuration().expect("a network");
+    assert_eq!(network.network_mode().as_str(), "MESH");
 }
 
 #[test]
@@ -277,7 +280,7 @@ fn a_member_beyond_the_sdk_that_cannot_be_read_is_named_and_an_empty_one_says_no
     let place = "capacityProviderConfiguration.operatingSystemConfiguration";
     let name = format!("{place}: holds something that is not known to this version");
     assert_eq!(
-        read(json!({"privilegeMode": "ROOTLESS"})),
+        read(json!({"privilegeMode": 1})),
         (minimal(IMAGE), vec![name])
     );
 }

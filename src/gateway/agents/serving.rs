@@ -78,8 +78,12 @@ pub(super) fn make<K: Resource>(
     let (spec, effective) = (&runtime.spec, runtime.effective());
     // What is in force goes before what is wished for.
     let protocol = effective
-        .map(|effective| effective.server_protocol)
-        .or_else(|| spec.protocol.as_ref().and_then(|one| one.server_protocol))
+        .map(|effective| effective.server_protocol.clone())
+        .or_else(|| {
+            spec.protocol
+                .as_ref()
+                .and_then(|one| one.server_protocol.clone())
+        })
         .unwrap_or(ServerProtocol::Http);
     let time = |text: Option<&str>, default| Duration::from_secs(seconds_or(text, default).into());
     let jwt = runtime.wants_token();

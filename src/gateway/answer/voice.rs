@@ -62,7 +62,7 @@ pub enum Voice {
 
 impl Voice {
     /// Of an agent's answer to a request.
-    pub fn of(protocol: ServerProtocol, request: Request) -> Self {
+    pub fn of(protocol: &ServerProtocol, request: Request) -> Self {
         match (protocol, request.id) {
             (ServerProtocol::Agui, _) => Self::AgUi,
             (ServerProtocol::Mcp | ServerProtocol::A2a, Some(id)) => Self::JsonRpc(id),
@@ -71,7 +71,7 @@ impl Voice {
     }
 
     /// Whether an agent's requests have to be read for it.
-    pub fn is_json_rpc(protocol: ServerProtocol) -> bool {
+    pub fn is_json_rpc(protocol: &ServerProtocol) -> bool {
         matches!(protocol, ServerProtocol::Mcp | ServerProtocol::A2a)
     }
 
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    fn last(protocol: ServerProtocol, request: &str, tail: Tail) -> String {
+    fn last(protocol: &ServerProtocol, request: &str, tail: Tail) -> String {
         let payload = Payload::Memory(Bytes::from(request.to_owned()));
         let voice = Voice::of(protocol, Request::read(&payload));
         let event = voice.last_event(tail, &Problem::broke_off("it died"));
@@ -114,7 +114,7 @@ mod tests {
         let call =
             r#"{"method": "tools/call", "params": {"id": 1}, "jsonrpc": "2.0", "id": "a-7"}"#;
         for protocol in [ServerProtocol::Mcp, ServerProtocol::A2a] {
-            let event = last(protocol, call, Tail::Text);
+            let event = last(&protocol, call, Tail::Text);
             let data = event.strip_prefix("\n\ndata: ").unwrap();
             let error: Value = serde_json::from_str(data).unwrap();
             assert_eq!(
@@ -124,13 +124,13 @@ mod tests {
             assert_eq!(error["error"]["code"], -32603);
             assert_eq!(error["error"]["data"]["reason"], "UpstreamBrokeOff");
         }
-        let event = last(ServerProtocol::Agui, "{}", Tail::Line);
+        let event = last(&ServerProtocol::Agui, "{}", Tail::Line);
         let error: Value = serde_json::from_str(event.strip_prefix("\ndata: ").unwrap()).unwrap();
         assert_eq!(
             (&error["type"], &error["message"]),
             (&json!("RUN_ERROR"), &json!("it died"))
         );
-        let event = last(ServerProtocol::Http, call, Tail::Clean);
+        let event = last(&ServerProtocol::Http, call, Tail::Clean);
         assert!(event.starts_with("event: error\ndata: {"), "{event}");
     }
 
@@ -143,7 +143,7 @@ mod tests {
             "[]",
             "",
         ] {
-            let event = last(ServerProtocol::Mcp, request, Tail::Clean);
+            let event = last(&ServerProtocol::Mcp, request, Tail::Clean);
             assert!(event.starts_with("event: error\n"), "{request}: {event}");
         }
     }

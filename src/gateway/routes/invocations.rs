@@ -95,7 +95,7 @@ pub async fn invoke(
         };
         let progress = Progress::default();
         // Who is to be told of an answer that breaks off stands in the request: it is kept also where nothing is signed.
-        let kept = Voice::is_json_rpc(admitted.agent.protocol);
+        let kept = Voice::is_json_rpc(&admitted.agent.protocol);
         let (payload, room) = match &auth {
             Auth::Bearer(_) if !kept => {
                 let payload = streamed(&head.headers, body, &progress)?;
@@ -158,7 +158,7 @@ pub async fn invoke(
                 return card::pass_on(gateway, answer, &admitted, &url, Some(&seat.inside), turn)
                     .await;
             }
-            let voice = Voice::of(admitted.agent.protocol, asked);
+            let voice = Voice::of(&admitted.agent.protocol, asked);
             let inside = Some(seat.inside);
             relay(gateway, answer, &admitted, inside, voice, turn, stream).await
         }

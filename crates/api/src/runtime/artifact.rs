@@ -57,8 +57,9 @@ pub struct Code {
 }
 
 /// Managed language runtimes of AgentCore.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
+#[schemars(transform = crate::rules::known_names)]
 pub enum CodeRuntime {
     #[serde(rename = "PYTHON_3_10")]
     Python310,
@@ -72,6 +73,10 @@ pub enum CodeRuntime {
     Python314,
     #[serde(rename = "NODE_22")]
     Node22,
+    /// A value that this release does not know: it is passed on as it is.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 /// An object in S3.

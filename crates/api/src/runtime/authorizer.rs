@@ -119,15 +119,18 @@ pub struct CustomClaim {
 }
 
 /// Types of claims.
-#[derive(
-    Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord,
-)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(transform = crate::rules::known_names)]
 pub enum ClaimValueType {
     /// One string.
     String,
     /// Several strings.
     StringArray,
+    /// A value that this release does not know: it is passed on as it is.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 /// Operator and value.
@@ -141,10 +144,9 @@ pub struct ClaimMatch {
 }
 
 /// Comparisons of claims.
-#[derive(
-    Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord,
-)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(transform = crate::rules::known_names)]
 pub enum ClaimMatchOperator {
     /// The claim is the value.
     Equals,
@@ -152,6 +154,10 @@ pub enum ClaimMatchOperator {
     Contains,
     /// The claim holds one of the values.
     ContainsAny,
+    /// A value that this release does not know: it is passed on as it is.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 /// Exactly one of the two.
@@ -222,12 +228,17 @@ pub struct ManagedVpcResource {
 }
 
 /// Address families.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs)]
+#[schemars(transform = crate::rules::known_names)]
 pub enum EndpointIpAddressType {
     Ipv4,
     Ipv6,
+    /// A value that this release does not know: it is passed on as it is.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 /// A private way to one domain.

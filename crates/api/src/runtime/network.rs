@@ -23,13 +23,18 @@ pub struct Network {
 }
 
 /// Network modes of AgentCore.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "UPPERCASE")]
+#[schemars(transform = crate::rules::known_names)]
 pub enum NetworkMode {
     /// Internet access.
     Public,
     /// Interfaces in your VPC.
     Vpc,
+    /// A value that this release does not know: it is passed on as it is.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 /// Subnets and security groups.
@@ -59,11 +64,12 @@ pub struct CapacityProvider {
 /// Request headers that reach the agent.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 pub struct RequestHeaders {
-    /// 1 to 20 header names of 1 to 256 characters (AgentCore API), different whatever their case. Headers that begin with
-    /// `x-amz` are AWS's own, but for `X-Amzn-Bedrock-AgentCore-Runtime-Custom-*`. `Authorization` needs
+    /// 1 to 20 header names of 1 to 256 characters (AgentCore API), different whatever their case. Those that AWS
+    /// restricts (`Cookie`, `User-Agent` and the like) never get there; headers that begin with `x-amz` are AWS's own, but for `X-Amzn-Bedrock-AgentCore-Runtime-Custom-*`. `Authorization` needs
     /// `authorizer.customJWT`.
     #[schemars(length(min = 1, max = 20), inner(regex(pattern = HEADER_PATTERN), length(max = 256)))]
     #[x_kube(
+        validation = rules::not_restricted("spec.requestHeaders.allowlist"),
         validation = (
             "self.all(name, self.exists_one(other, other.lowerAscii() == name.lowerAscii()))",
             "names in spec.requestHeaders.allowlist must differ, whatever their case"

@@ -81,14 +81,18 @@ pub struct Linux {
 }
 
 /// Privileges of an agent on its instance.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "UPPERCASE")]
-#[schemars(transform = crate::rules::undescribed)]
+#[schemars(transform = crate::rules::known_names)]
 pub enum PrivilegeMode {
     /// Without elevated privileges.
     Standard,
     /// With elevated privileges; a session then has the instance's agents to itself.
     Privileged,
+    /// A value that this release does not know: it is passed on as it is.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 /// What is done about settings of AgentCore that this release does not know.

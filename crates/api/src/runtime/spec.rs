@@ -54,7 +54,6 @@ use crate::sessions::Sessions;
         "has(self.network) != has(self.capacityProvider)",
         "spec must have exactly one of network and capacityProvider"
     ),
-    validation = rules::idle_within_life_of_microvm(),
     validation = (
         "!has(self.hooks) || !has(self.hooks.build) || !has(self.capacityProvider)",
         "spec.hooks is for microVMs: it does not go with spec.capacityProvider"
@@ -62,6 +61,32 @@ use crate::sessions::Sessions;
     validation = (
         "!has(self.hooks) || !has(self.hooks.build) || !has(self.platformVersion) || self.platformVersion != 'V1'",
         "spec.hooks needs platform version V2"
+    ),
+    validation = rules::life_of_micro_vm(),
+    validation = rules::micro_vm(
+        "filesystems",
+        "self.filesystems.exists(one, has(one.capacityProviderVolume))",
+        "spec.filesystems may have a capacityProviderVolume only with spec.capacityProvider"
+    ),
+    validation = rules::micro_vm(
+        "filesystems",
+        "has(self.network) && self.network.mode == 'PUBLIC' && self.filesystems.exists(one, has(one.efsAccessPoint) || has(one.s3FilesAccessPoint))",
+        "spec.filesystems may have an efsAccessPoint or s3FilesAccessPoint only with spec.network.mode VPC"
+    ),
+    validation = rules::instances(
+        "filesystems",
+        "self.filesystems.exists(one, has(one.sessionStorage) || has(one.efsAccessPoint) || has(one.s3FilesAccessPoint))",
+        "spec.filesystems may have sessionStorage, efsAccessPoint and s3FilesAccessPoint on microVMs only, and spec.capacityProvider is given"
+    ),
+    validation = rules::instances(
+        "allowedPorts",
+        "true",
+        "spec.allowedPorts is for microVMs only, and spec.capacityProvider is given"
+    ),
+    validation = rules::instances(
+        "protocol",
+        "has(self.protocol.port) || has(self.protocol.path)",
+        "spec.protocol.port and spec.protocol.path are for microVMs only, and spec.capacityProvider is given"
     ),
     validation = (
         "!has(self.requestHeaders) || has(self.authorizer) || !self.requestHeaders.allowlist.exists(name, name.lowerAscii() == 'authorization')",
@@ -112,7 +137,8 @@ pub struct AgentRuntimeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 20480))]
     pub resource_policy: Option<String>,
-    /// File systems that sessions mount, at most 5 (AgentCore API).
+    /// File systems that sessions mount, at most 5 (AgentCore API). On a capacity provider its volumes; on microVMs the others, EFS and S3
+    /// Files in a VPC only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 5))]
     pub filesystems: Option<Vec<Filesystem>>,
@@ -123,7 +149,7 @@ pub struct AgentRuntimeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = PLATFORM_VERSION_PATTERN))]
     pub platform_version: Option<String>,
-    /// Further ports that may be reached, 1 to 5 items (AgentCore API).
+    /// Further ports that may be reached, 1 to 5 items (AgentCore API); on microVMs only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 5))]
     pub allowed_ports: Option<Vec<AllowedPort>>,
@@ -202,9 +228,9 @@ pub struct Protocol {
 }
 
 /// Server protocols of AgentCore.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "UPPERCASE")]
-#[schemars(transform = crate::rules::undescribed)]
+#[schemars(transform = crate::rules::known_names)]
 pub enum ServerProtocol {
     /// JSON and SSE over HTTP.
     Http,
@@ -214,6 +240,10 @@ pub enum ServerProtocol {
     A2a,
     /// Agent to user interface.
     Agui,
+    /// A value that this release does not know: it is passed on as it is.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 /// How long sessions live. Durations are whole hours, minutes and seconds, such as `90s`, `15m` or `1h30m`.
@@ -229,8 +259,8 @@ pub struct Lifecycle {
     #[schemars(length(min = 2, max = 20), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = rules::duration_range("spec.lifecycle.idleRuntimeSessionTimeout", "60s", "336h"))]
     pub idle_runtime_session_timeout: Option<String>,
-    /// Age at which a session ends, 60s to 336h (AgentCore API); absent: what is there is kept where it is not shorter than
-    /// `idleRuntimeSessionTimeout`, and a new runtime has AgentCore's default: 28800s (8 hours).
+    /// Age at which a session ends, 60s to 336h on a capacity provider and to 8h on microVMs (AgentCore API); absent: what is there is
+    /// kept where it is not shorter than `idleRuntimeSessionTimeout`, and a new runtime has AgentCore's default: 28800s (8 hours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 20), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = rules::duration_range("spec.lifecycle.maxLifetime", "60s", "336h"))]

@@ -181,7 +181,8 @@ pub struct Effective {
     pub idle_runtime_session_timeout: String,
     /// Longest life, such as `28800s`.
     pub max_lifetime: String,
-    /// Protocol.
+    /// Protocol; also one that this release does not know.
+    #[schemars(with = "String", length(max = 64))]
     pub server_protocol: ServerProtocol,
     /// Port.
     pub port: i32,

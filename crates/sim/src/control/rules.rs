@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::data::headers::RESTRICTED;
 use crate::state::runtime::DEFAULT_PROTOCOL;
 use crate::state::settings::Settings;
 use crate::wire::errors::ApiError;
@@ -12,6 +13,10 @@ use crate::wire::errors::ApiError;
 const FORBIDDEN_PORT: i64 = 8443;
 /// Headers of this prefix may be in an allowlist although they begin with `X-Amzn-`.
 pub const CUSTOM_HEADER_PREFIX: &str = "x-amzn-bedrock-agentcore-runtime-custom-";
+
+const PROVIDER: &str = "capacityProviderConfiguration";
+/// Longest session of a microVM, in seconds: eight hours.
+const MICRO_VM_LIFETIME: i64 = 28_800;
 
 /// Checks the members against one another and fills in defaults.
 ///
@@ -22,6 +27,11 @@ pub fn complete(members: &mut Map<String, Value>, settings: &Settings) -> Result
     protocol(members)?;
     headers(members)?;
     filesystems(members)?;
+    if members.contains_key(PROVIDER) {
+        of_instances(members)?;
+    } else {
+        of_micro_vms(members)?;
+    }
     let lifecycle = lifecycle(members.get("lifecycleConfiguration"), settings)?;
     members.insert("lifecycleConfiguration".to_owned(), lifecycle);
     if !members.contains_key("protocolConfiguration")
@@ -57,10 +67,7 @@ pub fn complete(members: &mut Map<String, Value>, settings: &Settings) -> Result
 
 fn network(members: &Map<String, Value>) -> Result<(), ApiError> {
     let network = members.get("networkConfiguration");
-    match (
-        network,
-        members.contains_key("capacityProviderConfiguration"),
-    ) {
+    match (network, members.contains_key(PROVIDER)) {
         (None, true) => return Ok(()),
         (None, false) => {
             return Err(ApiError::field(
@@ -91,6 +98,72 @@ fn network(members: &Map<String, Value>) -> Result<(), ApiError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// What microVMs do not have.
+fn of_micro_vms(members: &Map<String, Value>) -> Result<(), ApiError> {
+    for name in ["maxLifetime", "idleRuntimeSessionTimeout"] {
+        let given = members
+            .get("lifecycleConfiguration")
+            .and_then(|it| it.get(name));
+        if given
+            .and_then(Value::as_i64)
+            .is_some_and(|seconds| seconds > MICRO_VM_LIFETIME)
+        {
+            return Err(ApiError::field(
+                &format!("lifecycleConfiguration.{name}"),
+                format!(
+                    "{name} must be less than or equal to {MICRO_VM_LIFETIME} on microVM compute"
+                ),
+            ));
+        }
+    }
+    let network = members.get("networkConfiguration");
+    let mode = network.and_then(|network| network.get("networkMode"));
+    let vpc = mode.and_then(Value::as_str) == Some("VPC");
+    for (n, arm) in filesystem_arms(members) {
+        let problem = match arm {
+            "capacityProviderVolume" => "is supported with a capacity provider only",
+            "efsAccessPoint" | "s3FilesAccessPoint" if !vpc => "requires networkMode VPC",
+            _ => continue,
+        };
+        return Err(ApiError::field(
+            &format!("filesystemConfigurations.{}.member.{arm}", n + 1),
+            format!("{arm} {problem}"),
+        ));
+    }
+    Ok(())
+}
+
+/// What capacity providers do not have.
+fn of_instances(members: &Map<String, Value>) -> Result<(), ApiError> {
+    let refused = |name: &str| {
+        let text = format!("{name} is not supported with a capacity provider");
+        Err(ApiError::field(name, text))
+    };
+    if members.contains_key("allowedPorts") {
+        return refused("allowedPorts");
+    }
+    for name in ["port", "path"] {
+        let protocol = members.get("protocolConfiguration");
+        if protocol.is_some_and(|protocol| protocol.get(name).is_some()) {
+            return refused(&format!("protocolConfiguration.{name}"));
+        }
+    }
+    let of_micro_vms = ["sessionStorage", "efsAccessPoint", "s3FilesAccessPoint"];
+    match filesystem_arms(members).find(|(_, arm)| of_micro_vms.contains(arm)) {
+        Some((n, arm)) => refused(&format!("filesystemConfigurations.{}.member.{arm}", n + 1)),
+        None => Ok(()),
+    }
+}
+
+/// Kinds of the file systems, counted from 0.
+fn filesystem_arms(members: &Map<String, Value>) -> impl Iterator<Item = (usize, &str)> {
+    let entries = members
+        .get("filesystemConfigurations")
+        .and_then(Value::as_array);
+    let entries = entries.into_iter().flatten().enumerate();
+    entries.filter_map(|(n, entry)| Some((n, entry.as_object()?.keys().next()?.as_str())))
 }
 
 fn protocol(members: &Map<String, Value>) -> Result<(), ApiError> {
@@ -147,7 +220,8 @@ fn headers(members: &Map<String, Value>) -> Result<(), ApiError> {
     {
         let lower = header.to_ascii_lowercase();
         let reserved = lower.starts_with("x-amz-") || lower.starts_with("x-amzn-");
-        if reserved && !lower.starts_with(CUSTOM_HEADER_PREFIX) {
+        let reserved = reserved && !lower.starts_with(CUSTOM_HEADER_PREFIX);
+        if reserved || RESTRICTED.contains(&lower.as_str()) {
             return Err(ApiError::field(
                 name,
                 format!("header {header} is reserved"),

@@ -62,7 +62,7 @@ const CONNECTION_OWN: &[&str] = &[
 ];
 
 /// Names that no allowlist lets through: they belong to the connection or to the platform.
-const RESTRICTED: &[&str] = &[
+pub const RESTRICTED: &[&str] = &[
     "accept",
     "accept-ch",
     "accept-ch-lifetime",

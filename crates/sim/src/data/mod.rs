@@ -10,7 +10,7 @@
 mod access;
 mod agent;
 mod card;
-mod headers;
+pub(crate) mod headers;
 mod health;
 mod invoke;
 mod keeper;

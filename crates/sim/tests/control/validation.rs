@@ -4,6 +4,60 @@ use serde_json::{Value, json};
 
 use crate::client::{Bench, IMAGE, runtime, with};
 
+/// What only the other kind of compute has, and the member that must be named.
+fn of_the_other_compute() -> Vec<(Value, &'static str)> {
+    let access =
+        "arn:aws:elasticfilesystem:us-east-1:111122223333:access-point/fsap-0123456789abcdef0";
+    let efs = json!([{ "efsAccessPoint": { "mountPath": "/mnt/efs", "accessPointArn": access } }]);
+    let session = json!([{ "sessionStorage": { "mountPath": "/mnt/work" } }]);
+    let volume =
+        json!([{ "capacityProviderVolume": { "mountPath": "/mnt/data", "volumeName": "data" } }]);
+    let on_instances = |mut over: Value| {
+        over["networkConfiguration"] = Value::Null;
+        over["capacityProviderConfiguration"] = json!({ "capacityProviderArn":
+            "arn:aws:bedrock-agentcore:us-east-1:111122223333:capacity-provider/main-0123456789" });
+        over
+    };
+    vec![
+        (
+            json!({ "lifecycleConfiguration": { "maxLifetime": 28_801 } }),
+            "lifecycleConfiguration.maxLifetime",
+        ),
+        (
+            json!({ "filesystemConfigurations": efs }),
+            "filesystemConfigurations.1.member.efsAccessPoint",
+        ),
+        (
+            json!({ "filesystemConfigurations": volume }),
+            "filesystemConfigurations.1.member.capacityProviderVolume",
+        ),
+        (
+            on_instances(json!({ "filesystemConfigurations": session })),
+            "filesystemConfigurations.1.member.sessionStorage",
+        ),
+        (
+            on_instances(json!({ "filesystemConfigurations": efs })),
+            "filesystemConfigurations.1.member.efsAccessPoint",
+        ),
+        (
+            on_instances(json!({ "allowedPorts": [{ "port": 8100 }] })),
+            "allowedPorts",
+        ),
+        (
+            on_instances(
+                json!({ "protocolConfiguration": { "serverProtocol": "HTTP", "port": 8100 } }),
+            ),
+            "protocolConfiguration.port",
+        ),
+        (
+            on_instances(
+                json!({ "protocolConfiguration": { "serverProtocol": "HTTP", "path": "/x" } }),
+            ),
+            "protocolConfiguration.path",
+        ),
+    ]
+}
+
 /// What to put into a good request to break it, and the member that must be named.
 fn broken() -> Vec<(Value, &'static str)> {
     vec![
@@ -74,6 +128,10 @@ fn broken() -> Vec<(Value, &'static str)> {
             "requestHeaderConfiguration.requestHeaderAllowlist",
         ),
         (
+            json!({ "requestHeaderConfiguration": { "requestHeaderAllowlist": ["Cookie"] } }),
+            "requestHeaderConfiguration.requestHeaderAllowlist",
+        ),
+        (
             json!({ "authorizerConfiguration": { "customJWTAuthorizer": { "discoveryUrl": "https://idp.example.com" } } }),
             "authorizerConfiguration.customJWTAuthorizer.discoveryUrl",
         ),
@@ -90,7 +148,7 @@ fn broken() -> Vec<(Value, &'static str)> {
 #[tokio::test]
 async fn requests_that_break_the_model_are_refused_with_every_field_named() {
     let bench = Bench::start().await;
-    for (over, field) in broken() {
+    for (over, field) in broken().into_iter().chain(of_the_other_compute()) {
         let answer = bench
             .call("PUT", "/runtimes/", with(runtime("x"), over.clone()))
             .await;
@@ -182,7 +240,7 @@ async fn every_member_of_the_model_is_taken_and_returned() {
         } },
         "requestHeaderConfiguration": { "requestHeaderAllowlist": ["X-Tenant-Id", "Authorization"] },
         "protocolConfiguration": { "serverProtocol": "MCP", "port": 8100, "path": "/mcp" },
-        "lifecycleConfiguration": { "idleRuntimeSessionTimeout": 60, "maxLifetime": 1_209_600 },
+        "lifecycleConfiguration": { "idleRuntimeSessionTimeout": 60, "maxLifetime": 28_800 },
         "hooksConfiguration": { "build": { "warmup": { "action": { "httpPost": { "path": "/warm" } } } } },
         "environmentVariables": { "EMPTY": "" },
         "filesystemConfigurations": [

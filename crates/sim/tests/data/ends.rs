@@ -17,7 +17,7 @@ async fn set_health(stage: &Stage, health: Value) {
 
 #[tokio::test]
 async fn an_idle_session_ends_at_its_time_out_and_the_id_begins_anew() {
-    let stage = Stage::with(json!({}), lifecycle(600, 36_000)).await;
+    let stage = Stage::with(json!({}), lifecycle(600, 28_800)).await;
     let pid = stage.pid(1).await;
     stage.bench.advance(500.0).await;
     assert_eq!(stage.pid(1).await, pid, "ended too early");
@@ -33,7 +33,7 @@ async fn an_idle_session_ends_at_its_time_out_and_the_id_begins_anew() {
 
 #[tokio::test]
 async fn a_request_under_way_is_no_idleness() {
-    let stage = Stage::with(json!({}), lifecycle(60, 36_000)).await;
+    let stage = Stage::with(json!({}), lifecycle(60, 28_800)).await;
     let mut stream = stage.invoke(Wish::of(1, json!({ "do": "stream" }))).await;
     let pid = stage.sessions().await[0]["pid"].as_u64().unwrap();
     stage.bench.advance(600.0).await;
@@ -52,7 +52,7 @@ async fn a_request_under_way_is_no_idleness() {
 
 #[tokio::test]
 async fn work_in_the_background_keeps_a_session_if_the_ping_tells_the_time() {
-    let stage = Stage::with(json!({}), lifecycle(60, 36_000)).await;
+    let stage = Stage::with(json!({}), lifecycle(60, 28_800)).await;
     set_health(
         &stage,
         json!({ "status": "HealthyBusy", "time_of_last_update": 1 }),

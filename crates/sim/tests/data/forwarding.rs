@@ -25,7 +25,7 @@ const USER: &str = "X-Amzn-Bedrock-AgentCore-Runtime-User-Id";
 
 #[tokio::test]
 async fn only_headers_of_the_model_and_the_allowlist_reach_the_agent() {
-    let allowlist = json!({ "requestHeaderAllowlist": ["X-Tenant", CUSTOM, "Cookie"] });
+    let allowlist = json!({ "requestHeaderAllowlist": ["X-Tenant", CUSTOM] });
     let stage = Stage::with(
         json!({}),
         json!({ "requestHeaderConfiguration": allowlist }),

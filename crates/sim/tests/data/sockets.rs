@@ -154,7 +154,7 @@ async fn a_socket_lives_so_long_and_no_longer() {
 
 #[tokio::test]
 async fn an_open_socket_keeps_its_session_unless_the_switch_says_otherwise() {
-    let lifecycle = json!({ "lifecycleConfiguration": { "idleRuntimeSessionTimeout": 60, "maxLifetime": 36_000 } });
+    let lifecycle = json!({ "lifecycleConfiguration": { "idleRuntimeSessionTimeout": 60, "maxLifetime": 28_800 } });
     let stage = Stage::with(json!({}), lifecycle).await;
     let (mut socket, pid) = opened(&stage, 1).await;
     stage.bench.advance(600.0).await;
