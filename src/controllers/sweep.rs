@@ -13,6 +13,7 @@ use kube::ResourceExt;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::shard::Shard;
+use crate::aws::{Lane, Operation};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// Shortest time from one round to the next: few objects are not asked about all the time, and none right after a start.
@@ -22,6 +23,7 @@ const ROUND: Duration = Duration::from_mins(1);
 struct Check {
     shard: usize,
     kind: Kind,
+    region: String,
     namespace: String,
     name: String,
     sweep: Sweep,
@@ -47,11 +49,17 @@ pub async fn run(shards: &[Arc<Shard>]) {
         let Check {
             shard,
             kind,
+            region,
             namespace,
             name,
             sweep,
         } = check;
         let shard = &shards[shard];
+        // The check waits here behind all changes, not in its pass: an edit of the object would wait with it.
+        if let Some(region) = shard.context.regions.running(&region) {
+            let control = region.control(shard.context.tenant(&namespace));
+            control.turn(operation(sweep), Lane::Sweep).await;
+        }
         match kind {
             Kind::Runtime => {
                 shard
@@ -68,6 +76,16 @@ pub async fn run(shards: &[Arc<Shard>]) {
                 shard.wake_endpoint(&namespace, &name);
             }
         }
+    }
+}
+
+/// What a check asks AWS for.
+fn operation(sweep: Sweep) -> Operation {
+    match sweep {
+        Sweep::Tags => Operation::ListTagsForResource,
+        Sweep::Endpoint => Operation::GetAgentRuntimeEndpoint,
+        Sweep::ResourcePolicy => Operation::GetResourcePolicy,
+        Sweep::Versions => Operation::ListAgentRuntimeVersions,
     }
 }
 
@@ -161,27 +179,23 @@ fn all_checks(shards: &[Arc<Shard>], namespace: &str) -> VecDeque<Check> {
     ] {
         for (index, shard) in shards.iter().enumerate() {
             for object in shard.runtimes.state() {
-                if object
-                    .status
-                    .as_ref()
-                    .is_some_and(|status| status.id.is_some())
+                if let Some(status) = object.status.as_ref().filter(|status| status.id.is_some())
                     && here(object.namespace())
                     && wanted(sweep, &object)
                 {
-                    round.push_back(check(index, Kind::Runtime, &*object, sweep));
+                    let region = status.region.as_deref();
+                    round.push_back(check(index, Kind::Runtime, &*object, region, sweep));
                 }
             }
             if matches!(sweep, Sweep::ResourcePolicy | Sweep::Versions) {
                 continue;
             }
             for object in shard.endpoints.state() {
-                if object
-                    .status
-                    .as_ref()
-                    .is_some_and(|status| status.arn.is_some())
+                if let Some(status) = object.status.as_ref().filter(|status| status.arn.is_some())
                     && here(object.namespace())
                 {
-                    round.push_back(check(index, Kind::Endpoint, &*object, sweep));
+                    let region = status.region.as_deref();
+                    round.push_back(check(index, Kind::Endpoint, &*object, region, sweep));
                 }
             }
         }
@@ -198,10 +212,17 @@ fn wanted(sweep: Sweep, runtime: &agentcore_api::AgentRuntime) -> bool {
     }
 }
 
-fn check<K: ResourceExt>(shard: usize, kind: Kind, object: &K, sweep: Sweep) -> Check {
+fn check<K: ResourceExt>(
+    shard: usize,
+    kind: Kind,
+    object: &K,
+    region: Option<&str>,
+    sweep: Sweep,
+) -> Check {
     Check {
         shard,
         kind,
+        region: region.unwrap_or_default().to_owned(),
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
         sweep,

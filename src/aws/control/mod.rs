@@ -10,6 +10,7 @@ pub use mutations::EndpointWish;
 
 use std::time::Duration;
 
+use super::lanes::Lane;
 use super::operation::Operation;
 use super::streaks::Streaks;
 use crate::fair::Tenant;
@@ -44,6 +45,12 @@ impl Control {
     /// The region.
     pub fn region(&self) -> &str {
         &self.caller.region
+    }
+
+    /// Waits for the operation's turn without calling it.
+    pub async fn turn(&self, operation: Operation, lane: Lane) {
+        let (lanes, tenant) = (&self.caller.lanes, self.caller.tenant());
+        lanes.token(operation, lane, tenant).await;
     }
 
     /// Shortest time between calls that together use a quarter of the operation's rate.

@@ -6,7 +6,7 @@ use agentcore_plan::endpoint::{Action, Outcome};
 use jiff::Timestamp;
 
 use super::gather::EndpointPass;
-use crate::aws::EndpointWish;
+use crate::aws::{EndpointWish, Lane};
 use crate::cluster::finalizer;
 use crate::controllers::pass::Error;
 
@@ -14,7 +14,7 @@ impl EndpointPass<'_> {
     /// Does it. AWS's answer, good or bad, becomes the pass's outcome.
     pub async fn perform(&mut self, action: Action) -> Result<(), Error> {
         let control = &self.control;
-        let lane = self.lane;
+        let lane = Lane::Urgent;
         let outcome = match action {
             Action::AddFinalizer => {
                 let api = self.shard.api(&*self.object);

@@ -25,7 +25,6 @@ pub struct EndpointPass<'a> {
     pub(super) control: Control,
     pub(super) object: Arc<AgentEndpoint>,
     pub(super) outcome: Option<Outcome>,
-    pub(super) lane: Lane,
     runtime: Option<Arc<AgentRuntime>>,
     name_taken_by: Option<String>,
     granted: Arc<Granted>,
@@ -60,11 +59,6 @@ impl<'a> EndpointPass<'a> {
             granted,
             name_taken_by: name_taken_by(&object, shard),
             runtime: runtime(&object, shard),
-            lane: if due.sweep.is_some() {
-                Lane::Sweep
-            } else {
-                Lane::Urgent
-            },
             control: region.control(tenant).noting(streaks.clone()),
             streaks,
             shard,
@@ -95,7 +89,7 @@ impl<'a> EndpointPass<'a> {
 
     /// Does a read and keeps the answer.
     pub async fn fetch(&mut self, read: Read) {
-        let (control, lane, facts) = (&self.control, self.lane, &mut self.facts);
+        let (control, lane, facts) = (&self.control, Lane::Urgent, &mut self.facts);
         match read {
             Read::Endpoint { runtime_id, name } => {
                 facts.endpoint = Some(control.get_endpoint(lane, &runtime_id, &name).await);

@@ -16,7 +16,7 @@ impl RuntimePass<'_> {
     /// Does it. AWS's answer, good or bad, becomes the pass's outcome.
     pub async fn perform(&mut self, action: Action) -> Result<(), Error> {
         let control = &self.control;
-        let lane = self.lane;
+        let lane = Lane::Urgent;
         let outcome = match action {
             Action::AddFinalizer => {
                 let api = self.shard.api(&*self.object);

@@ -34,7 +34,6 @@ pub struct RuntimePass<'a> {
     tenant: Tenant,
     pub(super) object: Arc<AgentRuntime>,
     pub(super) outcome: Option<Outcome>,
-    pub(super) lane: Lane,
     referrers: Vec<String>,
     owned_endpoint_names: Vec<String>,
     older_in_namespace: usize,
@@ -89,11 +88,6 @@ impl<'a> RuntimePass<'a> {
             config: reading,
             used_versions: used_versions(&object, &endpoints, shard),
             history_due: false,
-            lane: if due.sweep.is_some() {
-                Lane::Sweep
-            } else {
-                Lane::Urgent
-            },
             shard,
             control: region.control(tenant.clone()).noting(streaks.clone()),
             tenant,
@@ -142,7 +136,7 @@ impl<'a> RuntimePass<'a> {
         match read {
             Read::List | Read::Source(_) => {}
             Read::Runtime { id } => {
-                let mut answer = control.get_runtime(self.lane, &id).await;
+                let mut answer = control.get_runtime(Lane::Urgent, &id).await;
                 if let Ok(Some(runtime)) = &mut answer
                     && let Some(text) = runtime.failure_reason.take()
                 {
@@ -156,7 +150,7 @@ impl<'a> RuntimePass<'a> {
                 let lane = if facts.versions.is_some() {
                     Lane::Sweep
                 } else {
-                    self.lane
+                    Lane::Urgent
                 };
                 let answer = control.tags(lane, &arn).await;
                 facts.tags.insert(arn, answer);
@@ -166,12 +160,12 @@ impl<'a> RuntimePass<'a> {
             }
             Read::DefaultEndpoint { id } => {
                 facts.default_endpoint =
-                    Some(control.get_endpoint(self.lane, &id, "DEFAULT").await);
+                    Some(control.get_endpoint(Lane::Urgent, &id, "DEFAULT").await);
             }
             Read::Endpoints { id } => {
                 // Beside a deletion the endpoints are asked for when old versions go, and those can wait.
                 let lane = if self.object.metadata.deletion_timestamp.is_some() {
-                    self.lane
+                    Lane::Urgent
                 } else {
                     Lane::Sweep
                 };
@@ -187,7 +181,7 @@ impl<'a> RuntimePass<'a> {
                 });
             }
             Read::ResourcePolicy { arn } => {
-                facts.resource_policy = Some(control.resource_policy(self.lane, &arn).await);
+                facts.resource_policy = Some(control.resource_policy(Lane::Urgent, &arn).await);
             }
         }
     }
