@@ -124,7 +124,10 @@ impl Leaf {
                 .cloned()
                 .or_else(|| self.changed(value)),
             Way::Largest => self.largest(value),
-            Way::Deepest => self.is_open().then(|| deep(DEEP)),
+            // An agent has to know what it is asked for: the depth stands beside that.
+            Way::Deepest => self
+                .is_open()
+                .then(|| json!({"action": "keepalive", "deep": deep(DEEP - 1)})),
             Way::Invalid => Some(self.invalid()),
             Way::TooLong => self.too_long(value),
             Way::Unset | Way::Most => None,
@@ -259,9 +262,8 @@ fn find(value: &Value, path: &[String]) -> Option<Vec<String>> {
 }
 
 fn pointer(place: &[String]) -> String {
-    let escaped = |step: &String| step.replace('~', "~0").replace('/', "~1");
-    let steps: Vec<String> = place.iter().map(escaped).collect();
-    format!("/{}", steps.join("/"))
+    let escaped = |step: &String| format!("/{}", step.replace('~', "~0").replace('/', "~1"));
+    place.iter().map(escaped).collect()
 }
 
 /// Takes something out, and what is empty without it.
