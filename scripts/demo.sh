@@ -145,7 +145,7 @@ PATH=$target:$("$target/testcluster" programs):$PATH
 begun=$SECONDS
 step "Start a Kubernetes API server and a local AgentCore"
 launch cluster testcluster up --dir "$demo/cluster"
-launch sim agentcore-sim serve --listen 127.0.0.1:0
+launch sim agentcore-sim serve --listen 127.0.0.1:0 --profile v2-small
 await "the API server answers" 180 cluster said cluster '^export KUBECONFIG='
 export KUBECONFIG=$demo/cluster/kubeconfig
 await "the local AgentCore answers" 30 sim said sim 'http://'
@@ -153,9 +153,7 @@ AWS_ENDPOINT_URL=$(grep -o -m1 'http://[0-9.:]*' "$demo/sim.log")
 export AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
 
-note "as slow as AWS, in small: a few seconds for each change"
-run curl --silent --show-error --fail --max-time 10 --noproxy '*' --output /dev/null --request PUT "$AWS_ENDPOINT_URL/_sim/settings" \
-  --data '{"createDelayMs": 3000, "updateDelayMs": 3000, "endpointDelayMs": 1500, "deleteDelayMs": 2000}'
+note "platform V2 in small, a second for a minute: each version starts the agent once before it is READY"
 
 step "Push the agent's program to the local ECR"
 run agentcore-sim push support:prod --program "$target/agentcore-agent" --endpoint "$AWS_ENDPOINT_URL"

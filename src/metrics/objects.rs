@@ -4,17 +4,21 @@ use std::collections::HashMap;
 
 use crate::cluster::room::Held;
 use crate::cluster::store::Cache;
-use agentcore_api::conditions::SESSIONS_CURRENT;
+use agentcore_api::conditions::{SESSIONS_CURRENT, STALLED};
 use agentcore_api::limits::{ENDPOINTS_QUOTA, VERSIONS_QUOTA};
 use agentcore_api::reasons::OVERDUE;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentRuntimeStatus, AgentSession};
 use agentcore_plan::aws::ServiceStatus;
-use agentcore_plan::conditions::is_ready;
+use agentcore_plan::conditions::{find, is_ready};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGaugeVec, Opts, Registry};
+
+/// How long a new object may be on its way: AgentCore's platform V2 takes 3 to 9 minutes for a version, and minutes more for an endpoint.
+const FIRST_VERSION: SignedDuration = SignedDuration::from_mins(15);
 
 /// Metric families of all objects.
 pub fn families(
@@ -111,7 +115,7 @@ impl Gauges {
             )?,
             available: gauge(
                 "available",
-                "1 if a version, or a declared session, serves behind the object, else 0; none for what is deleted, or suspended before it served.",
+                "1 if a version, or a declared session, serves behind the object, else 0; none for what is deleted, and, before it served, for what is suspended or, in its first 15 minutes, not Stalled.",
                 &["kind", "namespace", "name"],
             )?,
             overdue: gauge(
@@ -171,8 +175,8 @@ impl Gauges {
             status: status.service_status.as_deref(),
             missing: status.missing_since.is_some(),
         };
-        let going = object.metadata.deletion_timestamp.is_some();
-        self.serves(place, serving.good(), going, object.spec.suspend);
+        let expected = expected(object, object.spec.suspend, &status.conditions);
+        self.serves(place, serving.good(), expected);
     }
 
     fn endpoint(&self, object: &AgentEndpoint) {
@@ -193,8 +197,8 @@ impl Gauges {
             status: status.service_status.as_deref(),
             missing: status.missing_since.is_some(),
         };
-        let going = object.metadata.deletion_timestamp.is_some();
-        self.serves(place, serving.good(), going, object.spec.suspend);
+        let expected = expected(object, object.spec.suspend, &status.conditions);
+        self.serves(place, serving.good(), expected);
     }
 
     fn session(&self, object: &AgentSession) {
@@ -204,13 +208,8 @@ impl Gauges {
         };
         let place = ["AgentSession", namespace.as_str(), name.as_str()];
         self.conditions(place, &status.conditions);
-        let going = object.metadata.deletion_timestamp.is_some();
-        self.serves(
-            place,
-            is_ready(&status.conditions),
-            going,
-            object.spec.suspend,
-        );
+        let expected = expected(object, object.spec.suspend, &status.conditions);
+        self.serves(place, is_ready(&status.conditions), expected);
     }
 
     /// Versions of an endpoint (its namespace, runtime and name) by role.
@@ -242,13 +241,46 @@ impl Gauges {
         }
     }
 
-    /// Whether callers are served. Nobody expects it of what is deleted, or was suspended before it served.
-    fn serves(&self, place: [&str; 3], good: bool, going: bool, suspend: Option<bool>) {
-        if !going && (good || suspend != Some(true)) {
+    /// Whether callers are served, or ought to be.
+    fn serves(&self, place: [&str; 3], good: bool, expected: Expected) {
+        let said = match expected {
+            Expected::Going => false,
+            Expected::NotYet => good,
+            Expected::Yes => true,
+        };
+        if said {
             self.available
                 .with_label_values(&place)
                 .set(i64::from(good));
         }
+    }
+}
+
+/// Whether anybody expects an object to serve.
+enum Expected {
+    /// It is deleted.
+    Going,
+    /// It was suspended before it served, or is being made.
+    NotYet,
+    /// From now on.
+    Yes,
+}
+
+fn expected(
+    object: &impl ResourceExt,
+    suspend: Option<bool>,
+    conditions: &[Condition],
+) -> Expected {
+    let meta = object.meta();
+    let made = meta.creation_timestamp.as_ref();
+    let young = made.is_some_and(|made| Timestamp::now().duration_since(made.0) < FIRST_VERSION);
+    let stalled = find(conditions, STALLED).is_some_and(|it| it.status == "True");
+    if meta.deletion_timestamp.is_some() {
+        Expected::Going
+    } else if suspend == Some(true) || (young && !stalled) {
+        Expected::NotYet
+    } else {
+        Expected::Yes
     }
 }
 

@@ -155,6 +155,38 @@ fn what_serves_is_available_and_what_nobody_expects_to_serve_has_no_series() {
 }
 
 #[test]
+fn what_is_being_made_is_not_missed_before_its_time() {
+    let creating = json!({"serviceStatus": "CREATING"});
+    let stalled = json!({"serviceStatus": "CREATE_FAILED", "conditions": [{
+        "type": "Stalled", "status": "True", "reason": "AgentUnhealthy", "message": "", "lastTransitionTime": "2026-11-21T12:00:00Z",
+    }]});
+    let live = json!({"serviceStatus": "READY", "defaultEndpoint": {"liveVersion": "1", "status": "READY"}});
+    let of_age = |name: &str, minutes: i64, status: &serde_json::Value| {
+        let mut object = runtime(name, &json!({}), status);
+        let made = Timestamp::now() - SignedDuration::from_mins(minutes);
+        object["metadata"]["creationTimestamp"] =
+            json!(made.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        object
+    };
+    let found = lines(
+        "agentcore_available",
+        [
+            of_age("young", 9, &creating),
+            of_age("old", 16, &creating),
+            of_age("failed", 9, &stalled),
+            of_age("live", 9, &live),
+        ],
+        [],
+    );
+    let series = [("failed", 0), ("live", 1), ("old", 0)].map(|(name, value)| {
+        format!(
+            r#"agentcore_available{{kind="AgentRuntime",name="{name}",namespace="shop"}} {value}"#
+        )
+    });
+    assert_eq!(found, series);
+}
+
+#[test]
 fn the_endpoints_of_a_runtime_are_counted_with_its_default() {
     let none = json!({});
     let made = json!({"arn": "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/a/runtime-endpoint/b"});

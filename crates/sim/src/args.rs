@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::state::profile::Profile;
+
 /// A local AgentCore: control plane, data plane, ECR and STS on one port.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -55,6 +57,9 @@ pub struct Serve {
     /// Seed that makes ids and the chances of faults repeatable
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Be as slow as AWS: platform V1 or V2, or V2 with a second for a minute
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<Profile>,
     /// JSON file with settings to start with, as PUT /_sim/settings takes them
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,

@@ -35,16 +35,24 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
         region,
         credentials,
         seed,
+        profile,
         settings,
     } = args;
+    let begin = Settings::default();
+    let begin = match profile {
+        None => begin,
+        Some(profile) => begin
+            .merged(&profile.members().into())
+            .map_err(anyhow::Error::msg)?,
+    };
     let settings = match settings {
-        None => Settings::default(),
+        None => begin,
         Some(path) => {
             let text =
                 std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let given = serde_json::from_slice(&text)
                 .with_context(|| format!("{} is not JSON", path.display()))?;
-            Settings::default()
+            begin
                 .merged(&given)
                 .map_err(anyhow::Error::msg)
                 .with_context(|| format!("bad settings in {}", path.display()))?

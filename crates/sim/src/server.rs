@@ -192,7 +192,14 @@ async fn stages(
     let answered =
         match operation.service() {
             Service::Control => {
-                control::handle(app, &call).map(|reply| reply.into_response("application/json"))
+                let reply = control::handle(app, &call);
+                if matches!(
+                    operation,
+                    Operation::CreateAgentRuntime | Operation::UpdateAgentRuntime
+                ) {
+                    data::snapshot::begin(app, &call.account, &call.region);
+                }
+                reply.map(|reply| reply.into_response("application/json"))
             }
             Service::Data => data::handle(app, call).await,
             Service::Ecr => ecr::handle(app, &call)

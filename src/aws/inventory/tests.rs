@@ -80,8 +80,8 @@ async fn the_youngest_sets_the_pace() {
     let minutes = |minutes| Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
     inventory.track("old".to_owned(), Some("agent-0".to_owned()), minutes(30));
     assert!((14.0..=15.0).contains(&next(&inventory).1));
-    inventory.track("young".to_owned(), Some("agent-1".to_owned()), minutes(5));
-    assert!((4.0..=5.0).contains(&next(&inventory).1));
+    inventory.track("young".to_owned(), Some("agent-1".to_owned()), minutes(2));
+    assert!((5.0..=6.0).contains(&next(&inventory).1));
 }
 
 #[tokio::test]

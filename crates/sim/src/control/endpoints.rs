@@ -199,8 +199,11 @@ pub fn delete(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
                 id: id.to_owned(),
                 name: name.to_owned(),
             };
-            view.part
-                .schedule(now, view.settings.delete_delay_ms, event);
+            let settings = view.settings;
+            let delay = settings
+                .endpoint_delete_delay_ms
+                .unwrap_or(settings.delete_delay_ms);
+            view.part.schedule(now, delay, event);
             view.part.record(id, now, view.settings);
             Ok(Reply::accepted(json!({
                 "status": Status::Deleting.wire(),

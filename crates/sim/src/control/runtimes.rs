@@ -13,8 +13,8 @@ use crate::request::Call;
 use crate::state::endpoint::DEFAULT_ENDPOINT;
 use crate::state::ids;
 use crate::state::partition::View;
-use crate::state::runtime::{Config, Runtime, Status, Version};
-use crate::state::settings::{FromCreateFailed, Omitted};
+use crate::state::runtime::{Config, Runtime, Snapshot, Status, Version};
+use crate::state::settings::{FromCreateFailed, Omitted, Settings};
 use crate::state::transitions::{Event, verdict};
 use crate::wire::errors::ApiError;
 use crate::wire::reply::{Reply, iso8601};
@@ -22,6 +22,7 @@ use crate::wire::runtime_shapes;
 use crate::wire::shape::parse;
 
 const METADATA: &str = "metadataConfiguration";
+const PLATFORM: &str = "platformVersion";
 
 pub fn create(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
     let mut request = parse(runtime_shapes::CREATE, &call.body)?;
@@ -72,6 +73,7 @@ fn add(
     members.insert(METADATA.to_owned(), requires_mmdsv2(!mmdsv2_is_optional));
     let config = Arc::new(Config(members));
     check_at_once(view, &config)?;
+    let delay = delay(view.settings.create_delay_ms, &config, view.settings);
 
     let id = format!("{name}-{}", ids::alphanumeric(view.rng, 10));
     let (account, region) = (&view.part.account, &view.part.region);
@@ -104,7 +106,7 @@ fn add(
     view.part.runtimes.insert(id.clone(), runtime);
     view.part.schedule(
         view.now,
-        view.settings.create_delay_ms,
+        delay,
         Event::RuntimeSettles {
             id: id.clone(),
             version: 1,
@@ -164,6 +166,11 @@ fn change(
         };
         members.extend(value.map(|value| (METADATA.to_owned(), value)));
     }
+    if view.settings.platform_version_omitted == Omitted::Keep
+        && let (None, Some(platform)) = (members.get(PLATFORM), current.get(PLATFORM))
+    {
+        members.insert(PLATFORM.to_owned(), platform.clone());
+    }
     if view.settings.update_omitted == Omitted::Keep {
         for (name, value) in current {
             // Network and capacity provider exclude each other: one that is given ends the other.
@@ -197,6 +204,7 @@ fn change(
     let number = runtime.last_number + 1;
     let config = Arc::new(Config(members));
     check_at_once(view, &config)?;
+    let delay = delay(view.settings.update_delay_ms, &config, view.settings);
     let version = new_version(view, number, config, Status::Updating);
     let now = view.now;
     let runtime = view.part.runtime_mut(id, view.settings)?;
@@ -216,7 +224,7 @@ fn change(
     }));
     view.part.schedule(
         now,
-        view.settings.update_delay_ms,
+        delay,
         Event::RuntimeSettles {
             id: id.to_owned(),
             version: number,
@@ -315,8 +323,24 @@ fn prune(view: &mut View<'_>, id: &str, number: u32) -> Result<Reply, ApiError> 
     })))
 }
 
+/// Until a version is READY, in milliseconds.
+fn delay(ms: u64, config: &Config, settings: &Settings) -> u64 {
+    let more = if config.in_vpc() {
+        settings.vpc_delay_ms
+    } else {
+        0
+    };
+    ms.saturating_add(more)
+}
+
 fn new_version(view: &View<'_>, number: u32, config: Arc<Config>, status: Status) -> Version {
+    let snapshot = if view.settings.snapshots && config.platform() == Some("V2") {
+        Snapshot::Wanted
+    } else {
+        Snapshot::None
+    };
     Version {
+        snapshot,
         number,
         config,
         status,

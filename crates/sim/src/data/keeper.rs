@@ -70,7 +70,7 @@ pub async fn keep(app: Arc<App>, session: Arc<Session>, mut running: Running) {
 }
 
 /// Waits until the agent can be spoken to.
-async fn first_answer(
+pub(super) async fn first_answer(
     app: &App,
     session: &Session,
     running: &mut Running,

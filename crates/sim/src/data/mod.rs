@@ -18,6 +18,7 @@ mod mcp;
 mod process;
 pub(crate) mod session;
 mod sessions;
+pub(crate) mod snapshot;
 mod stop;
 pub mod watchdog;
 mod ws;
@@ -42,7 +43,7 @@ pub async fn handle(app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
         Operation::InvokeAgentRuntime => invoke::handle(app, call).await,
         Operation::InvokeAgentRuntimeWithWebSocketStream => ws::handle(app, call).await,
         Operation::GetAgentCard => card::handle(app, call).await,
-        Operation::StopRuntimeSession => stop::handle(app, &call),
+        Operation::StopRuntimeSession => stop::handle(app, &call).await,
         other => Err(ApiError::new(
             "UnknownOperationException",
             format!("{other} is not an operation of the data plane"),

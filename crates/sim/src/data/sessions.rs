@@ -13,11 +13,11 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::keeper;
-use super::process::free_port;
+use super::process::{Running, free_port};
 use super::session::{EndReason, InUse, Key, Session};
 use super::stop::StopTokens;
 use super::watchdog::Watchdog;
+use super::{keeper, snapshot};
 use crate::state::lookup::Target;
 use crate::state::world::App;
 use crate::wire::errors::ApiError;
@@ -52,8 +52,17 @@ struct Inner {
     ended: VecDeque<Arc<Session>>,
     /// Ids by which agents know their sessions, beside the sessions' own.
     aliases: HashMap<Key, String>,
+    /// Agents that are started for a snapshot.
+    snapshots: Vec<Arc<Session>>,
     seq: u64,
     closed: bool,
+}
+
+impl Inner {
+    /// Everything that has a program.
+    fn all(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.live.values().chain(&self.snapshots)
+    }
 }
 
 impl DataPlane {
@@ -79,8 +88,7 @@ impl DataPlane {
             let mut inner = self.inner.lock();
             inner.closed = true;
             inner
-                .live
-                .values()
+                .all()
                 .for_each(|session| session.ask_end(EndReason::Shutdown));
         }
         self.keepers.close();
@@ -112,10 +120,7 @@ impl DataPlane {
             return Ok(InUse::begin(app, Arc::clone(session)));
         }
         if inner.closed {
-            return Err(ApiError::new(
-                "InternalServerException",
-                "the simulator is stopping",
-            ));
+            return Err(stopping());
         }
         let place = (place.0.to_owned(), place.1.to_owned());
         if inner
@@ -136,22 +141,61 @@ impl DataPlane {
             app.calls.lock().throttled += 1;
             return Err(ApiError::new("ThrottlingException", "Rate exceeded"));
         }
+        let (session, started) = self.born(app, &mut inner, key.clone(), place, target, now)?;
+        inner.live.insert(key, Arc::clone(&session));
+        self.keepers
+            .spawn(keeper::keep(Arc::clone(app), Arc::clone(&session), started));
+        Ok(InUse::begin(app, session))
+    }
+
+    /// Starts the agent of a version of platform V2, so that its snapshot may be taken. It is no session: nobody can invoke it, and no quota
+    /// counts it.
+    ///
+    /// # Errors
+    /// As [`DataPlane::enter`].
+    pub fn snapshot(
+        &self,
+        app: &Arc<App>,
+        place: (String, String),
+        target: Target,
+    ) -> Result<(), ApiError> {
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            return Err(stopping());
+        }
+        let id = format!("snapshot-{}-{}", target.version, uuid::Uuid::new_v4());
+        let key = Key::of(&target, &id);
+        let (session, started) = self.born(app, &mut inner, key, place, target, app.now())?;
+        inner.snapshots.push(Arc::clone(&session));
+        self.keepers
+            .spawn(snapshot::take(Arc::clone(app), session, started));
+        Ok(())
+    }
+
+    /// The agent of a snapshot is gone.
+    pub fn snapshot_ends(&self, session: &Arc<Session>) {
+        let mut inner = self.inner.lock();
+        inner.snapshots.retain(|other| !Arc::ptr_eq(other, session));
+    }
+
+    /// A session of this key with its program started.
+    fn born(
+        &self,
+        app: &Arc<App>,
+        inner: &mut Inner,
+        key: Key,
+        place: (String, String),
+        target: Target,
+        now: Timestamp,
+    ) -> Result<(Arc<Session>, Running), ApiError> {
         inner.seq += 1;
-        let taken: Vec<u16> = inner.live.values().map(|session| session.port).collect();
+        let taken: Vec<u16> = inner.all().map(|session| session.port).collect();
         let port = free_port(&taken).map_err(|error| broken("no free port", &error))?;
         let log = self
             .folder()
             .map_err(|error| broken("no folder", &error))?
             .join(format!("{}.log", inner.seq));
-        let session = Arc::new(Session::new(
-            key.clone(),
-            inner.seq,
-            place,
-            target,
-            port,
-            log,
-            now,
-        ));
+        let session = Arc::new(Session::new(key, inner.seq, place, target, port, log, now));
         let started = self
             .watchdog()
             .and_then(|watchdog| keeper::start(app, &session, watchdog));
@@ -161,10 +205,7 @@ impl DataPlane {
                 format!("the agent did not start: {error}"),
             )
         })?;
-        inner.live.insert(key, Arc::clone(&session));
-        self.keepers
-            .spawn(keeper::keep(Arc::clone(app), Arc::clone(&session), started));
-        Ok(InUse::begin(app, session))
+        Ok((session, started))
     }
 
     /// The session of this key, if it is there.
@@ -262,6 +303,10 @@ impl DataPlane {
             .tempdir()?;
         Ok(self.folder.get_or_init(|| made).path().to_owned())
     }
+}
+
+fn stopping() -> ApiError {
+    ApiError::new("InternalServerException", "the simulator is stopping")
 }
 
 fn broken(what: &str, error: &io::Error) -> ApiError {

@@ -21,17 +21,18 @@ pub type StopTokens = HashMap<(String, String), (Key, Timestamp)>;
 ///
 /// # Errors
 /// What the service refuses; `ResourceNotFoundException` for a session that does not run (unless the settings say 200).
-pub fn handle(app: &App, call: &Call) -> Result<Response, ApiError> {
+pub async fn handle(app: &App, call: &Call) -> Result<Response, ApiError> {
     let id = access::session_id(call)?
         .ok_or_else(|| ApiError::field("runtimeSessionId", "Member must not be null"))?;
     let token = client_token(&call.body)?;
     let target = access::target(app, call)?;
-    let (rate, stop_unknown, window) = {
+    let (rate, stop_unknown, window, delay) = {
         let settings = &app.world.lock().settings;
         (
             settings.stop_rate_per_second,
             settings.stop_unknown,
             settings.token_window_seconds,
+            settings.stop_delay_ms,
         )
     };
     access::throttle(
@@ -66,6 +67,9 @@ pub fn handle(app: &App, call: &Call) -> Result<Response, ApiError> {
         }
     }
     app.data.end(&session, now, EndReason::Stopped);
+    let delay = SignedDuration::from_millis(i64::try_from(delay).unwrap_or(i64::MAX));
+    let until = now.saturating_add(delay).unwrap_or(Timestamp::MAX);
+    app.clock.sleep_until(until).await;
     answer(&key.id)
 }
 

@@ -9,6 +9,7 @@ pub mod image;
 pub mod journal;
 pub mod lookup;
 pub mod partition;
+pub mod profile;
 pub mod runtime;
 pub mod settings;
 pub mod switches;

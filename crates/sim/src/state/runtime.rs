@@ -187,6 +187,28 @@ impl Config {
             == Some(&json!(true))
     }
 
+    /// Platform version.
+    pub fn platform(&self) -> Option<&str> {
+        self.0.get("platformVersion")?.as_str()
+    }
+
+    /// Whether it runs in a VPC.
+    pub fn in_vpc(&self) -> bool {
+        let mode = self
+            .0
+            .get("networkConfiguration")
+            .and_then(|network| network.get("networkMode"));
+        mode == Some(&json!("VPC"))
+    }
+
+    /// The path of the warm-up hook.
+    pub fn warmup(&self) -> Option<&str> {
+        self.0
+            .get("hooksConfiguration")?
+            .pointer("/build/warmup/action/httpPost/path")?
+            .as_str()
+    }
+
     /// Whether callers must come with a JWT, so that SigV4 is refused.
     pub fn has_jwt_authorizer(&self) -> bool {
         self.0.contains_key("authorizerConfiguration")
@@ -227,6 +249,21 @@ pub struct Version {
     pub last_updated_at: Timestamp,
     /// The image that its tag meant when it was made.
     pub image: Option<Arc<Image>>,
+    /// How far its snapshot is.
+    pub snapshot: Snapshot,
+}
+
+/// How far platform V2 is with the snapshot of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Snapshot {
+    /// None is taken.
+    None,
+    /// Its agent is to be started.
+    Wanted,
+    /// Its agent runs.
+    UnderWay,
+    /// It was taken, or why not, in the service's words.
+    Done(Result<(), String>),
 }
 
 /// A runtime.

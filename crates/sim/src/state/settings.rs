@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::profile::Profile;
 use super::runtime::{DEFAULT_IDLE_SECONDS, DEFAULT_LIFETIME_SECONDS, DEFAULT_PROTOCOL};
 pub use super::switches::*;
 
@@ -15,10 +16,16 @@ pub struct Settings {
     pub create_delay_ms: u64,
     /// From UpdateAgentRuntime to READY or UPDATE_FAILED, in milliseconds.
     pub update_delay_ms: u64,
+    /// Added to both where the runtime is in a VPC, in milliseconds.
+    pub vpc_delay_ms: u64,
     /// From a delete to gone, in milliseconds; runtimes and endpoints.
     pub delete_delay_ms: u64,
+    /// The same of endpoints, where it is another time.
+    pub endpoint_delete_delay_ms: Option<u64>,
     /// From an endpoint's creation or move to READY, in milliseconds; DEFAULT too.
     pub endpoint_delay_ms: u64,
+    /// From StopRuntimeSession to its answer, in milliseconds.
+    pub stop_delay_ms: u64,
     /// Lists show the state of that long ago, in milliseconds.
     pub list_lag_ms: u64,
     /// Gets show the state of that long ago, in milliseconds.
@@ -50,6 +57,10 @@ pub struct Settings {
     pub validate_sync: bool,
     /// Platform version of runtimes that name none.
     pub default_platform_version: String,
+    /// Whether the agent of a version on platform V2 is started, has to answer pings and gets its warm-up hook before the version is READY.
+    pub snapshots: bool,
+    /// What an update does with `platformVersion` that it leaves out.
+    pub platform_version_omitted: Omitted,
     /// Whether Get returns HTTP where no protocol was given.
     pub return_default_protocol: bool,
     /// Seconds of idleness after which a session ends, of runtimes that give none.
@@ -89,7 +100,7 @@ pub struct Settings {
 
     /// Added to the start of every session, in milliseconds.
     pub cold_start_ms: u64,
-    /// How long an agent may take until its first healthy ping, in seconds.
+    /// How long an agent may take until its first healthy ping, and its warm-up hook after that, in seconds.
     pub init_timeout_seconds: u64,
     /// Between two pings of a session, in milliseconds.
     pub ping_every_ms: u64,
@@ -150,8 +161,11 @@ impl Default for Settings {
         Self {
             create_delay_ms: 300,
             update_delay_ms: 300,
+            vpc_delay_ms: 0,
             delete_delay_ms: 300,
+            endpoint_delete_delay_ms: None,
             endpoint_delay_ms: 100,
+            stop_delay_ms: 0,
             list_lag_ms: 0,
             get_lag_ms: 0,
             rate_per_second: 5,
@@ -166,6 +180,8 @@ impl Default for Settings {
             unsupported_subnets: Vec::new(),
             validate_sync: false,
             default_platform_version: "V1".to_owned(),
+            snapshots: false,
+            platform_version_omitted: Omitted::Keep,
             return_default_protocol: false,
             default_idle_seconds: DEFAULT_IDLE_SECONDS,
             default_lifetime_seconds: DEFAULT_LIFETIME_SECONDS,
@@ -214,7 +230,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// These settings with the members of `patch` over them.
+    /// These settings with the members of `patch` over them. Its member `profile` stands for those of a [`Profile`], and the others are over it.
     ///
     /// # Errors
     /// Says which member is unknown or has a wrong type; nothing is changed then.
@@ -222,9 +238,16 @@ impl Settings {
         let Value::Object(patch) = patch else {
             return Err("settings must be a JSON object".to_owned());
         };
+        let mut patch = patch.clone();
+        let profile = match patch.remove("profile") {
+            None => Map::new(),
+            Some(name) => serde_json::from_value::<Profile>(name)
+                .map_err(|e| e.to_string())?
+                .members(),
+        };
         let mut whole = serde_json::to_value(self).map_err(|e| e.to_string())?;
-        for (name, value) in patch {
-            whole[name.as_str()] = value.clone();
+        for (name, value) in profile.into_iter().chain(patch) {
+            whole[name] = value;
         }
         serde_json::from_value(whole).map_err(|e| e.to_string())
     }

@@ -12,7 +12,7 @@ use super::endpoint::{DEFAULT_ENDPOINT, Endpoint};
 use super::ids;
 use super::image::{Image, Images};
 use super::partition::View;
-use super::runtime::{Config, Runtime, Status};
+use super::runtime::{Config, Runtime, Snapshot, Status};
 use super::settings::Settings;
 
 /// The architecture that AgentCore runs.
@@ -54,24 +54,35 @@ pub enum Event {
 impl View<'_> {
     /// Applies everything that was due by now, in order.
     pub fn settle(&mut self) {
-        let mut stuck = Vec::new();
+        let mut waiting = Vec::new();
         while let Some(entry) = self.part.events.first_entry() {
             let (due, seq) = *entry.key();
             if due > self.now {
                 break;
             }
             let event = entry.remove();
-            let delete = matches!(
-                event,
-                Event::RuntimeGoes { .. } | Event::EndpointGoes { .. }
-            );
-            if delete && self.settings.stuck_deleting {
-                stuck.push(((due, seq), event));
+            if self.waits(&event) {
+                waiting.push(((due, seq), event));
             } else {
                 self.apply(event, due);
             }
         }
-        self.part.events.extend(stuck);
+        self.part.events.extend(waiting);
+    }
+
+    /// Whether something has to happen besides the passing of time.
+    fn waits(&self, event: &Event) -> bool {
+        match event {
+            Event::RuntimeGoes { .. } | Event::EndpointGoes { .. } => self.settings.stuck_deleting,
+            Event::RuntimeSettles { id, version } if self.settings.snapshots => {
+                let runtime = self.part.runtimes.get(id);
+                let version = runtime.and_then(|runtime| runtime.versions.get(version));
+                version.is_some_and(|version| {
+                    matches!(version.snapshot, Snapshot::Wanted | Snapshot::UnderWay)
+                })
+            }
+            Event::RuntimeSettles { .. } | Event::EndpointSettles { .. } => false,
+        }
     }
 
     fn apply(&mut self, event: Event, at: Timestamp) {
@@ -102,6 +113,10 @@ impl View<'_> {
             self.settings,
             self.images,
         );
+        let verdict = verdict.and_then(|image| match &version.snapshot {
+            Snapshot::Done(Err(reason)) => Err(reason.clone()),
+            _ => Ok(image),
+        });
         version.last_updated_at = at;
         runtime.last_updated_at = at;
         match verdict {

@@ -156,8 +156,13 @@ async fn what_an_update_leaves_out_is_reset_or_kept_as_the_switch_says() {
     let got = bench.get(&id).await;
     assert_eq!(
         (got.get("description"), &got["platformVersion"]),
-        (None, &json!("V1"))
+        (None, &json!("V2"))
     );
+    bench
+        .settings(json!({ "platformVersionOmitted": "reset" }))
+        .await;
+    bench.update(&id, configuration()).await.expect(202);
+    assert_eq!(bench.get(&id).await["platformVersion"], "V1");
 }
 
 const METADATA: &str = "metadataConfiguration";

@@ -48,7 +48,8 @@ class Agent(BaseHTTPRequestHandler):
             wish = json.loads(body)
         except ValueError:
             wish = {}
-        getattr(self, "do_" + wish.get("do", "tell"))(wish, body)
+        default = "warm" if self.path == "/warm" else "tell"
+        getattr(self, "do_" + wish.get("do", default))(wish, body)
 
     def do_tell(self, wish, body):
         told = {
@@ -74,6 +75,11 @@ class Agent(BaseHTTPRequestHandler):
         while not os.path.exists(wish["for"]):
             time.sleep(0.01)
         self.answer(200, {"pid": os.getpid()})
+
+    def do_warm(self, wish, body):
+        """What the warm-up hook does: as the image says."""
+        print("warms up", flush=True)
+        self.answer(int(os.environ.get("WARMUP_STATUS", "200")), {})
 
     def do_status(self, wish, body):
         self.answer(wish["status"], {"error": "inner"}, kind="application/problem+json")

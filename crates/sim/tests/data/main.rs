@@ -13,6 +13,7 @@ mod forwarding;
 mod identity;
 mod limits;
 mod logs;
+mod platform;
 mod program;
 mod protocols;
 mod socket;
