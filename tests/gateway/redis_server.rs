@@ -13,17 +13,27 @@ const DEADLINE: Duration = Duration::from_mins(1);
 pub struct RedisServer {
     child: Option<Child>,
     port: u16,
+    options: Vec<String>,
 }
 
 impl RedisServer {
     /// Starts one that keeps nothing on disk.
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with these options over it.
+    pub fn with(options: &[String]) -> Self {
         // Somebody else may take the port in between: then it is another one's turn.
         for _ in 0..10 {
             let free = TcpListener::bind("127.0.0.1:0").expect("a port");
             let port = free.local_addr().expect("an address").port();
             drop(free);
-            let mut server = Self { child: None, port };
+            let mut server = Self {
+                child: None,
+                port,
+                options: options.to_vec(),
+            };
             if server.begin() {
                 return server;
             }
@@ -37,6 +47,7 @@ impl RedisServer {
             Command::new(program)
                 .args(["--port", &port, "--bind", "127.0.0.1"])
                 .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+                .args(&self.options)
                 .current_dir(std::env::temp_dir())
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())

@@ -59,11 +59,14 @@ impl RedisLedger {
     /// # Errors
     /// An address that is none.
     pub fn new(url: &RedisUrl, shares: Shares) -> Result<Self, RedisLedgerError> {
-        let wrong =
-            |error: redis::RedisError| RedisLedgerError::Address(error.category().to_owned());
-        let client = Client::open(url.0.as_str()).map_err(wrong)?;
+        Client::open(url.0.as_str())
+            .and_then(|client| Self::at(&client, shares))
+            .map_err(|error| RedisLedgerError::Address(error.category().to_owned()))
+    }
+
+    fn at(client: &Client, shares: Shares) -> redis::RedisResult<Self> {
         let replica: Arc<str> = format!("{:016x}", rand::random::<u64>()).into();
-        let line = |most| Line::new(client.clone(), most, heartbeat(&replica)).map_err(wrong);
+        let line = |most| Line::new(client.clone(), most, heartbeat(&replica));
         let server = Server {
             requests: line(REQUESTS)?,
             lists: line(1)?,
@@ -139,13 +142,10 @@ impl Ledger for RedisLedger {
                 .arg(self.shares.caller)
                 .arg(self.shares.namespace)
                 .arg(self.shares.all);
+            let left = Left::default();
             let mut unless_entered = EndsUnlessEntered {
                 ends: &self.ends,
-                end: Some(End {
-                    ticket,
-                    left: Left::default(),
-                    at,
-                }),
+                end: Some(End { ticket, left, at }),
             };
             let entered = self.server.run::<(u32, u8, Text)>(Call(call)).await;
             let (generation, started, version) = entered?;

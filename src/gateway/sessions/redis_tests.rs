@@ -14,6 +14,8 @@ use crate::gateway::sessions::suite::{
 
 #[path = "redis/bounds_tests.rs"]
 mod bounds;
+#[path = "redis/cluster_tests.rs"]
+mod cluster;
 #[path = "redis/failover_tests.rs"]
 mod failover;
 #[path = "../../../tests/gateway/redis_server.rs"]

@@ -1,5 +1,6 @@
 //! A way to the server. One that does not answer in time, or ends at a server that is a primary no more, is given up with all that waits on it,
-//! and nobody else waits for it until a server takes a write on a new one: what was asked meanwhile does not queue up behind it.
+//! and nobody else waits for it until a server takes a write on a new one: what was asked meanwhile does not queue up behind it. Of a cluster
+//! only one server matters, since all keys are in one slot: the others say which one it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,11 +8,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, FromRedisValue, RedisError};
+use redis::{Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use super::scripts::Call;
+use super::scripts::{Call, SLOT};
 use super::server::AGAIN;
 use crate::gateway::sessions::ledger::LedgerUnavailable;
 
@@ -20,6 +21,10 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// What a server answers to a write that is a replica: after a failover a connection stays where it was, and only a new one is led by the
 /// address to the primary. MASTERDOWN is the same without the primary in sight.
 const NO_PRIMARY: [&str; 2] = ["READONLY", "MASTERDOWN"];
+/// What a server of a cluster answers that does not have the keys.
+const MOVED: ErrorKind = ErrorKind::Server(ServerErrorKind::Moved);
+/// Servers of a cluster that are asked for the one that has the keys: a slot may move on meanwhile.
+const HOPS: usize = 4;
 
 /// A connection, or the one after it.
 #[derive(Clone)]
@@ -54,7 +59,10 @@ impl Line {
     pub async fn run<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, LedgerUnavailable> {
         let _turn = self.turn().await?;
         let mut connection = self.connection();
-        let said = call.0.invoke_async(&mut connection).await;
+        let Call(mut call) = call;
+        // Scripts make their keys up themselves; a cluster wants to know where they are.
+        call.key(SLOT);
+        let said = call.invoke_async(&mut connection).await;
         said.map_err(|error| self.failed(&error))
     }
 
@@ -116,15 +124,43 @@ impl Line {
     }
 
     async fn renewed(&self) -> bool {
-        let Ok(mut connection) = connect(&self.0.client) else {
-            return false;
-        };
-        let writes = self.0.heartbeat.exec_async(&mut connection).await.is_ok();
-        if writes {
-            *self.0.connection.lock() = connection;
+        let mut client = Some(self.0.client.clone());
+        for _ in 0..HOPS {
+            let Some(Ok(mut connection)) = client.as_ref().map(connect) else {
+                return false;
+            };
+            match self.0.heartbeat.exec_async(&mut connection).await {
+                Ok(()) => {
+                    *self.0.connection.lock() = connection;
+                    return true;
+                }
+                Err(error) => client = elsewhere(&self.0.client, &error),
+            }
         }
-        writes
+        false
     }
+}
+
+/// The server that has the keys, where another one of a cluster says so: the same settings at another address.
+fn elsewhere(client: &Client, error: &RedisError) -> Option<Client> {
+    if error.kind() != MOVED {
+        return None;
+    }
+    let (to, _) = error.redirect_node()?;
+    let (name, number) = to.rsplit_once(':')?;
+    let known = client.get_connection_info();
+    let mut address = known.addr().clone();
+    match &mut address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            *port = number.parse().ok()?;
+            // A server that does not know its own name leaves it out: it is the one that was asked for.
+            if !name.is_empty() {
+                name.clone_into(host);
+            }
+        }
+        _ => return None,
+    }
+    Client::open(known.clone().set_addr(address)).ok()
 }
 
 /// Whether the connection leads nowhere. Redis before 7 puts the code of an error in a script into its text.
@@ -132,7 +168,7 @@ fn is_gone(error: &RedisError) -> bool {
     let says = |word| {
         error.code() == Some(word) || error.detail().is_some_and(|detail| detail.contains(word))
     };
-    error.is_timeout() || NO_PRIMARY.into_iter().any(says)
+    error.is_timeout() || error.kind() == MOVED || NO_PRIMARY.into_iter().any(says)
 }
 
 fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {

@@ -52,6 +52,9 @@ scripts!(
     stopped
 );
 
+/// In the slot of all keys: what their braces say.
+pub const SLOT: &str = "{agentcore}";
+
 /// Key of a replica's sign of life.
 pub fn replica_key(replica: &str) -> String {
     format!("{{agentcore}}:2:r:{replica}")
