@@ -12,6 +12,7 @@ pub mod data;
 pub mod ecr;
 pub mod logs;
 pub mod operation;
+pub mod pod_identity;
 pub mod push;
 pub mod request;
 pub mod s3;

@@ -94,6 +94,7 @@ operations! {
     InvokeAgentRuntime: Data,
     InvokeAgentRuntimeWithWebSocketStream: Data,
     GetAgentCard: Data,
+    InvokeAgentRuntimeCommand: Data,
     StopRuntimeSession: Data,
     DescribeImages: Ecr,
     BatchGetImage: Ecr,
@@ -101,6 +102,7 @@ operations! {
     GetDownloadUrlForLayer: Ecr,
     GetCallerIdentity: Sts,
     AssumeRole: Sts,
+    AssumeRoleWithWebIdentity: Sts,
     HeadObject: S3,
     FilterLogEvents: Logs,
     DescribeLogGroups: Logs,
@@ -180,6 +182,9 @@ pub fn route_rest(method: &Method, raw_path: &str) -> Option<Route> {
         ("DELETE", ["resourcepolicy", arn @ ..]) => return joined(Op::DeleteResourcePolicy, arn),
         ("POST", ["runtimes", arn @ .., "invocations"]) => {
             return joined(Op::InvokeAgentRuntime, arn);
+        }
+        ("POST", ["runtimes", arn @ .., "commands"]) => {
+            return joined(Op::InvokeAgentRuntimeCommand, arn);
         }
         ("GET", ["runtimes", arn @ .., "ws"]) => {
             return joined(Op::InvokeAgentRuntimeWithWebSocketStream, arn);

@@ -16,6 +16,8 @@ pub enum Identity {
     Signed(Caller),
     /// A bearer token, not looked into. Only the data plane takes these.
     Bearer(String),
+    /// Nobody: the operation brings its own proof.
+    Unsigned,
 }
 
 /// A request for an operation.

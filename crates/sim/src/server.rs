@@ -28,7 +28,7 @@ use crate::state::faults::When;
 use crate::state::settings::SignatureClock;
 use crate::state::world::App;
 use crate::wire::errors::{ApiError, Protocol};
-use crate::{admin, control, data, ecr, logs, s3, sts};
+use crate::{admin, control, data, ecr, logs, pod_identity, s3, sts};
 
 /// Largest payload of an invocation, in bytes.
 pub const MAX_PAYLOAD: usize = 100_000_000;
@@ -45,7 +45,10 @@ struct Dropped;
 
 /// Serves `listener` until `stop`, then ends connections and sessions.
 pub async fn run(listener: TcpListener, app: Arc<App>, stop: CancellationToken) {
-    let router = admin::router().fallback(call).with_state(Arc::clone(&app));
+    let router = admin::router()
+        .merge(pod_identity::router())
+        .fallback(call)
+        .with_state(Arc::clone(&app));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()

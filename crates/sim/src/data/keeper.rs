@@ -25,7 +25,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 /// As [`process::start`].
 pub fn start(app: &Arc<App>, session: &Session, watchdog: &Watchdog) -> io::Result<Running> {
     let running = process::start(app, session, watchdog)?;
-    session.set_pid(running.pid);
+    session.set_process(running.pid, running.folder());
     Ok(running)
 }
 
@@ -128,14 +128,15 @@ async fn outlive(app: &Arc<App>, session: &Arc<Session>, running: &mut Running) 
 /// Pings the agent and waits until it has been idle for too long, or has lived long enough, or has lost its endpoint.
 async fn time_is_up(app: &Arc<App>, session: &Arc<Session>) -> EndReason {
     loop {
-        let (every, requires_time) = {
+        let (every, requires_time, requests_keep) = {
             let settings = &app.world.lock().settings;
             (
                 Duration::from_millis(settings.ping_every_ms.max(10)),
                 settings.ping_requires_time,
+                settings.request_keeps_alive,
             )
         };
-        let (due, _) = session.due();
+        let (due, _) = session.due(requests_keep);
         tokio::select! {
             () = app.clock.sleep_until(due) => {}
             // From here on idleness counts, perhaps from a long way back.
@@ -146,7 +147,7 @@ async fn time_is_up(app: &Arc<App>, session: &Arc<Session>) -> EndReason {
         if ping(app.data.http(), session, requires_time).await == Health::Busy {
             session.busy(app.now());
         }
-        if let Some(reason) = app.data.end_if_due(session, app.now()) {
+        if let Some(reason) = app.data.end_if_due(session, app.now(), requests_keep) {
             return reason;
         }
         if is_orphan(app, session) {

@@ -2,7 +2,7 @@
 //!
 //! A session belongs to a runtime, an endpoint and an id. It is born with the first invocation of that id, on the
 //! version that the endpoint is then live on, and stays on it. `sessions` knows which there are, `keeper` is with
-//! each from birth to end, `process` starts and ends programs, `invoke`, `ws`, `card` and `stop` answer callers.
+//! each from birth to end, `process` starts and ends programs, `invoke`, `ws`, `card`, `command` and `stop` answer callers.
 //!
 //! An operation takes a session by `agent::enter` and speaks to the address that it gets; the guard it holds meanwhile
 //! counts as activity.
@@ -10,6 +10,7 @@
 mod access;
 mod agent;
 mod card;
+mod command;
 pub(crate) mod headers;
 mod health;
 mod invoke;
@@ -42,6 +43,7 @@ pub async fn handle(app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
     match call.route.operation {
         Operation::InvokeAgentRuntime => invoke::handle(app, call).await,
         Operation::InvokeAgentRuntimeWithWebSocketStream => ws::handle(app, call).await,
+        Operation::InvokeAgentRuntimeCommand => command::handle(app, call).await,
         Operation::GetAgentCard => card::handle(app, call).await,
         Operation::StopRuntimeSession => stop::handle(app, &call).await,
         other => Err(ApiError::new(

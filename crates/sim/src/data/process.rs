@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rand::RngExt as _;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::session::Session;
 use super::watchdog::Watchdog;
@@ -118,7 +119,69 @@ fn environment(session: &Session, folder: &Path, port: &str) -> BTreeMap<String,
     all
 }
 
+/// A command of a caller beside a session's agent: in its folder, with its environment. Everything of it ends with its owner.
+#[derive(Debug)]
+pub struct Shell {
+    app: Arc<App>,
+    child: Child,
+    pid: u32,
+}
+
+impl Shell {
+    /// Starts `/bin/sh` with this command.
+    ///
+    /// # Errors
+    /// When the machine lacks something.
+    pub fn start(app: &Arc<App>, session: &Session, command: &str) -> io::Result<Self> {
+        let folder = session
+            .folder()
+            .ok_or_else(|| io::Error::other("the session has no folder"))?;
+        let argv = ["/bin/sh", "-c", command].map(str::to_owned);
+        let mut command = app.data.watchdog()?.command(&argv)?;
+        command
+            .env_clear()
+            .envs(environment(session, &folder, &session.port.to_string()))
+            .current_dir(&folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = Command::from(command).kill_on_drop(true).spawn()?;
+        let pid = child
+            .id()
+            .ok_or_else(|| io::Error::other("the process ended before it began"))?;
+        Ok(Self {
+            app: Arc::clone(app),
+            child,
+            pid,
+        })
+    }
+
+    /// What it writes; each once.
+    pub fn outputs(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        (self.child.stdout.take(), self.child.stderr.take())
+    }
+
+    /// Waits for its end; 128 and the number for a signal.
+    pub async fn code(&mut self) -> Option<i32> {
+        let status = self.child.wait().await.ok()?;
+        status.code().or_else(|| Some(128 + status.signal()?))
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        kill_group(self.pid);
+        if let Ok(watchdog) = self.app.data.watchdog() {
+            watchdog.forget(self.pid);
+        }
+    }
+}
+
 impl Running {
+    /// Its working folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Waits until everything that the program wrote can be found, after it has ended.
     pub async fn last_words(&mut self) {
         self.output.end().await;
@@ -135,23 +198,23 @@ impl Running {
                 .await
                 .is_err()
             {
-                self.kill_group();
+                kill_group(self.pid);
                 let _ = self.child.wait().await;
             }
         }
         // What the program has left running would end with its container.
-        self.kill_group();
+        kill_group(self.pid);
         watchdog.forget(self.pid);
         self.output.end().await;
         if let Err(error) = self.folder.close() {
             tracing::warn!(%error, "cannot remove a session's folder");
         }
     }
+}
 
-    fn kill_group(&self) {
-        if let Ok(group) = i32::try_from(self.pid) {
-            // No such group: everything has ended already.
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
+fn kill_group(leader: u32) {
+    if let Ok(group) = i32::try_from(leader) {
+        // No such group: everything has ended already.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
 }

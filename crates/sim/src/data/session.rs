@@ -1,6 +1,6 @@
 //! One session: who it is, when it was last used, and how it ended.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -109,6 +109,7 @@ pub struct Session {
 #[derive(Debug)]
 struct Inner {
     pid: Option<u32>,
+    folder: Option<PathBuf>,
     /// Last begin or end of an invocation.
     last_used: Timestamp,
     /// As above, or the last ping that said HealthyBusy.
@@ -144,6 +145,7 @@ impl Session {
             released: Notify::new(),
             inner: Mutex::new(Inner {
                 pid: None,
+                folder: None,
                 last_used: now,
                 last_active: now,
                 in_flight: 0,
@@ -154,9 +156,16 @@ impl Session {
         }
     }
 
-    /// Its program runs under this process id.
-    pub fn set_pid(&self, pid: u32) {
-        self.inner.lock().pid = Some(pid);
+    /// Its program runs under this process id, in this folder.
+    pub fn set_process(&self, pid: u32, folder: &Path) {
+        let mut inner = self.inner.lock();
+        inner.pid = Some(pid);
+        inner.folder = Some(folder.to_owned());
+    }
+
+    /// The working folder of its program.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.inner.lock().folder.clone()
     }
 
     /// An invocation begins. Only under the registry's lock, so that it cannot cross with an end.
@@ -183,12 +192,13 @@ impl Session {
         self.inner.lock().last_active = now;
     }
 
-    /// When it is to end if nothing happens, and why.
-    pub fn due(&self) -> (Timestamp, EndReason) {
+    /// When it is to end if nothing happens, and why. `requests_keep`: it is not idle while an invocation is under way.
+    pub fn due(&self, requests_keep: bool) -> (Timestamp, EndReason) {
         let inner = self.inner.lock();
         let life_ends = after(self.started_at, self.born.config.lifetime_seconds());
         let idle_ends = after(inner.last_active, self.born.config.idle_seconds());
-        if inner.in_flight == 0 && idle_ends < life_ends {
+        let kept = requests_keep && inner.in_flight > 0;
+        if !kept && idle_ends < life_ends {
             (idle_ends, EndReason::Idle)
         } else {
             (life_ends, EndReason::Lifetime)

@@ -233,9 +233,14 @@ impl DataPlane {
     }
 
     /// Ends a session if its time has come and nobody has used it meanwhile. Returns why, if so.
-    pub fn end_if_due(&self, session: &Arc<Session>, now: Timestamp) -> Option<EndReason> {
+    pub fn end_if_due(
+        &self,
+        session: &Arc<Session>,
+        now: Timestamp,
+        requests_keep: bool,
+    ) -> Option<EndReason> {
         let mut inner = self.inner.lock();
-        let (due, reason) = session.due();
+        let (due, reason) = session.due(requests_keep);
         if due > now {
             return None;
         }

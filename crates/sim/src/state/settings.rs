@@ -1,5 +1,7 @@
 //! What `PUT /_sim/settings` sets: delays, rates, quotas, and a switch for each open question about AgentCore.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -51,6 +53,8 @@ pub struct Settings {
 
     /// Role ARNs that fail role validation.
     pub bad_roles: Vec<String>,
+    /// Roles that EKS Pod Identity gives to ServiceAccounts, by `NAMESPACE/NAME`.
+    pub pod_identity_associations: BTreeMap<String, String>,
     /// Subnets in availability zones that AgentCore does not support.
     pub unsupported_subnets: Vec<String>,
     /// Whether bad images, roles and subnets are refused at once instead of ending in *_FAILED.
@@ -135,6 +139,8 @@ pub struct Settings {
     pub sync_timeout_seconds: u64,
     /// From an invocation to the end of the agent's answer, in seconds of the simulator's clock.
     pub stream_max_seconds: u64,
+    /// Whether an invocation under way is use of its session; if not, only its begin and its end are.
+    pub request_keeps_alive: bool,
     /// See [`Concurrency`].
     pub concurrent_requests_in_one_session: Concurrency,
     /// Whether the port of a protocol configuration counts; if not, agents told another port are not found.
@@ -177,6 +183,7 @@ impl Default for Settings {
             max_endpoints: 10,
             max_sessions: 1000,
             bad_roles: Vec::new(),
+            pod_identity_associations: BTreeMap::new(),
             unsupported_subnets: Vec::new(),
             validate_sync: false,
             default_platform_version: "V1".to_owned(),
@@ -216,6 +223,7 @@ impl Default for Settings {
             new_sessions_per_minute: 0,
             sync_timeout_seconds: 15 * 60,
             stream_max_seconds: 60 * 60,
+            request_keeps_alive: true,
             concurrent_requests_in_one_session: Concurrency::Parallel,
             protocol_port_override: true,
             mcp_session_source: McpSessionSource::Platform,

@@ -6,6 +6,7 @@
 #[path = "../control/client.rs"]
 mod client;
 
+mod commands;
 mod doors;
 mod ends;
 mod errors;

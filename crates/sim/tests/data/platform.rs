@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::client::{Bench, configuration, runtime, with};
-use crate::stage::{Stage, push, until};
+use crate::stage::{Stage, Wish, push, until};
 
 /// A simulator of platform V2 without its times, with an image that has these variables.
 async fn v2(variables: Value) -> Bench {
@@ -163,4 +163,47 @@ async fn a_stop_is_answered_late_and_its_session_is_gone_at_once() {
     assert_eq!(answer.status(), 200);
     assert!(begun.elapsed() >= Duration::from_millis(300));
     assert_ne!(stage.pid(1).await, pid);
+}
+
+#[tokio::test]
+async fn a_turn_that_outlasts_the_idle_time_out_is_killed_where_requests_keep_nothing_alive() {
+    let lifecycle = json!({ "lifecycleConfiguration": { "idleRuntimeSessionTimeout": 60 } });
+    for (keeps, busy, dies) in [
+        (true, false, false),
+        (false, false, true),
+        (false, true, false),
+    ] {
+        let settings = json!({ "requestKeepsAlive": keeps });
+        let stage = Stage::with(settings, lifecycle.clone()).await;
+        // One that nobody uses is judged at the same pace, and takes a moment more to go.
+        let (pid, idle) = (stage.pid(1).await, stage.pid(2).await);
+        if busy {
+            let health = json!({ "status": "HealthyBusy", "time_of_last_update": 1 });
+            let body = json!({ "do": "health", "health": health });
+            assert_eq!(stage.invoke(Wish::of(1, body)).await.status(), 200);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let gate = folder.path().join("open");
+        let wait = json!({ "do": "wait", "for": gate });
+        let turn = stage.try_invoke(Wish::of(1, wait));
+        let jump = async {
+            until("the turn", async || {
+                (stage.entry(pid).await["inFlight"] == 1).then_some(())
+            })
+            .await;
+            stage.bench.advance(61.0).await;
+            assert_eq!(stage.ended(idle).await, "IDLE");
+            if dies {
+                assert_eq!(stage.ended(pid).await, "IDLE");
+            } else {
+                std::fs::write(&gate, "").unwrap();
+            }
+        };
+        let (answer, ()) = tokio::join!(turn, jump);
+        assert_eq!(
+            answer.unwrap().status(),
+            if dies { 424 } else { 200 },
+            "{keeps} {busy}"
+        );
+    }
 }
