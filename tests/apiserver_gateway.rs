@@ -26,6 +26,7 @@ mod gateway {
     mod identity;
     mod input;
     mod ownership;
+    mod pods;
     mod poison;
     mod protocols;
     mod redis_server;

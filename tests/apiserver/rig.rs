@@ -538,20 +538,26 @@ impl Rig {
 
     /// Starts an operator that signs with a key of its own, one of [`guard::keys`].
     pub fn operator_with_key(&self, key: &str, flags: &[&str]) -> Operator {
+        let key = [("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", key)];
+        self.operator_in(&key, flags)
+    }
+
+    /// Starts an operator with other environment variables.
+    pub fn operator_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Operator {
         let filter = "info,agentcore_operator=debug";
-        self.start_operator(cluster().kubeconfig(), filter, key, flags)
+        self.start_operator(cluster().kubeconfig(), filter, environment, flags)
     }
 
     /// Starts an operator with somebody's rights and a log filter.
     pub fn operator_as(&self, kubeconfig: &Path, filter: &str, flags: &[&str]) -> Operator {
-        self.start_operator(kubeconfig, filter, "controller", flags)
+        self.start_operator(kubeconfig, filter, &[], flags)
     }
 
     fn start_operator(
         &self,
         kubeconfig: &Path,
         filter: &str,
-        key: &str,
+        environment: &[(&str, &str)],
         flags: &[&str],
     ) -> Operator {
         let number = self.operators.fetch_add(1, Ordering::Relaxed);
@@ -577,9 +583,10 @@ impl Rig {
             .env("KUBECONFIG", kubeconfig)
             .env("AWS_ENDPOINT_URL", self.sim.url())
             .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", key)
-            .env("AWS_SECRET_ACCESS_KEY", key)
+            .env("AWS_ACCESS_KEY_ID", "controller")
+            .env("AWS_SECRET_ACCESS_KEY", "controller")
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::from(file.try_clone().expect("log file")))
             .stderr(Stdio::from(file))

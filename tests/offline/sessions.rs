@@ -10,12 +10,16 @@ use agentcore_operator::fair::Tenant;
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::fault::Class;
 use agentcore_plan::session::{Address, CallResult};
+use aws_sdk_bedrockagentcore::Client;
+use aws_sdk_bedrockagentcore::types::{
+    CommandExecutionStatus, InvokeAgentRuntimeCommandRequestBody,
+};
 use futures::future::join_all;
 use futures::poll;
 use serde_json::{Value, json};
 
 use super::full_config::minimal;
-use super::support::{REGION, World, quick, rates, tags, token};
+use super::support::{REGION, World, credentials, quick, rates, sdk_config, tags, token};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -189,4 +193,32 @@ async fn a_session_is_stopped_once_and_then_gone() {
     let codes = world.observed.codes(Operation::StopRuntimeSession);
     let gone = "ResourceNotFoundException";
     assert_eq!(codes, [gone, "OK", gone]);
+}
+
+#[tokio::test]
+async fn the_sdk_reads_what_a_command_in_a_session_wrote() {
+    let (world, _, at) = stage().await;
+    let client = Client::new(&sdk_config(&world.sim.url(), credentials("test", "test")));
+    let command = "echo out; echo err >&2; exit 3";
+    let body = InvokeAgentRuntimeCommandRequestBody::builder().command(command);
+    let call = client
+        .invoke_agent_runtime_command()
+        .agent_runtime_arn(&at.runtime_arn)
+        .runtime_session_id(&at.session_id)
+        .body(body.build().expect("a command"));
+    let mut answer = call.send().await.expect("accepted");
+    assert_eq!(answer.runtime_session_id(), Some(at.session_id.as_str()));
+    let (mut out, mut err, mut end) = (String::new(), String::new(), None);
+    while let Some(event) = answer.stream.recv().await.expect("an event") {
+        let chunk = event.as_chunk().expect("a chunk");
+        if let Some(delta) = chunk.content_delta() {
+            out.push_str(delta.stdout().unwrap_or_default());
+            err.push_str(delta.stderr().unwrap_or_default());
+        }
+        end = chunk.content_stop().cloned().or(end);
+    }
+    assert_eq!((out.as_str(), err.as_str()), ("out\n", "err\n"));
+    let end = end.expect("an end");
+    assert_eq!(end.exit_code(), 3);
+    assert_eq!(end.status(), &CommandExecutionStatus::Completed);
 }
