@@ -21,7 +21,9 @@ RUN case "$TARGETARCH" in \
       *) echo "unsupported architecture: $TARGETARCH" >&2; exit 1 ;; \
     esac > /target-name \
  && rustup target add "$(cat /target-name)" \
- && mkdir --parents /out/tmp && chmod 1777 /out/tmp
+ && mkdir --parents /out/root/tmp /out/root/etc/ssl/certs \
+ && chmod 1777 /out/root/tmp \
+ && cp /etc/ssl/certs/ca-certificates.crt /out/root/etc/ssl/certs/
 WORKDIR /src
 COPY . .
 
@@ -51,8 +53,7 @@ LABEL org.opencontainers.image.title="agentcore-sim" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
-COPY --from=build-sim /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build-sim /out/tmp /tmp
+COPY --from=build-sim /out/root /
 COPY --from=build-sim /out/agentcore-sim /out/agentcore-agent /usr/local/bin/
 ENV PATH=/usr/local/bin
 USER 65532:65532
@@ -70,8 +71,7 @@ LABEL org.opencontainers.image.title="agentcore-operator" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
-COPY --from=build-operator /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build-operator /out/tmp /tmp
+COPY --from=build-operator /out/root /
 COPY --from=build-operator /out/agentcore-operator /usr/local/bin/agentcore-operator
 USER 65532:65532
 EXPOSE 8443 9090

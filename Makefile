@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Show the operator at work, without AWS and without a cluster; ONCE=1 ends by itself
@@ -55,6 +55,10 @@ image: ## Build the operator's image for this machine (IMAGE=, PLATFORM=)
 .PHONY: images
 images: ## Build all images: operator, sim, agent (REGISTRY=, TAG=, PLATFORM=, PUSH=1)
 	@scripts/image.sh operator sim agent
+
+.PHONY: try-images
+try-images: ## Build the images of target/debug without Docker and start them (root, buildah)
+	@scripts/try-images.sh
 
 .PHONY: dist
 dist: ## Build archives of kubectl-agentcore and agentcore-sim into target/dist/ (TARGETS=)
