@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -88,7 +87,7 @@ fn lint_judges_every_manifest_of_the_admission_tables_as_the_api_server_does() {
 }
 
 #[test]
-fn a_hundred_manifests_take_less_than_a_second() {
+fn a_hundred_good_manifests_have_no_findings() {
     let folder = tempfile::tempdir().expect("a folder");
     let table = runtime::cases();
     // A policy of x is none to the operator.
@@ -102,15 +101,9 @@ fn a_hundred_manifests_take_less_than_a_second() {
         )
         .unwrap();
     }
-    let begun = Instant::now();
     let ran = offline(&["lint", folder.path().to_str().unwrap()], "");
-    let taken = begun.elapsed();
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.err, "0 findings in 100 objects of 100 files checked\n");
-    println!("lint of 100 manifests: {taken:?}");
-    // The bound is for the released program; a debug build is about ten times slower.
-    let most = if cfg!(debug_assertions) { 10 } else { 1 };
-    assert!(taken < Duration::from_secs(most), "{taken:?}");
 }
 
 #[test]
