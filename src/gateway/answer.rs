@@ -3,6 +3,7 @@
 //! its final chunk, so that nobody takes it for whole.
 
 pub mod guarded;
+mod outline;
 pub mod purse;
 pub mod voice;
 

@@ -310,15 +310,20 @@ async fn an_answer_that_breaks_off_says_so_in_the_protocol_of_its_agent() {
                 json!({"protocol": {"serverProtocol": protocol}}),
             )
             .await;
-        let request = front.post_to("agentruntimes", &name, path, &token, &call("die"));
-        let events = events(request).await;
-        let last = events.last().expect("an event");
-        assert_eq!(
-            (&last["jsonrpc"], &last["id"]),
-            (&json!("2.0"), &json!(7)),
-            "{events:?}"
-        );
-        assert_eq!(last["error"]["data"]["reason"], "UpstreamBrokeOff");
+        // What does not fit into memory is kept in a file.
+        let mut large = call("die");
+        large["params"] = json!({"id": 8, "pad": "]}\"".repeat(500_000)});
+        for call in [call("die"), large] {
+            let request = front.post_to("agentruntimes", &name, path, &token, &call);
+            let events = events(request).await;
+            let last = events.last().expect("an event");
+            assert_eq!(
+                (&last["jsonrpc"], &last["id"]),
+                (&json!("2.0"), &json!(7)),
+                "{events:?}"
+            );
+            assert_eq!(last["error"]["data"]["reason"], "UpstreamBrokeOff");
+        }
     }
     front
         .script(

@@ -47,6 +47,16 @@ impl Spooled {
     pub fn length(&self) -> u64 {
         self.length
     }
+
+    /// Reads some of the body from a place on, nothing at its end. It waits for the disk.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.length.saturating_sub(at)).unwrap_or(usize::MAX);
+        let most = left.min(buffer.len());
+        self.file.read_at(&mut buffer[..most], at)
+    }
 }
 
 impl fmt::Debug for Spooled {

@@ -6,8 +6,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use tokio::task::spawn_blocking;
 
 use super::Tail;
+use super::outline::Outline;
 use crate::gateway::problem::Problem;
 
 /// Longest id of a JSON-RPC request that is kept, in bytes.
@@ -26,18 +28,32 @@ struct Call<'a> {
 /// A JSON-RPC request.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// As it was written; none for a notification, and for what is no JSON-RPC or does not fit into memory.
+    /// As it was written; none for a notification, and for what is no JSON-RPC.
     pub id: Option<Box<RawValue>>,
     /// What it asks for.
     pub method: Option<String>,
 }
 
 impl Request {
-    /// Reads a payload.
-    pub fn read(payload: &Payload) -> Self {
-        let Payload::Memory(bytes) = payload else {
-            return Self::default();
+    /// Reads a payload that is kept whole. Payloads cannot be shared between threads, hence the clone of what is in a file.
+    pub fn read(payload: &Payload) -> impl Future<Output = Self> + Send + use<> {
+        let (here, spooled) = match payload {
+            Payload::Memory(bytes) => (Self::parse(bytes), None),
+            Payload::Spooled(spooled) => (Self::default(), Some(spooled.clone())),
+            Payload::Stream { .. } => (Self::default(), None),
         };
+        async move {
+            let Some(spooled) = spooled else {
+                return here;
+            };
+            match spawn_blocking(move || Outline::of(&spooled)).await {
+                Ok(Ok(Some(outline))) => Self::parse(&outline),
+                _ => here,
+            }
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Self {
         let Ok(Call { id, method }) = serde_json::from_slice(bytes) else {
             return Self::default();
         };
@@ -98,13 +114,15 @@ impl Voice {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
+    use std::io::Write as _;
+
+    use agentcore_invoke::Spooled;
     use serde_json::Value;
 
     use super::*;
 
     fn last(protocol: &ServerProtocol, request: &str, tail: Tail) -> String {
-        let payload = Payload::Memory(Bytes::from(request.to_owned()));
-        let voice = Voice::of(protocol, Request::read(&payload));
+        let voice = Voice::of(protocol, Request::parse(request.as_bytes()));
         let event = voice.last_event(tail, &Problem::broke_off("it died"));
         String::from_utf8(event.to_vec()).unwrap()
     }
@@ -132,6 +150,26 @@ mod tests {
         );
         let event = last(&ServerProtocol::Http, call, Tail::Clean);
         assert!(event.starts_with("event: error\ndata: {"), "{event}");
+    }
+
+    #[tokio::test]
+    async fn a_request_in_a_file_is_known_by_its_id_too() {
+        let read = async |request: String| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(request.as_bytes()).unwrap();
+            let spooled = Spooled::new(file, request.len() as u64, [0; 32]);
+            let read = Request::read(&Payload::Spooled(spooled)).await;
+            (read.id.map(|id| id.to_string()), read.method)
+        };
+        let pad = r#"{"id": "\""}, "#.repeat(200_000);
+        let request = format!(r#"{{"params": [{pad}0], "method": "a/b", "id": "c-9"}}"#);
+        assert_eq!(
+            read(request).await,
+            (Some(r#""c-9""#.to_owned()), Some("a/b".to_owned()))
+        );
+        let method = "a".repeat(2 << 20);
+        let request = format!(r#"{{"id": 1, "method": "{method}"}}"#);
+        assert_eq!(read(request).await, (None, None));
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub async fn invoke(
             }
         };
         let asked = if kept {
-            voice::Request::read(&payload)
+            voice::Request::read(&payload).await
         } else {
             voice::Request::default()
         };
