@@ -257,6 +257,7 @@ impl Gauges {
 }
 
 /// Whether anybody expects an object to serve.
+#[derive(Clone, Copy)]
 enum Expected {
     /// It is deleted.
     Going,
