@@ -46,11 +46,11 @@ struct Dependency {
     default_features: bool,
 }
 
-/// Dependencies of each package of the workspace.
-fn packages() -> BTreeMap<String, Vec<Dependency>> {
+/// What cargo says.
+fn cargo(arguments: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .args(arguments)
         .current_dir(root())
         .output()
         .expect("cargo runs");
@@ -59,7 +59,13 @@ fn packages() -> BTreeMap<String, Vec<Dependency>> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Dependencies of each package of the workspace.
+fn packages() -> BTreeMap<String, Vec<Dependency>> {
+    let told = cargo(&["metadata", "--no-deps", "--format-version", "1"]);
+    let metadata: Value = serde_json::from_str(&told).expect("JSON");
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let dependency = |value: Value| Dependency {
@@ -132,6 +138,24 @@ fn api_and_planner_have_no_client_no_runtime_and_no_aws() {
         }
     }
     assert!(found.is_empty(), "{found:?}");
+}
+
+/// Tests run what all packages want together, images have the operator alone.
+#[test]
+fn the_operator_alone_has_tls_for_its_spans() {
+    let features = cargo(&[
+        "tree",
+        "--locked",
+        "--package=agentcore-operator",
+        "--edges=normal",
+        "--invert=reqwest",
+        "--depth=0",
+        "--format={f}",
+    ]);
+    assert!(
+        features.trim().split(',').any(|one| one == "rustls"),
+        "{features}"
+    );
 }
 
 #[test]
