@@ -69,8 +69,8 @@ pub const VPC_PATTERN: &str = "^vpc-(([0-9a-z]{8})|([0-9a-z]{17}))$";
 pub const CAPACITY_PROVIDER_PATTERN: &str = "^arn:aws(-[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:capacity-provider/[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10}$";
 /// Name of a request header (AgentCore API: `HeaderName`).
 pub const HEADER_PATTERN: &str = "^[A-Za-z][A-Za-z0-9_-]{0,255}$";
-/// Names of request headers, in small letters, that AgentCore lets through for nobody (AWS's Python SDK bedrock-agentcore 1.25.0,
-/// `RESTRICTED_HEADERS`), those beside that begin with `x-amz`.
+/// Request headers, in lower case, that AgentCore passes on for nobody (AWS's Python SDK bedrock-agentcore 1.25.0, `RESTRICTED_HEADERS`). Nor does
+/// it pass on what begins with `x-amz`, for which there is a rule of its own.
 pub const RESTRICTED_HEADERS: &[&str] = &[
     "accept",
     "accept-ch",

@@ -78,14 +78,13 @@ pub(crate) fn not_8443(place: &str) -> Rule {
     Rule::new("self != 8443").message(format!("{place} must not be 8443").as_str())
 }
 
-/// Rules of a runtime's spec that its compute makes. microVMs have no capacity provider.
-///
-/// Each says where it looks, and what of the other compute is not there (AgentCore's user guide, November 2026).
+/// Refuses a field of a runtime's spec on microVMs (without a capacity provider) where `of_others` holds of it: only instances have that
+/// (AgentCore's user guide, November 2026).
 pub(crate) fn micro_vm(field: &str, of_others: &str, message: &str) -> Rule {
     compute("has(self.capacityProvider)", field, of_others, message)
 }
 
-/// As [`micro_vm`], of instances.
+/// As [`micro_vm`], on instances (with a capacity provider).
 pub(crate) fn instances(field: &str, of_others: &str, message: &str) -> Rule {
     compute("!has(self.capacityProvider)", field, of_others, message)
 }
@@ -110,7 +109,7 @@ fn compute(other: &str, field: &str, of_others: &str, message: &str) -> Rule {
         .field_path(format!(".{field}"))
 }
 
-/// Names of request headers that AgentCore may let through.
+/// Refuses names of request headers that AgentCore passes on for nobody.
 pub(crate) fn not_restricted(place: &str) -> Rule {
     let names: Vec<_> = crate::limits::RESTRICTED_HEADERS
         .iter()
@@ -133,8 +132,8 @@ pub(crate) fn undescribed(schema: &mut Schema) {
     schema.remove("description");
 }
 
-/// One choice of the names that are known, out of the alternatives of an enumeration that keeps others too (`Other`): admission takes what this
-/// release knows, and decoders take what a newer definition lets in.
+/// Makes one `enum` of the names that this release knows, in the place of the alternatives that schemars writes for an enumeration with the arm
+/// `Other`. So admission takes the known names only, and decoders also take what a newer CRD lets in.
 pub(crate) fn known_names(schema: &mut Schema) {
     let alternatives = schema.remove("anyOf");
     let alternatives = alternatives.iter().filter_map(Value::as_array).flatten();
