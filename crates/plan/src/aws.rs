@@ -113,6 +113,18 @@ pub struct RuntimeConfig {
     pub operating_system: Option<OperatingSystem>,
 }
 
+impl RuntimeConfig {
+    /// The hooks of a request, which has no empty ones: an Update takes away what it leaves out.
+    pub fn hooks_given(&self) -> Option<&Hooks> {
+        self.hooks.as_ref().filter(|hooks| hooks.build.is_some())
+    }
+
+    /// The resources of a request, which has no empty list of them.
+    pub fn resources_given(&self) -> Option<&[Resources]> {
+        self.resources.as_deref().filter(|some| !some.is_empty())
+    }
+}
+
 /// Protocol of a runtime, as far as it is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProtocolConfig {

@@ -80,7 +80,7 @@ impl Verdict {
         }
     }
 
-    /// Writes the conditions. The time of a condition changes only with its status.
+    /// Writes the conditions.
     pub fn write(self, conditions: &mut Vec<Condition>, generation: i64, now: Timestamp) {
         let Self {
             state,
@@ -96,12 +96,8 @@ impl Verdict {
         for (kind, value) in wanted {
             let Some(value) = value else { continue };
             let status = if value { "True" } else { "False" };
-            let since = old
-                .iter()
-                .find(|before| before.type_ == kind && before.status == status)
-                .map_or(Time(now), |before| before.last_transition_time.clone());
             conditions.push(Condition {
-                last_transition_time: since,
+                last_transition_time: since(&old, kind, status, now),
                 message: message.clone(),
                 observed_generation: Some(generation),
                 reason: reason.to_owned(),
@@ -113,6 +109,13 @@ impl Verdict {
         let other = |one: &Condition| ![READY, RECONCILING, STALLED].contains(&one.type_.as_str());
         conditions.extend(old.into_iter().filter(other));
     }
+}
+
+/// Since when a condition of this type has this status: its time changes only with its status.
+pub(crate) fn since(old: &[Condition], kind: &str, status: &str, now: Timestamp) -> Time {
+    find(old, kind)
+        .filter(|before| before.status == status)
+        .map_or(Time(now), |before| before.last_transition_time.clone())
 }
 
 /// The condition of this type.

@@ -12,9 +12,9 @@ use agentcore_api::{
     AgentEndpoint, AgentEndpointStatus, AgentRuntime, AgentRuntimeStatus, reasons,
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::conditions::find;
+use crate::conditions::{find, since};
 use crate::step::{Decision, Event};
 
 /// What stops may take beyond the deadline, at the rate of AWS, before they are called overdue.
@@ -185,14 +185,9 @@ impl Wish<'_> {
                 note: message.clone(),
             });
         }
-        let since = old
-            .filter(|condition| condition.status == status)
-            .map_or_else(
-                || Time(crate::desk::whole_second(now)),
-                |condition| condition.last_transition_time.clone(),
-            );
+        let now = crate::desk::whole_second(now);
         conditions.push(Condition {
-            last_transition_time: since,
+            last_transition_time: since(said.conditions, SESSIONS_CURRENT, status, now),
             message,
             observed_generation: self.generation,
             reason: reason.to_owned(),

@@ -9,24 +9,9 @@ use agentcore_api::{AgentRuntimeSpec, reasons};
 use agentcore_plan::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig};
 use agentcore_plan::conditions::is_ready;
 use agentcore_plan::hash::WishHash;
-use agentcore_plan::step::Due;
-use model::steps::{reason, settle};
-use model::world::{Disturb, World};
+use model::steps::{look, reason, settle, updates};
+use model::world::World;
 use serde::Serialize;
-
-fn updates(world: &World) -> u32 {
-    let calls = world.aws.calls.get("UpdateAgentRuntime");
-    calls.copied().unwrap_or_default()
-}
-
-fn look(world: &mut World) {
-    let due = Due {
-        poll: true,
-        sweep: None,
-    };
-    world.runtime_pass(due, Disturb::default());
-    settle(world);
-}
 
 fn another_image(spec: &mut AgentRuntimeSpec) {
     let container = spec.artifact.container.as_mut().unwrap();
@@ -267,6 +252,7 @@ fn an_upgrade_over_a_hundred_runtimes_of_the_former_release_updates_none() {
         world.aws.calls.clear();
         settle(&mut world);
         look(&mut world);
+        settle(&mut world);
         assert_eq!(updates(&world), 0, "{n}");
         assert_eq!(reason(&world.status()), reasons::READY, "{n}");
         assert_eq!(world.status().ready_version.as_deref(), Some("1"), "{n}");

@@ -13,7 +13,7 @@ use agentcore_plan::conditions::{find, is_ready};
 use agentcore_plan::fault::Class;
 use agentcore_plan::step::{Due, Rest, Sweep};
 use model::Planned;
-use model::steps::{event_count, own_calls, pass, ready, reason, settle, wait};
+use model::steps::{event_count, own_calls, pass, ready, reason, settle, updates, wait};
 use model::world::{Disturb, Stored, World, runtime_object};
 #[test]
 fn a_create_costs_one_create_one_get_and_one_get_of_default() {
@@ -98,15 +98,6 @@ fn ready_waits_for_default_and_asks_for_it_every_15_seconds() {
 /// A runtime that AWS made before it required MMDSv2 shows this.
 fn shows(world: &mut World, required: Option<bool>) {
     world.aws.runtimes[0].config.require_mmdsv2 = required;
-}
-
-fn updates(world: &World) -> u32 {
-    world
-        .aws
-        .calls
-        .get("UpdateAgentRuntime")
-        .copied()
-        .unwrap_or_default()
 }
 
 fn another_image(world: &mut World) {

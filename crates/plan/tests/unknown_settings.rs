@@ -10,22 +10,8 @@ use agentcore_api::runtime::{
     BuildHooks, Hook, HookAction, Hooks, HttpPost, InboundAuth, Resources, UnknownSettings,
 };
 use agentcore_plan::conditions::{find, is_ready};
-use agentcore_plan::step::Due;
-use model::steps::{ready, reason, settle};
-use model::world::{Disturb, World};
-
-fn updates(world: &World) -> u32 {
-    let calls = world.aws.calls.get("UpdateAgentRuntime");
-    calls.copied().unwrap_or_default()
-}
-
-fn look(world: &mut World) {
-    let due = Due {
-        poll: true,
-        sweep: None,
-    };
-    world.runtime_pass(due, Disturb::default());
-}
+use model::steps::{look, ready, reason, settle, updates};
+use model::world::World;
 
 fn another_image(world: &mut World) {
     world.edit(|spec| {

@@ -16,10 +16,10 @@ const OPERATING_SYSTEM: &str = "/capacityProviderConfiguration/operatingSystemCo
 /// What a Create and an Update have to say beside the SDK's request. Empty is left out: an Update resets what it leaves out.
 pub fn beyond(config: &RuntimeConfig) -> Value {
     let mut members = Map::new();
-    if let Some(hooks) = config.hooks.as_ref().filter(|hooks| hooks.build.is_some()) {
+    if let Some(hooks) = config.hooks_given() {
         members.insert(HOOKS.to_owned(), json!(hooks));
     }
-    if let Some(resources) = config.resources.as_ref().filter(|some| !some.is_empty()) {
+    if let Some(resources) = config.resources_given() {
         members.insert(RESOURCES.to_owned(), json!(resources));
     }
     // The whole list: its items have an order.

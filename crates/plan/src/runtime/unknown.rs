@@ -3,22 +3,21 @@
 use agentcore_api::conditions::UNKNOWN_SETTINGS;
 use agentcore_api::reasons;
 use agentcore_api::runtime::UnknownSettings;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::Decision;
 use super::pass::Pass;
 use crate::aws::Runtime;
-use crate::conditions::{Verdict, find};
+use crate::conditions::{Verdict, since};
 use crate::desk::{SLOW, whole_second};
 use crate::step::Rest;
 
 /// Writes the condition, or takes it away.
 pub(super) fn say(pass: &mut Pass<'_>, there: &Runtime) {
     let generation = pass.view.object.metadata.generation;
-    let now = Time(whole_second(pass.desk.now));
+    let now = whole_second(pass.desk.now);
     let conditions = &mut pass.desk.status.conditions;
-    let since = find(conditions, UNKNOWN_SETTINGS)
-        .map_or(now, |before| before.last_transition_time.clone());
+    let since = since(conditions, UNKNOWN_SETTINGS, "True", now);
     forget(conditions);
     if there.unknown.is_empty() {
         return;

@@ -39,6 +39,15 @@ pub fn pass(world: &mut World) -> Option<Rest> {
     world.runtime_pass(Due::default(), Disturb::default())
 }
 
+/// A pass that reads the runtime itself.
+pub fn look(world: &mut World) {
+    let due = Due {
+        poll: true,
+        sweep: None,
+    };
+    world.runtime_pass(due, Disturb::default());
+}
+
 pub fn reason(status: &AgentRuntimeStatus) -> &str {
     ready_reason(&status.conditions).unwrap_or("none")
 }
@@ -48,6 +57,12 @@ pub fn own_calls(world: &World) -> Vec<(&'static str, u32)> {
     let all = world.aws.calls.clone().into_iter();
     all.filter(|(name, _)| *name != "ListAgentRuntimes")
         .collect()
+}
+
+/// Updates of runtimes.
+pub fn updates(world: &World) -> u32 {
+    let calls = world.aws.calls.get("UpdateAgentRuntime");
+    calls.copied().unwrap_or_default()
 }
 
 pub fn event_count(world: &World, reason: &str) -> usize {

@@ -24,8 +24,8 @@ pub fn create(wish: &Wish) -> Value {
         platform_version,
         require_service_s3_endpoint: _, // refused here
         allowed_ports,
-        hooks,
-        resources,
+        hooks: _,     // as they are given
+        resources: _, // as they are given
         operating_system,
     } = &wish.config;
     json!({
@@ -45,8 +45,8 @@ pub fn create(wish: &Wish) -> Value {
         "filesystemConfigurations": (!filesystems.is_empty()).then_some(filesystems),
         "platformVersion": platform_version,
         "allowedPorts": (!allowed_ports.is_empty()).then_some(allowed_ports),
-        "hooksConfiguration": hooks.as_ref().filter(|hooks| hooks.build.is_some()),
-        "resourceConfigurations": resources.as_ref().filter(|some| !some.is_empty()),
+        "hooksConfiguration": wish.config.hooks_given(),
+        "resourceConfigurations": wish.config.resources_given(),
         "tags": (!wish.tags.is_empty()).then_some(&wish.tags),
     })
 }
@@ -69,8 +69,8 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         platform_version,
         require_service_s3_endpoint,
         allowed_ports,
-        hooks,
-        resources,
+        hooks: _,     // as they are given
+        resources: _, // as they are given
         operating_system,
     } = config;
     json!({
@@ -91,8 +91,8 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         "filesystemConfigurations": filesystems,
         "platformVersion": platform_version,
         "allowedPorts": (!allowed_ports.is_empty()).then_some(allowed_ports),
-        "hooksConfiguration": hooks.as_ref().filter(|hooks| hooks.build.is_some()),
-        "resourceConfigurations": resources.as_ref().filter(|some| !some.is_empty()),
+        "hooksConfiguration": config.hooks_given(),
+        "resourceConfigurations": config.resources_given(),
     })
 }
 

@@ -13,14 +13,14 @@ use agentcore_api::reasons;
 use agentcore_api::runtime::{Artifact, Code, Container};
 use agentcore_api::{AgentRuntime, AgentRuntimeStatus};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::live::{Listing, in_transition, listing};
 use super::pass::Pass;
 use super::wish::{Refusal, Wish};
 use super::{Decision, Listed, Read};
 use crate::aws::Runtime;
-use crate::conditions::{State, Verdict, find};
+use crate::conditions::{State, Verdict, since};
 use crate::desk::whole_second;
 use crate::fault::{Class, Fault};
 use crate::image::{self, Trouble};
@@ -195,14 +195,11 @@ fn say(pass: &mut Pass<'_>, good: bool, reason: &str, message: &str) {
 }
 
 fn set(pass: &mut Pass<'_>, status: &str, reason: &str, message: &str) {
-    let now = Time(whole_second(pass.desk.now));
+    let now = whole_second(pass.desk.now);
     let generation = pass.view.object.metadata.generation;
     let AgentRuntimeStatus { conditions, .. } = &mut pass.desk.status;
-    let since = find(conditions, IMAGE_RESOLVED)
-        .filter(|before| before.status == status)
-        .map_or(now, |before| before.last_transition_time.clone());
     let condition = Condition {
-        last_transition_time: since,
+        last_transition_time: since(conditions, IMAGE_RESOLVED, status, now),
         message: message.to_owned(),
         observed_generation: generation,
         reason: reason.to_owned(),
