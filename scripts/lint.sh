@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 need cargo "install Rust from https://rustup.rs"
+want_room 5
+all_there
 failed=()
 
 check() {
