@@ -28,13 +28,16 @@ missing=()
 # want PROGRAM HINT: notes a program that is not there, and how to get it, for `all_there`.
 want() { command -v "$1" >/dev/null || missing+=("$1: $2"); }
 
-# want_room GB: notes, for `all_there`, that the disk has less than that free for what is not built yet. The compiler's own message of a full disk names
-# neither disk nor size.
+# want_room GB: notes, for `all_there`, that the disk has no room for what a target folder of that size still lacks. The compiler's own message of a full
+# disk names neither disk nor size. A machine that cannot say has room.
 want_room() {
-  local free
-  [[ -d ${CARGO_TARGET_DIR:-target}/debug/deps ]] && return
-  free=$(df -Pk . 2>/dev/null | awk 'NR == 2 { print int($4 / 1000000) }' 2>/dev/null) || return 0
-  ((free >= $1)) || missing+=("$1 GB of disk: $free GB are free")
+  local folder=${CARGO_TARGET_DIR:-target} built free
+  [[ -d $folder ]] || folder=.
+  built=$(du -sk "$folder" 2>/dev/null) || return 0
+  built=${built%%[!0-9]*}
+  free=$(df -Pk "$folder" 2>/dev/null | awk 'NR == 2 { print $4 }' 2>/dev/null) || return 0
+  ((built + free >= $1 * 1000000)) ||
+    missing+=("$1 GB of disk: $((built / 1000000)) GB are built in $folder and $((free / 1000000)) GB are free")
 }
 
 # all_there: ends the script with everything that is missing in one message.
