@@ -3,8 +3,11 @@
 use std::future::Future;
 use std::process::ExitCode;
 
-use agentcore_operator::args::{Args, Command, LogFormat};
-use agentcore_operator::{check, cluster, controllers, errors, gateway, telemetry};
+use agentcore_cluster::{crds, errors};
+use agentcore_operator::args::{Args, Command};
+use agentcore_operator::check;
+use agentcore_process::args::LogFormat;
+use agentcore_process::telemetry;
 use anyhow::Context as _;
 use clap::Parser;
 
@@ -15,17 +18,17 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
-        Command::Crd => cluster::crds::print(),
+        Command::Crd => crds::print(),
         Command::Check(args) => on_this_thread(check::run(args)),
         Command::Controller(args) => run(
             args.log_format,
             "agentcore-operator-controller",
-            controllers::run(*args),
+            agentcore_controller::run(*args),
         ),
         Command::Gateway(args) => run(
             args.log_format,
             "agentcore-operator-gateway",
-            gateway::run(*args),
+            agentcore_gateway::run(*args),
         ),
     };
     match result {

@@ -1,3 +1,3 @@
-//! The real AWS SDK, through `agentcore_operator::aws`, against the simulator in the same process.
+//! The real AWS SDK, through `agentcore_aws`, against the simulator in the same process.
 
 mod offline;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use agentcore_process::args::{DefaultGrantArgs, WatchArgs, duration};
 use axum::http::Uri;
-
-use crate::args::{DefaultGrantArgs, WatchArgs, duration, plain_http};
 
 /// Flags of `agentcore-operator check`. KUBECONFIG or the in-cluster account says where.
 #[derive(Debug, Clone, clap::Args)]
@@ -48,4 +47,25 @@ pub struct GrantsArgs {
     /// As the controller's.
     #[command(flatten)]
     pub default_grant: DefaultGrantArgs,
+}
+
+/// An address of an admin port, which never has TLS.
+fn plain_http(text: &str) -> Result<Uri, String> {
+    text.parse()
+        .ok()
+        .filter(|uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some())
+        .ok_or_else(|| "must be http://HOST:PORT/PATH".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_checked_is_an_address_without_tls() {
+        assert!(plain_http("http://agentcore-operator-metrics:9090/readyz").is_ok());
+        assert!(plain_http("https://agentcore-operator-metrics:9090/readyz").is_err());
+        assert!(plain_http("agentcore-operator-metrics:9090").is_err());
+        assert!(plain_http("/readyz").is_err());
+    }
 }

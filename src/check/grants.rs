@@ -13,7 +13,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::args::GrantsArgs;
-use crate::cluster::client;
+use agentcore_cluster::client;
 
 /// Objects of one page.
 const PAGE: u32 = 100;

@@ -18,9 +18,9 @@ use kube::Client;
 use kube::core::CustomResourceExt as _;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::cluster::client;
-use crate::errors::told;
 use agentcore_api::{AgentEndpoint, AgentGrant, AgentRuntime, AgentSession};
+use agentcore_cluster::client;
+use agentcore_cluster::errors::told;
 
 pub use args::{CheckArgs, GrantsArgs};
 

@@ -7,7 +7,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
-use crate::cluster::client;
+use agentcore_cluster::client;
 
 /// How many objects are named.
 const NAMED: u32 = 5;

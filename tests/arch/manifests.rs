@@ -12,19 +12,59 @@ const OURS: &[(&str, &[&str])] = &[
     ("agentcore-api", &[]),
     ("agentcore-plan", &["agentcore-api"]),
     ("agentcore-invoke", &["agentcore-api"]),
-    ("agentcore-delivery", &["agentcore-api"]),
+    ("agentcore-cluster", &["agentcore-api", "agentcore-plan"]),
+    ("agentcore-process", &["agentcore-api", "agentcore-cluster"]),
     (
-        "agentcore-cli",
-        &["agentcore-api", "agentcore-plan", "agentcore-invoke"],
+        "agentcore-aws",
+        &[
+            "agentcore-api",
+            "agentcore-plan",
+            "agentcore-invoke",
+            "agentcore-cluster",
+        ],
+    ),
+    (
+        "agentcore-controller",
+        &[
+            "agentcore-api",
+            "agentcore-plan",
+            "agentcore-invoke",
+            "agentcore-cluster",
+            "agentcore-process",
+            "agentcore-aws",
+        ],
+    ),
+    (
+        "agentcore-gateway",
+        &[
+            "agentcore-api",
+            "agentcore-invoke",
+            "agentcore-cluster",
+            "agentcore-process",
+        ],
     ),
     (
         "agentcore-operator",
+        &[
+            "agentcore-api",
+            "agentcore-plan",
+            "agentcore-cluster",
+            "agentcore-process",
+            "agentcore-controller",
+            "agentcore-gateway",
+        ],
+    ),
+    ("agentcore-delivery", &["agentcore-api"]),
+    (
+        "agentcore-cli",
         &["agentcore-api", "agentcore-plan", "agentcore-invoke"],
     ),
 ];
 
 /// Which of ours tests may use besides.
 const OURS_IN_TESTS: &[&str] = &[
+    "agentcore-aws",
+    "agentcore-invoke",
     "agentcore-sim",
     "testcluster",
     "testfuzz",

@@ -169,37 +169,6 @@ fn path(
     at
 }
 
-/// The module of the crate that a file is, by where it lies below `src`.
-pub fn module(below_src: &str) -> Vec<String> {
-    let path = below_src.trim_end_matches(".rs");
-    let mut module: Vec<_> = path.split('/').map(ToOwned::to_owned).collect();
-    if module
-        .last()
-        .is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main"))
-    {
-        module.pop();
-    }
-    module
-}
-
-/// Top-level modules of the crate that the paths of a file in `module` lead to.
-pub fn neighbours(module: &[String], paths: &BTreeSet<Vec<String>>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for path in paths {
-        let supers = path.iter().take_while(|word| *word == "super").count();
-        let absolute: Vec<&String> = if supers > 0 {
-            let kept = module.len().saturating_sub(supers);
-            module[..kept].iter().chain(&path[supers..]).collect()
-        } else if path[0] == "crate" || path[0] == "agentcore_operator" {
-            path[1..].iter().collect()
-        } else {
-            continue;
-        };
-        found.extend(absolute.first().map(|first| (*first).clone()));
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,22 +210,5 @@ mod tests {
             .filter(|path| path.contains("aws_sdk"))
             .collect();
         assert_eq!(found, ["aws_sdk_seen::here"]);
-    }
-
-    #[test]
-    fn neighbours_are_found_however_they_are_reached() {
-        let module = module("gateway/sessions/ledger.rs");
-        let of = |text: &str| neighbours(&module, &paths(&tokens(text)));
-        for text in [
-            "use crate::controllers::run;",
-            "use crate::{cluster, controllers};",
-            "use super::super::super::controllers;",
-            "fn f() { crate::controllers::run() }",
-            "select! { _ = crate::controllers::run() => {} }",
-            "use agentcore_operator::controllers;",
-        ] {
-            assert!(of(text).contains("controllers"), "{text}");
-        }
-        assert!(!of("use super::super::controllers;").contains("controllers"));
     }
 }

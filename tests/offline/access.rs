@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agentcore_operator::aws::{Aws, ConnectError, Lane, Rates, Unobserved};
+use agentcore_aws::{Aws, ConnectError, Lane, Rates, Unobserved};
 use agentcore_plan::fault::{Class, Fault};
 use aws_config::{BehaviorVersion, SdkConfig};
 

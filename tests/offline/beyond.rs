@@ -1,7 +1,7 @@
 //! What AgentCore has beyond the SDK, and beyond this release.
 
 use agentcore_api::runtime::{Linux, OperatingSystem, PrivilegeMode, ServerProtocol};
-use agentcore_operator::aws::Lane;
+use agentcore_aws::Lane;
 use agentcore_plan::aws::{RuntimeConfig, ServiceStatus};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agentcore_operator::aws::{Aws, Lane, Unobserved};
+use agentcore_aws::{Aws, Lane, Unobserved};
 use agentcore_plan::fault::{Class, Fault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

@@ -1,7 +1,7 @@
 //! Every class of fault, from answers that the simulator really gives.
 
 use agentcore_api::reasons;
-use agentcore_operator::aws::{Lane, Operation};
+use agentcore_aws::{Lane, Operation};
 use agentcore_plan::aws::{LifecycleConfig, RuntimeConfig, ServiceStatus};
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_sim::Settings;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_api::reasons;
-use agentcore_operator::aws::Operation;
-use agentcore_operator::fair::Tenant;
+use agentcore_aws::Operation;
+use agentcore_aws::fair::Tenant;
 use agentcore_plan::image::{
     Facts, Flaw, Freshness, Inspected, Listing, ObjectHead, Read, Repository, Trouble, Wanted,
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentcore_operator::aws::{Inventory, Lane, Operation, Rates, Wake};
+use agentcore_aws::{Inventory, Lane, Operation, Rates, Wake};
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::fault::Class;
 use agentcore_plan::runtime::Listed;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use agentcore_api::{AgentRuntime, AgentRuntimeSpec};
-use agentcore_operator::aws::Lane;
+use agentcore_aws::Lane;
 use agentcore_plan::aws::{Runtime, ServiceStatus};
 use agentcore_plan::config::ConfigInput;
 use agentcore_plan::grant::Granted;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agentcore_operator::aws::{EndpointWish, Lane, Operation, Rates};
+use agentcore_aws::{EndpointWish, Lane, Operation, Rates};
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::fault::Class;
 use agentcore_sim::Settings;

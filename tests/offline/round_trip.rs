@@ -1,7 +1,7 @@
 //! What is wished comes back as it was wished.
 
 use agentcore_api::runtime::{Filesystem, ServerProtocol};
-use agentcore_operator::aws::{EndpointWish, Lane};
+use agentcore_aws::{EndpointWish, Lane};
 use agentcore_plan::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig, ServiceStatus, Tags};
 use agentcore_plan::fault::Class;
 use serde_json::json;

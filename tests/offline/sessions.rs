@@ -5,8 +5,8 @@ mod agent;
 
 use std::time::{Duration, Instant};
 
-use agentcore_operator::aws::{DataPlane, Lane, Operation, Rates};
-use agentcore_operator::fair::Tenant;
+use agentcore_aws::fair::Tenant;
+use agentcore_aws::{DataPlane, Lane, Operation, Rates};
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::fault::Class;
 use agentcore_plan::session::{Address, CallResult};

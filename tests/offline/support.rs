@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentcore_operator::aws::{Aws, Call, CallObserver, Control, Lane, Operation, Rates};
+use agentcore_aws::{Aws, Call, CallObserver, Control, Lane, Operation, Rates};
 use agentcore_plan::aws::{Runtime, RuntimeAccepted, ServiceStatus, Tags};
 use agentcore_sim::{Config, Settings, Sim};
 use aws_config::{BehaviorVersion, Region, SdkConfig};

@@ -102,9 +102,9 @@ fn without_space(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-/// Operations that `src/aws` asks of the SDK, by fluent calls and by the inputs that it builds.
+/// Operations that `crates/aws/src` asks of the SDK, by fluent calls and by the inputs that it builds.
 fn sdk_calls() -> BTreeSet<String> {
-    let source = dense("src/aws");
+    let source = dense("crates/aws/src");
     let fluent = Regex::new(r"\.(?:client|sts|ecr|s3)\.([a-z_0-9]+)\(\)").unwrap();
     let built = Regex::new(r"::operation::([a-z_0-9]+)::").unwrap();
     [fluent, built]
@@ -117,7 +117,7 @@ fn sdk_calls() -> BTreeSet<String> {
 
 /// Operations that the controller has a rate and a metric for: all that it calls.
 fn metered() -> BTreeSet<String> {
-    let path = root().join("src/aws/operation.rs");
+    let path = root().join("crates/aws/src/operation.rs");
     let source = std::fs::read_to_string(path).unwrap();
     let list = source.split("operations! {").nth(1).unwrap();
     let list = list.split('}').next().unwrap();

@@ -1,7 +1,7 @@
 //! Who holds the Lease, and until when its holder may change AWS.
 //!
 //! Decisions only. A [`Candidate`] says what to ask the API server, or how long to wait, and is told what was answered and what time it is;
-//! [`Lead`] says whether a change of AWS may begin or go on. The operator's `src/lease` asks, waits and obeys. Each replica judges by its own
+//! [`Lead`] says whether a change of AWS may begin or go on. The operator's `crates/cluster/src/lease` asks, waits and obeys. Each replica judges by its own
 //! clock alone: nothing that another one's clock said gets this far.
 
 mod candidate;
