@@ -33,7 +33,7 @@ lint: ## Check format, clippy, documentation, dependencies, scripts, chart and g
 	@scripts/lint.sh
 
 .PHONY: generate
-generate: ## Write what is made from sources elsewhere: crds/, config/, parts of the chart, Argo CD's settings, docs/reference/
+generate: ## Write what is made from sources elsewhere: the CRDs, Argo CD's settings, docs/reference/
 	@scripts/generate.sh .
 
 .PHONY: verify
@@ -75,6 +75,10 @@ docs: ## Build the documentation as a book into target/book/
 .PHONY: chart
 chart: ## Check the Helm chart and package it into target/chart/
 	@scripts/chart.sh
+
+.PHONY: manifests
+manifests: ## Write the plain manifests for kustomize into target/manifests/
+	@scripts/manifests.sh
 
 .PHONY: clean
 clean: ## Remove what was built here: target/ and .demo/

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Writes the plain manifests below config/ of the given folder: what the chart renders, split into pieces for kustomize, without what only Helm
-# needs. The kustomization.yaml files and the overlays' own files are written by hand.
+# Writes the plain manifests into a folder: config/, which is written by hand, and beside it the CRDs and what the chart renders, split into pieces
+# for kustomize, without what only Helm needs.
 #
-#   scripts/manifests.sh DIR
+#   scripts/manifests.sh [DIR]    default: target/manifests
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-out=${1:?the folder to write to}
+out=${1:-target/manifests}
 helm=$(scripts/tools.sh helm)
 
 # rendered VALUES...: the chart's manifests.
@@ -30,7 +30,7 @@ split() {
       for (i = 1; i <= count; i++) if (pattern[i] != "" && $3 ~ pattern[i]) { target = file[i]; break }
       if (target == "") next
       target = folder "/" target
-      if (!(target in seen)) print "# Written by make generate from the Helm chart: change that." >target
+      if (!(target in seen)) print "# Written by make manifests from the Helm chart: change that." >target
       seen[target] = 1
       print "---" >target
       next
@@ -41,17 +41,19 @@ split() {
   '
 }
 
-mkdir -p "$out"/config/{crd,base,gateway,components/network-policy,components/prometheus,components/protect-status,overlays/dev}
-cp "$out"/crds/*.yaml "$out/config/crd/"
+rm -rf "$out"
+mkdir -p "$out"
+cp -R config/. "$out/"
+cp charts/agentcore-operator/files/crds/*.yaml "$out/crd/"
 
 rendered --set gateway.replicas=2 --set gateway.tls.existingSecret=agentcore-gateway-tls \
   --set gateway.sessionKey.existingSecret=agentcore-gateway-session-key --set gateway.ledger.existingSecret=agentcore-gateway-ledger \
   --set networkPolicy.enabled=true --set serviceMonitor.enabled=true --set serviceMonitor.renderMode=alwaysRender |
-  split "$out/config" '/networkpolicy.yaml$ components/network-policy/policies.yaml
+  split "$out" '/networkpolicy.yaml$ components/network-policy/policies.yaml
 /servicemonitor.yaml$ components/prometheus/servicemonitors.yaml
 /admission.yaml$ components/protect-status/policies.yaml
 /templates/gateway/ gateway/gateway.yaml
 /templates/ base/controller.yaml'
 
 rendered --set gateway.plainHttp=true --set podDisruptionBudget.enabled=false |
-  split "$out/config" '/templates/gateway/ overlays/dev/gateway.yaml'
+  split "$out" '/templates/gateway/ overlays/dev/gateway.yaml'

@@ -102,7 +102,7 @@ async fn kinds_are_served() -> anyhow::Result<()> {
             let plural = &definition.spec.names.plural;
             ensure!(
                 served.resources.iter().any(|one| one.name == *plural),
-                "{name} is not served: install it (crds.enabled, or config/crd)"
+                "{name} is not served: install it (crds.enabled, or kubectl apply --server-side -f crds/)"
             );
         }
     }

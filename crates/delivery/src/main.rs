@@ -1,7 +1,6 @@
 //! `delivery`: writes the generated files of what is delivered beside the programs. `make generate` runs it.
 
 mod argo_cd;
-mod dashboards;
 mod reference;
 
 use std::path::PathBuf;
@@ -23,11 +22,6 @@ enum Command {
         /// The folder to write below.
         root: PathBuf,
     },
-    /// Writes the Grafana dashboards of the chart.
-    Dashboards {
-        /// The folder to write below.
-        root: PathBuf,
-    },
     /// Writes the API reference of the documentation.
     Reference {
         /// The folder to write below.
@@ -38,7 +32,6 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::ArgoCd { root } => argo_cd::write(&root),
-        Command::Dashboards { root } => dashboards::write(&root),
         Command::Reference { root } => reference::write(&root),
     }
 }

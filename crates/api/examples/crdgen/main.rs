@@ -1,4 +1,4 @@
-//! Writes the CustomResourceDefinitions to a folder: `cargo run -p agentcore-api --example crdgen -- crds/`.
+//! Writes the CustomResourceDefinitions to a folder: `cargo run -p agentcore-api --example crdgen -- DIR`.
 
 mod render;
 
@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(
         std::env::args()
             .nth(1)
-            .ok_or("give the folder to write to, such as crds/")?,
+            .ok_or("give the folder to write to, such as charts/agentcore-operator/files/crds/")?,
     );
     for (name, text) in render::files()? {
         std::fs::write(folder.join(name), text)?;

@@ -1,13 +1,13 @@
-//! The plain manifests below config/, as kubectl renders them.
+//! The plain manifests, as kubectl renders them.
 
 use serde_json::{Value, json};
 
 use super::chart::{object, objects};
-use super::support::{Kubectl, NAMESPACE, cluster_with, helm, root};
+use super::support::{Kubectl, NAMESPACE, cluster_with, helm, plain_manifests};
 
-/// What `kubectl kustomize` makes of a folder below config/.
+/// What `kubectl kustomize` makes of a folder of theirs.
 fn kustomize(kubectl: &Kubectl<'_>, folder: &str) -> anyhow::Result<Vec<Value>> {
-    let folder = root().join("config").join(folder);
+    let folder = plain_manifests().join(folder);
     let built = kubectl.run(&["kustomize", &folder.to_string_lossy()], "")?;
     Ok(objects(&built))
 }

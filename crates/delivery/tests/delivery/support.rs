@@ -44,6 +44,20 @@ pub fn chart() -> PathBuf {
     root().join("charts/agentcore-operator")
 }
 
+/// The plain manifests, written by the first test that asks.
+pub fn plain_manifests() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manifests");
+        let status = Command::new(root().join("scripts/manifests.sh"))
+            .arg(&folder)
+            .status()
+            .expect("the script runs");
+        assert!(status.success(), "scripts/manifests.sh failed");
+        folder
+    })
+}
+
 /// Where the chart's tests install it.
 pub const NAMESPACE: &str = "agentcore-system";
 

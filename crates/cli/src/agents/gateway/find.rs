@@ -39,7 +39,7 @@ pub async fn find(cluster: &Cluster, namespace: &str) -> Result<Found, Error> {
         let cause = refusals::of(&error, "list", "services", cluster);
         match cause {
             Error::Forbidden(_) => Error::Forbidden(format!(
-                "you may not look for the gateway in namespace {namespace}: give its address with --gateway URL"
+                "you are not allowed to find the gateway in namespace {namespace}: give its address with --gateway URL"
             )),
             other => other,
         }
@@ -78,7 +78,7 @@ fn choose(services: Vec<Service>, namespace: &str) -> Result<Found, Error> {
         Some(IntOrString::String(name)) => Some(Port::Name(name)),
         None => u16::try_from(port.port).ok().map(Port::Number),
     };
-    let port = port.ok_or_else(|| Error::Failed(format!("Service {name} has no good port")))?;
+    let port = port.ok_or_else(|| Error::Failed(format!("Service {name} has no usable port")))?;
     Ok(Found {
         origin: format!("{scheme}://{name}.{namespace}.svc"),
         selector: selector(&spec.selector.unwrap_or_default()),
@@ -124,6 +124,8 @@ fn selector(labels: &BTreeMap<String, String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use serde::Deserialize as _;
     use serde_json::{Value, json};
 
@@ -164,22 +166,36 @@ mod tests {
         assert_eq!(found.port, Port::Number(8443));
     }
 
-    /// The Services among manifests.
-    fn services(manifests: &str) -> Vec<Service> {
-        serde_yaml::Deserializer::from_str(manifests)
+    /// The gateway's Services as the chart renders them.
+    fn services(values: &str) -> Vec<Service> {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let helm = std::env::var("AGENTCORE_TEST_HELM").unwrap_or_else(|_| {
+            let tool = format!("{root}/scripts/tools.sh");
+            let path = Command::new(tool).arg("helm").output().unwrap().stdout;
+            String::from_utf8(path).unwrap().trim().to_owned()
+        });
+        let rendered = Command::new(helm)
+            .args(["template", "agentcore-operator"])
+            .arg(format!("{root}/charts/agentcore-operator"))
+            .args(["--show-only", "templates/gateway/service-metrics.yaml"])
+            .args(["--show-only", "templates/gateway/service.yaml", "--set"])
+            .arg(format!("clusterId=a,gateway.enabled=true,{values}"))
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&rendered.stderr);
+        assert!(rendered.status.success(), "{error}");
+        serde_yaml::Deserializer::from_slice(&rendered.stdout)
             .map(|document| Value::deserialize(document).unwrap())
-            .filter(|object| object["kind"] == "Service")
             .map(|object| serde_json::from_value(object).unwrap())
             .collect()
     }
 
-    /// The manifests are what the chart renders.
     #[test]
     fn of_the_services_that_the_chart_makes_the_one_of_metrics_is_not_the_gateway() {
-        let tls = include_str!("../../../../../config/gateway/gateway.yaml");
-        let plain = include_str!("../../../../../config/overlays/dev/gateway.yaml");
-        for (manifests, scheme) in [(tls, "https"), (plain, "http")] {
-            let mut all = services(manifests);
+        let tls = "gateway.tls.existingSecret=a";
+        let plain = "gateway.plainHttp=true";
+        for (values, scheme) in [(tls, "https"), (plain, "http")] {
+            let mut all = services(values);
             let names: Vec<String> = all.iter().map(ResourceExt::name_any).collect();
             let name = "agentcore-operator-gateway";
             assert_eq!(names, [format!("{name}-metrics"), name.to_owned()]);

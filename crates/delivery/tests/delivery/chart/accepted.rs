@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, root};
+use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, plain_manifests};
 use super::running::until;
 use super::{all_values, install_kinds_of_others, objects};
 
@@ -31,7 +31,7 @@ pub fn deliveries(kubectl: &Kubectl<'_>) -> anyhow::Result<Vec<(String, String)>
         all.push((file.display().to_string(), rendered));
     }
     for overlay in ["dev", "prod"] {
-        let folder = root().join("config/overlays").join(overlay);
+        let folder = plain_manifests().join("overlays").join(overlay);
         let folder = folder.to_string_lossy();
         all.push((
             folder.to_string(),

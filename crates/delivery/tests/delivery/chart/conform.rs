@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, root, tool};
+use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, plain_manifests, tool};
 use super::accepted::deliveries;
 use super::install_kinds_of_others;
 use super::running::until;
@@ -116,10 +116,10 @@ async fn kubeconform_finds_nothing_in_any_delivery() -> anyhow::Result<()> {
     let kinds = write_schemas(&kubectl, folder.path())?;
     assert!(kinds > 100, "{kinds}");
     let program = tool("kubeconform");
-    let agents = root().join("config/kustomize");
+    let agents = plain_manifests().join("kustomize");
     let agents = kubectl.run(&["kustomize", &agents.to_string_lossy()], "")?;
     let mut all = deliveries(&kubectl)?;
-    all.push(("config/kustomize".to_owned(), agents));
+    all.push(("kustomize".to_owned(), agents));
     for (name, manifests) in all {
         let output = conform(&program, folder.path(), &manifests)?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -6,7 +6,9 @@ use anyhow::ensure;
 use serde_json::Value;
 use testcluster::Cluster;
 
-use super::super::support::{Kubectl, NAMESPACE, cluster_with, helm, program, root};
+use super::super::support::{
+    Kubectl, NAMESPACE, cluster_with, helm, plain_manifests, program, root,
+};
 use super::running::{Pod, Process, Sim, until};
 use super::{object, objects};
 
@@ -243,7 +245,7 @@ async fn the_base_refuses_to_start_and_the_development_overlay_serves_an_agent()
     let installation = Installation::new("gateway.plainHttp=true").await?;
     let kubectl = installation.kubectl();
     let built = |folder: &str| {
-        let folder = root().join("config").join(folder);
+        let folder = plain_manifests().join(folder);
         kubectl.run(&["kustomize", &folder.to_string_lossy()], "")
     };
     let overlay = built("overlays/dev")?;

@@ -3,7 +3,9 @@
 use anyhow::ensure;
 use serde_json::Value;
 
-use super::super::support::{Kubectl, NAMESPACE, chart, cluster_with, helm, root, values};
+use super::super::support::{
+    Kubectl, NAMESPACE, chart, cluster_with, helm, plain_manifests, values,
+};
 use super::running::until;
 use super::{install_kinds_of_others, objects};
 
@@ -61,7 +63,7 @@ async fn the_api_server_takes_the_chart_without_a_warning_and_a_second_apply_cha
     assert_eq!(kinds, served.lines().collect::<Vec<_>>());
     let image = shown("artifacthub.io/images")[0]["image"].to_string();
     assert!(manifests.contains(&format!("image: {image}")), "{image}");
-    let agents = root().join("config/kustomize");
+    let agents = plain_manifests().join("kustomize");
     let agents = kubectl.run(&["kustomize", &agents.to_string_lossy()], "")?;
     kubectl.run(&dry, &agents)?;
     cluster.stop().await

@@ -1,7 +1,6 @@
 //! The Grafana dashboards of the chart.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use regex::Regex;
 use serde::Deserialize as _;
@@ -47,24 +46,6 @@ fn panels(boards: &BTreeMap<String, Value>) -> Vec<(String, &Value)> {
     all.filter(|(_, panel)| panel["type"] != "row")
         .map(|(name, panel)| (format!("{name}: {}", text(panel, "title")), panel))
         .collect()
-}
-
-#[test]
-fn the_files_are_what_their_source_says() {
-    let folder = tempfile::tempdir().unwrap();
-    let status = Command::new(env!("CARGO_BIN_EXE_delivery"))
-        .arg("dashboards")
-        .arg(folder.path())
-        .status();
-    assert!(status.unwrap().success());
-    for name in boards().keys() {
-        let path = format!("{FOLDER}/{name}");
-        let fresh = std::fs::read_to_string(folder.path().join(&path)).unwrap();
-        assert!(
-            fresh == read(&path),
-            "{path} is out of date: run 'make generate'"
-        );
-    }
 }
 
 #[test]
