@@ -131,7 +131,7 @@ async fn opentelemetrys_variables_mean_what_they_mean_elsewhere() {
         ),
         (
             &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", nowhere)],
-            Some("spans cannot be exported"),
+            Some("cannot export spans"),
         ),
         (
             &[

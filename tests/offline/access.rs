@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agentcore_aws::{Aws, ConnectError, Lane, Rates, Unobserved};
+use agentcore_aws::{Aws, ConnectError, Priority, Rates, Unobserved};
 use agentcore_plan::fault::{Class, Fault};
 use aws_config::{BehaviorVersion, SdkConfig};
 
@@ -32,7 +32,7 @@ async fn unknown_keys_and_wrong_secrets_are_denied() {
         let aws = client(&url, id, secret);
         let fault: Fault = aws
             .control(REGION)
-            .list_runtimes(Lane::Urgent)
+            .list_runtimes(Priority::Urgent)
             .await
             .expect_err("refused");
         assert_eq!(fault.class, Class::Denied, "{fault:?}");
@@ -48,7 +48,7 @@ async fn regions_are_worlds_of_their_own() {
     assert_eq!(
         world
             .control()
-            .list_runtimes(Lane::Urgent)
+            .list_runtimes(Priority::Urgent)
             .await
             .expect("a list")
             .len(),
@@ -58,7 +58,7 @@ async fn regions_are_worlds_of_their_own() {
     assert_eq!(elsewhere.region(), "eu-central-1");
     assert_eq!(
         elsewhere
-            .list_runtimes(Lane::Urgent)
+            .list_runtimes(Priority::Urgent)
             .await
             .expect("a list")
             .len(),

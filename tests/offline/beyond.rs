@@ -1,7 +1,7 @@
 //! What AgentCore has beyond the SDK, and beyond this release.
 
 use agentcore_api::runtime::{Linux, OperatingSystem, PrivilegeMode, ServerProtocol};
-use agentcore_aws::Lane;
+use agentcore_aws::Priority;
 use agentcore_plan::aws::{RuntimeConfig, ServiceStatus};
 use serde_json::json;
 
@@ -25,7 +25,13 @@ async fn members_that_the_sdk_does_not_have_reach_aws_and_are_read_back() {
     .normalized();
     let control = world.control();
     let made = control
-        .create_runtime(Lane::Urgent, "support", &wish, &tags(), &token("create"))
+        .create_runtime(
+            Priority::Urgent,
+            "support",
+            &wish,
+            &tags(),
+            &token("create"),
+        )
         .await
         .expect("accepted");
     let there = world.until_status(&made.id, ServiceStatus::Ready).await;
@@ -47,7 +53,7 @@ async fn members_that_the_sdk_does_not_have_reach_aws_and_are_read_back() {
     );
 
     control
-        .update_runtime(Lane::Urgent, &there.id, &there.config, &token("update"))
+        .update_runtime(Priority::Urgent, &there.id, &there.config, &token("update"))
         .await
         .expect("accepted");
     let after = world.until_status(&made.id, ServiceStatus::Ready).await;
@@ -72,7 +78,13 @@ async fn an_operating_system_goes_with_its_capacity_provider() {
     };
     let control = world.control();
     let made = control
-        .create_runtime(Lane::Urgent, "support", &wish, &tags(), &token("create"))
+        .create_runtime(
+            Priority::Urgent,
+            "support",
+            &wish,
+            &tags(),
+            &token("create"),
+        )
         .await
         .expect("accepted");
     let there = world.until_status(&made.id, ServiceStatus::Ready).await;

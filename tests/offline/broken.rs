@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agentcore_aws::{Aws, Lane, Unobserved};
+use agentcore_aws::{Aws, Priority, Unobserved};
 use agentcore_plan::fault::{Class, Fault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -32,7 +32,7 @@ async fn answered(answer: &'static str) -> Fault {
         .expect("a region")
         .control(REGION);
     let (config, tags, token) = (minimal("public.ecr.aws/x/y:z"), tags(), token("broken"));
-    let create = control.create_runtime(Lane::Urgent, "support", &config, &tags, &token);
+    let create = control.create_runtime(Priority::Urgent, "support", &config, &tags, &token);
     let create = Box::pin(create);
     let (fault, ()) = soon("an answer", async { tokio::join!(create, server) }).await;
     fault.expect_err("broken")

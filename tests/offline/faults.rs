@@ -1,7 +1,7 @@
 //! Every class of fault, from answers that the simulator really gives.
 
 use agentcore_api::reasons;
-use agentcore_aws::{Lane, Operation};
+use agentcore_aws::{Operation, Priority};
 use agentcore_plan::aws::{LifecycleConfig, RuntimeConfig, ServiceStatus};
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_sim::Settings;
@@ -15,7 +15,13 @@ const UNKNOWN_ID: &str = "nobody-abcdefghij";
 async fn refused(world: &World, config: &RuntimeConfig) -> Fault {
     let create = world
         .control()
-        .create_runtime(Lane::Urgent, "support", config, &tags(), &token("refused"))
+        .create_runtime(
+            Priority::Urgent,
+            "support",
+            config,
+            &tags(),
+            &token("refused"),
+        )
         .await;
     create.expect_err("refused")
 }
@@ -24,12 +30,15 @@ async fn refused(world: &World, config: &RuntimeConfig) -> Fault {
 async fn a_runtime_that_is_not_there_is_an_answer_to_reads_and_gone_to_deletes() {
     let world = World::start(quick()).await;
     assert_eq!(
-        world.control().get_runtime(Lane::Urgent, UNKNOWN_ID).await,
+        world
+            .control()
+            .get_runtime(Priority::Urgent, UNKNOWN_ID)
+            .await,
         Ok(None)
     );
     let fault = world
         .control()
-        .delete_runtime(Lane::Urgent, UNKNOWN_ID, &token("delete"))
+        .delete_runtime(Priority::Urgent, UNKNOWN_ID, &token("delete"))
         .await
         .expect_err("not there");
     assert_eq!(
@@ -140,7 +149,7 @@ async fn an_exceeded_rate_is_waited_out() {
     .await;
     let control = world.control();
     for _ in 0..2 {
-        let list = control.list_runtimes(Lane::Urgent).await;
+        let list = control.list_runtimes(Priority::Urgent).await;
         list.expect("a token, sooner or later");
     }
     let codes = world.observed.codes(Operation::ListAgentRuntimes);
@@ -162,7 +171,7 @@ async fn injected_errors_have_their_classes() {
             .await;
         let fault = world
             .control()
-            .get_runtime(Lane::Urgent, UNKNOWN_ID)
+            .get_runtime(Priority::Urgent, UNKNOWN_ID)
             .await
             .expect_err("injected");
         assert_eq!((fault.class, fault.code.as_str()), (class, error));
@@ -172,7 +181,12 @@ async fn injected_errors_have_their_classes() {
 #[tokio::test]
 async fn what_aws_throttled_or_could_not_tell_is_asked_again_and_in_the_end_told() {
     let world = World::start(quick()).await;
-    let get = async || world.control().get_runtime(Lane::Urgent, UNKNOWN_ID).await;
+    let get = async || {
+        world
+            .control()
+            .get_runtime(Priority::Urgent, UNKNOWN_ID)
+            .await
+    };
     for error in ["ThrottlingException", "InternalServerException", "drop"] {
         world
             .fault(json!({ "operation": "*", "error": error, "times": 5 }))
@@ -213,13 +227,16 @@ async fn a_connection_lost_after_the_effect_is_transient_and_its_token_finds_the
     world.fault(json!({ "operation": "CreateAgentRuntime", "when": "after", "error": "drop", "times": 1 })).await;
     let control = world.control();
     let (tags, token) = (tags(), token("create"));
-    let create = || control.create_runtime(Lane::Urgent, "support", &config, &tags, &token);
+    let create = || control.create_runtime(Priority::Urgent, "support", &config, &tags, &token);
     let lost = create().await.expect_err("the answer is lost");
     assert_eq!(
         (lost.class, lost.code.as_str()),
         (Class::Transient, "Dispatch")
     );
-    let listed = control.list_runtimes(Lane::Urgent).await.expect("a list");
+    let listed = control
+        .list_runtimes(Priority::Urgent)
+        .await
+        .expect("a list");
     assert_eq!(listed.len(), 1, "the call had its effect");
     let again = create().await.expect("the same answer again");
     assert_eq!(again.id, listed[0].id);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentcore_aws::{Inventory, Lane, Operation, Rates, Wake};
+use agentcore_aws::{Inventory, Operation, Priority, Rates, Trigger};
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::fault::Class;
 use agentcore_plan::runtime::Listed;
@@ -19,34 +19,34 @@ use super::support::{World, quick, rates, soon, token, until};
 /// An inventory that polls until this is dropped.
 struct Poller {
     inventory: Arc<Inventory>,
-    wakes: UnboundedReceiver<Wake>,
+    triggers: UnboundedReceiver<Trigger>,
     _stop: DropGuard,
 }
 
-fn idle(world: &World) -> (Arc<Inventory>, UnboundedReceiver<Wake>) {
-    let (sender, wakes) = unbounded_channel();
-    (Inventory::new(world.control(), sender), wakes)
+fn idle(world: &World) -> (Arc<Inventory>, UnboundedReceiver<Trigger>) {
+    let (sender, triggers) = unbounded_channel();
+    (Inventory::new(world.control(), sender), triggers)
 }
 
 fn poll(world: &World) -> Poller {
-    let (inventory, wakes) = idle(world);
+    let (inventory, triggers) = idle(world);
     let stop = CancellationToken::new();
     tokio::spawn(inventory.clone().run(stop.clone()));
     Poller {
         inventory,
-        wakes,
+        triggers,
         _stop: stop.drop_guard(),
     }
 }
 
 impl Poller {
     /// The next wake that fits.
-    async fn wake(&mut self, what: &str, fits: impl Fn(&Wake) -> bool) -> Wake {
+    async fn trigger(&mut self, what: &str, fits: impl Fn(&Trigger) -> bool) -> Trigger {
         soon(what, async {
             loop {
-                let wake = self.wakes.recv().await.expect("the inventory lives");
-                if fits(&wake) {
-                    return wake;
+                let trigger = self.triggers.recv().await.expect("the inventory lives");
+                if fits(&trigger) {
+                    return trigger;
                 }
             }
         })
@@ -71,13 +71,13 @@ async fn the_first_list_comes_at_once_and_wakes_whom_it_shows() {
     let world = World::start(quick()).await;
     let id = world.create("support").await.id;
     let mut poller = poll(&world);
-    let wake = poller.wake("the first list", |_| true).await;
+    let trigger = poller.trigger("the first list", |_| true).await;
     assert_eq!(
         (
-            wake.runtime_id.as_str(),
-            wake.name.as_str(),
-            wake.poll,
-            wake.key
+            trigger.runtime_id.as_str(),
+            trigger.name.as_str(),
+            trigger.poll,
+            trigger.key
         ),
         (id.as_str(), "support", false, None)
     );
@@ -183,8 +183,10 @@ async fn an_object_in_transition_is_woken_when_aws_is_done() {
         Some(id.clone()),
         Timestamp::now(),
     );
-    let wake = poller.wake("its entry", |wake| wake.runtime_id == id).await;
-    assert!(!wake.poll);
+    let trigger = poller
+        .trigger("its entry", |trigger| trigger.runtime_id == id)
+        .await;
+    assert!(!trigger.poll);
     let ready = |listed| matches!(listed, Listed::Present { entry, .. } if entry.status == ServiceStatus::Ready);
     until("the list shows it READY", async || {
         ready(poller.inventory.lookup_id(&id, Timestamp::UNIX_EPOCH)).then_some(())
@@ -203,16 +205,16 @@ async fn an_object_that_waits_for_nothing_is_told_so_by_the_next_list() {
     let id = world.create("support").await.id;
     world.until_status(&id, ServiceStatus::Ready).await;
     let mut poller = poll(&world);
-    poller.wake("the first list", |_| true).await;
+    poller.trigger("the first list", |_| true).await;
     poller
         .inventory
         .track("team-a/support".to_owned(), Some(id), Timestamp::now());
-    let wake = poller
-        .wake("the tracked object, which is done", |wake| {
-            wake.key.as_deref() == Some("team-a/support")
+    let trigger = poller
+        .trigger("the tracked object, which is done", |trigger| {
+            trigger.key.as_deref() == Some("team-a/support")
         })
         .await;
-    assert!(!wake.poll);
+    assert!(!trigger.poll);
 }
 
 #[tokio::test]
@@ -220,10 +222,10 @@ async fn with_many_pages_the_few_in_transition_are_told_to_get() {
     let world = World::start(quick()).await;
     fill(&world, 250).await;
     let mut poller = poll(&world);
-    poller.wake("the first list", |_| true).await;
+    poller.trigger("the first list", |_| true).await;
     let entries = world
         .control()
-        .list_runtimes(Lane::Urgent)
+        .list_runtimes(Priority::Urgent)
         .await
         .expect("a list");
     let lists = world.calls(Operation::ListAgentRuntimes).await;
@@ -233,12 +235,12 @@ async fn with_many_pages_the_few_in_transition_are_told_to_get() {
             .track(entry.name.clone(), Some(entry.id.clone()), Timestamp::now());
     }
     for entry in &entries[..2] {
-        let wake = poller
-            .wake("a poll", |wake| {
-                wake.key.as_deref() == Some(entry.name.as_str())
+        let trigger = poller
+            .trigger("a poll", |trigger| {
+                trigger.key.as_deref() == Some(entry.name.as_str())
             })
             .await;
-        assert_eq!((wake.poll, &wake.runtime_id), (true, &entry.id));
+        assert_eq!((trigger.poll, &trigger.runtime_id), (true, &entry.id));
     }
     assert_eq!(
         world.calls(Operation::ListAgentRuntimes).await,
@@ -268,8 +270,10 @@ async fn an_object_without_an_id_is_woken_by_every_list() {
         .inventory
         .track("team-a/support".to_owned(), None, Timestamp::now());
     for _ in 0..2 {
-        let wake = poller.wake("its key", |wake| wake.key.is_some()).await;
-        assert_eq!((wake.runtime_id.as_str(), wake.poll), ("", false));
+        let trigger = poller
+            .trigger("its key", |trigger| trigger.key.is_some())
+            .await;
+        assert_eq!((trigger.runtime_id.as_str(), trigger.poll), ("", false));
     }
 }
 
@@ -315,19 +319,19 @@ async fn looking_never_uses_more_than_a_quarter_of_the_rate() {
 async fn what_vanishes_wakes_too() {
     let world = World::start(quick()).await;
     let id = world.create("support").await.id;
-    let (inventory, mut wakes) = idle(&world);
+    let (inventory, mut triggers) = idle(&world);
     inventory.fresh().await.expect("a list");
-    assert_eq!(wakes.recv().await.expect("a wake").runtime_id, id);
+    assert_eq!(triggers.recv().await.expect("a trigger").runtime_id, id);
     world.until_status(&id, ServiceStatus::Ready).await;
     world
         .control()
-        .delete_runtime(Lane::Urgent, &id, &token("delete"))
+        .delete_runtime(Priority::Urgent, &id, &token("delete"))
         .await
         .expect("accepted");
     until("it is gone", async || {
         world
             .control()
-            .get_runtime(Lane::Urgent, &id)
+            .get_runtime(Priority::Urgent, &id)
             .await
             .expect("an answer")
             .is_none()
@@ -335,8 +339,8 @@ async fn what_vanishes_wakes_too() {
     })
     .await;
     inventory.fresh().await.expect("a list");
-    let wake = soon("a wake", wakes.recv()).await.expect("a wake");
-    assert_eq!((wake.runtime_id, wake.name.as_str()), (id, "support"));
+    let trigger = soon("a trigger", triggers.recv()).await.expect("a trigger");
+    assert_eq!((trigger.runtime_id, trigger.name.as_str()), (id, "support"));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use agentcore_api::{AgentRuntime, AgentRuntimeSpec};
-use agentcore_aws::Lane;
+use agentcore_aws::Priority;
 use agentcore_plan::aws::{Runtime, ServiceStatus};
 use agentcore_plan::config::ConfigInput;
 use agentcore_plan::grant::Granted;
@@ -183,7 +183,7 @@ impl Stage {
         let name = self.name();
         let control = self.world.control();
         let (tags, token) = (tags(), token(&name));
-        let made = control.create_runtime(Lane::Urgent, &name, &wish.config, &tags, &token);
+        let made = control.create_runtime(Priority::Urgent, &name, &wish.config, &tags, &token);
         Some(made.await.ok()?.id)
     }
 
@@ -196,7 +196,7 @@ impl Stage {
         let config = wish.over(&there.config);
         let control = self.world.control();
         let token = token(&format!("{}-update", there.name));
-        let done = control.update_runtime(Lane::Urgent, &there.id, &config, &token);
+        let done = control.update_runtime(Priority::Urgent, &there.id, &config, &token);
         done.await.is_ok()
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agentcore_aws::{EndpointWish, Lane, Operation, Rates};
+use agentcore_aws::{DesiredEndpoint, Operation, Priority, Rates};
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::fault::Class;
 use agentcore_sim::Settings;
@@ -18,7 +18,7 @@ pub async fn fill(world: &World, count: usize) {
     for number in 0..count {
         let name = format!("agent_{number}");
         control
-            .create_runtime(Lane::Urgent, &name, &config, &tags(), &token(&name))
+            .create_runtime(Priority::Urgent, &name, &config, &tags(), &token(&name))
             .await
             .expect("accepted");
     }
@@ -30,7 +30,7 @@ async fn a_list_is_whole_and_comes_in_pages_of_a_hundred() {
     fill(&world, 230).await;
     let mut names: Vec<_> = world
         .control()
-        .list_runtimes(Lane::Sweep)
+        .list_runtimes(Priority::Sweep)
         .await
         .expect("a list")
         .into_iter()
@@ -49,7 +49,7 @@ async fn a_list_that_breaks_off_is_a_fault_and_not_half_a_list() {
     // Struck are two calls in three on average; a run of lists meets a good first page and a bad second one.
     world.fault(json!({ "operation": "ListAgentRuntimes", "error": "AccessDeniedException", "probability": 0.5 })).await;
     for _ in 0..40 {
-        if let Ok(entries) = world.control().list_runtimes(Lane::Sweep).await {
+        if let Ok(entries) = world.control().list_runtimes(Priority::Sweep).await {
             assert_eq!(entries.len(), 150);
         }
     }
@@ -72,7 +72,7 @@ async fn the_operators_own_rate_keeps_it_from_being_throttled() {
     let rates = Rates::new([("GetAgentRuntime".to_owned(), 15.0)]).expect("a rate");
     let world = World::with_rates(settings, rates).await;
     let control = world.control();
-    let gets = (0..40).map(|_| control.get_runtime(Lane::Sweep, "nobody-abcdefghij"));
+    let gets = (0..40).map(|_| control.get_runtime(Priority::Sweep, "nobody-abcdefghij"));
     for answer in soon("all Gets", futures::future::join_all(gets)).await {
         assert_eq!(answer, Ok(None));
     }
@@ -88,7 +88,7 @@ async fn urgent_calls_overtake_a_sweep_that_is_under_way() {
         async move {
             for _ in 0..1000 {
                 control
-                    .get_runtime(Lane::Sweep, "nobody-abcdefghij")
+                    .get_runtime(Priority::Sweep, "nobody-abcdefghij")
                     .await
                     .expect("an answer");
             }
@@ -97,7 +97,7 @@ async fn urgent_calls_overtake_a_sweep_that_is_under_way() {
     let urgent = async {
         for _ in 0..3 {
             control
-                .get_runtime(Lane::Urgent, "nobody-abcdefghij")
+                .get_runtime(Priority::Urgent, "nobody-abcdefghij")
                 .await
                 .expect("an answer");
         }
@@ -119,23 +119,23 @@ async fn versions_are_listed_and_deleted_one_by_one_but_the_newest_and_those_in_
         config.description = Some(format!("text {number}"));
         let token = token(&format!("update-{number}"));
         control
-            .update_runtime(Lane::Urgent, &id, &config, &token)
+            .update_runtime(Priority::Urgent, &id, &config, &token)
             .await
             .expect("accepted");
         world.until_status(&id, ServiceStatus::Ready).await;
     }
-    let wish = EndpointWish {
+    let desired = DesiredEndpoint {
         name: "pinned",
         version: "2",
         description: None,
     };
     control
-        .create_endpoint(Lane::Urgent, &id, wish, &tags(), &token("pinned"))
+        .create_endpoint(Priority::Urgent, &id, desired, &tags(), &token("pinned"))
         .await
         .expect("accepted");
     let delete = async |version: &str| {
         let token = token(&format!("delete-{version}"));
-        let deletion = control.delete_version(Lane::Sweep, &id, version, &token);
+        let deletion = control.delete_version(Priority::Sweep, &id, version, &token);
         deletion.await.map_err(|fault| fault.class)
     };
     assert_eq!(delete("1").await, Ok(()));
@@ -148,7 +148,7 @@ async fn versions_are_listed_and_deleted_one_by_one_but_the_newest_and_those_in_
     assert_eq!(delete("4").await, Err(Class::Conflict), "it is the newest");
     assert_eq!(delete("9").await, Err(Class::Gone));
     let mut versions: Vec<_> = control
-        .list_versions(Lane::Sweep, &id)
+        .list_versions(Priority::Sweep, &id)
         .await
         .expect("a list")
         .expect("there")
@@ -159,7 +159,7 @@ async fn versions_are_listed_and_deleted_one_by_one_but_the_newest_and_those_in_
     let ready = |version: &str| (version.to_owned(), ServiceStatus::Ready);
     assert_eq!(versions, ["2", "3", "4"].map(ready));
     let nobody = control
-        .list_versions(Lane::Sweep, "nobody-abcdefghij")
+        .list_versions(Priority::Sweep, "nobody-abcdefghij")
         .await;
     assert_eq!(nobody, Ok(None));
 }

@@ -1,7 +1,7 @@
 //! What is wished comes back as it was wished.
 
 use agentcore_api::runtime::{Filesystem, ServerProtocol};
-use agentcore_aws::{EndpointWish, Lane};
+use agentcore_aws::{DesiredEndpoint, Priority};
 use agentcore_plan::aws::{LifecycleConfig, ProtocolConfig, RuntimeConfig, ServiceStatus, Tags};
 use agentcore_plan::fault::Class;
 use serde_json::json;
@@ -36,9 +36,15 @@ async fn a_full_wish_is_read_back_equal_after_create_and_update() {
     let world = World::start(quick()).await;
     push_code(&world).await;
     let control = world.control();
-    let wish = creatable().normalized();
+    let desired = creatable().normalized();
     let accepted = control
-        .create_runtime(Lane::Urgent, "support", &wish, &tags(), &token("create"))
+        .create_runtime(
+            Priority::Urgent,
+            "support",
+            &desired,
+            &tags(),
+            &token("create"),
+        )
         .await
         .expect("accepted");
     assert_eq!(
@@ -52,15 +58,15 @@ async fn a_full_wish_is_read_back_equal_after_create_and_update() {
     );
     assert!(runtime.workload_identity_arn.is_some());
     // A Create cannot say that the metadata service is required; AWS requires it by itself.
-    assert_eq!(runtime.config, wish);
+    assert_eq!(runtime.config, desired);
 
     let accepted = control
-        .update_runtime(Lane::Urgent, &runtime.id, &wish, &token("update"))
+        .update_runtime(Priority::Urgent, &runtime.id, &desired, &token("update"))
         .await
         .expect("accepted");
     assert_eq!(accepted.version, "2");
     let runtime = world.until_status(&accepted.id, ServiceStatus::Ready).await;
-    assert_eq!(runtime.config, wish);
+    assert_eq!(runtime.config, desired);
 }
 
 #[tokio::test]
@@ -71,7 +77,7 @@ async fn an_update_takes_away_what_the_wish_no_longer_says() {
     let control = world.control();
     let accepted = control
         .create_runtime(
-            Lane::Urgent,
+            Priority::Urgent,
             "support",
             &creatable(),
             &tags(),
@@ -80,27 +86,27 @@ async fn an_update_takes_away_what_the_wish_no_longer_says() {
         .await
         .expect("accepted");
     world.until_status(&accepted.id, ServiceStatus::Ready).await;
-    let wish = RuntimeConfig {
+    let desired = RuntimeConfig {
         platform_version: Some("V2".to_owned()),
         ..minimal(&image)
     };
     control
-        .update_runtime(Lane::Urgent, &accepted.id, &wish, &token("update"))
+        .update_runtime(Priority::Urgent, &accepted.id, &desired, &token("update"))
         .await
         .expect("accepted");
     let runtime = world.until_status(&accepted.id, ServiceStatus::Ready).await;
-    assert_eq!(runtime.config, as_aws_has_it(wish));
+    assert_eq!(runtime.config, as_aws_has_it(desired));
 }
 
 /// The wish with what AWS has where nothing was said.
-fn as_aws_has_it(wish: RuntimeConfig) -> RuntimeConfig {
+fn as_aws_has_it(desired: RuntimeConfig) -> RuntimeConfig {
     RuntimeConfig {
         lifecycle: LifecycleConfig {
             idle_timeout_seconds: Some(900),
             max_lifetime_seconds: Some(28_800),
         },
         require_mmdsv2: Some(true),
-        ..wish
+        ..desired
     }
 }
 
@@ -115,7 +121,7 @@ async fn every_protocol_is_read_back() {
         ServerProtocol::A2a,
         ServerProtocol::Agui,
     ] {
-        let wish = RuntimeConfig {
+        let desired = RuntimeConfig {
             protocol: ProtocolConfig {
                 server_protocol: Some(protocol.clone()),
                 ..ProtocolConfig::default()
@@ -125,7 +131,7 @@ async fn every_protocol_is_read_back() {
         };
         let name = format!("agent_{protocol:?}");
         let accepted = control
-            .create_runtime(Lane::Urgent, &name, &wish, &tags(), &token(&name))
+            .create_runtime(Priority::Urgent, &name, &desired, &tags(), &token(&name))
             .await
             .expect("accepted");
         assert_eq!(
@@ -133,7 +139,7 @@ async fn every_protocol_is_read_back() {
                 .until_status(&accepted.id, ServiceStatus::Ready)
                 .await
                 .config,
-            as_aws_has_it(wish)
+            as_aws_has_it(desired)
         );
     }
 }
@@ -146,7 +152,7 @@ async fn a_repeated_token_is_answered_again_without_a_second_runtime() {
     assert_eq!(
         world
             .control()
-            .list_runtimes(Lane::Urgent)
+            .list_runtimes(Priority::Urgent)
             .await
             .expect("a list")
             .len(),
@@ -159,20 +165,20 @@ async fn tags_are_set_read_and_removed() {
     let world = World::start(quick()).await;
     let arn = world.create("support").await.arn;
     let control = world.control();
-    assert_eq!(control.tags(Lane::Sweep, &arn).await, Ok(Some(tags())));
+    assert_eq!(control.tags(Priority::Sweep, &arn).await, Ok(Some(tags())));
     let more = Tags::from([
         ("Owner".to_owned(), "team-a".to_owned()),
         ("Project".to_owned(), "sales".to_owned()),
     ]);
     control
-        .tag(Lane::Urgent, &arn, &more)
+        .tag(Priority::Urgent, &arn, &more)
         .await
         .expect("tagged");
     control
-        .untag(Lane::Urgent, &arn, &["agentcore.dev/name".to_owned()])
+        .untag(Priority::Urgent, &arn, &["agentcore.dev/name".to_owned()])
         .await
         .expect("untagged");
-    assert_eq!(control.tags(Lane::Sweep, &arn).await, Ok(Some(more)));
+    assert_eq!(control.tags(Priority::Sweep, &arn).await, Ok(Some(more)));
 }
 
 #[tokio::test]
@@ -180,21 +186,27 @@ async fn a_resource_policy_is_put_read_and_deleted() {
     let world = World::start(quick()).await;
     let arn = world.create("support").await.arn;
     let control = world.control();
-    assert_eq!(control.resource_policy(Lane::Sweep, &arn).await, Ok(None));
+    assert_eq!(
+        control.resource_policy(Priority::Sweep, &arn).await,
+        Ok(None)
+    );
     let policy = r#"{"Version": "2012-10-17", "Statement": []}"#;
     control
-        .put_resource_policy(Lane::Urgent, &arn, policy)
+        .put_resource_policy(Priority::Urgent, &arn, policy)
         .await
         .expect("put");
     assert_eq!(
-        control.resource_policy(Lane::Sweep, &arn).await,
+        control.resource_policy(Priority::Sweep, &arn).await,
         Ok(Some(policy.to_owned()))
     );
     control
-        .delete_resource_policy(Lane::Urgent, &arn)
+        .delete_resource_policy(Priority::Urgent, &arn)
         .await
         .expect("deleted");
-    assert_eq!(control.resource_policy(Lane::Sweep, &arn).await, Ok(None));
+    assert_eq!(
+        control.resource_policy(Priority::Sweep, &arn).await,
+        Ok(None)
+    );
 }
 
 #[tokio::test]
@@ -203,13 +215,19 @@ async fn an_endpoint_is_created_moved_and_listed() {
     let runtime = world.create("support").await;
     world.until_status(&runtime.id, ServiceStatus::Ready).await;
     let control = world.control();
-    let wish = EndpointWish {
+    let desired = DesiredEndpoint {
         name: "support_live",
         version: "1",
         description: None,
     };
     let created = control
-        .create_endpoint(Lane::Urgent, &runtime.id, wish, &tags(), &token("endpoint"))
+        .create_endpoint(
+            Priority::Urgent,
+            &runtime.id,
+            desired,
+            &tags(),
+            &token("endpoint"),
+        )
         .await
         .expect("accepted");
     assert_eq!(
@@ -218,7 +236,7 @@ async fn an_endpoint_is_created_moved_and_listed() {
     );
     let ready = async || {
         let endpoint = control
-            .get_endpoint(Lane::Urgent, &runtime.id, "support_live")
+            .get_endpoint(Priority::Urgent, &runtime.id, "support_live")
             .await
             .expect("an answer")?;
         (endpoint.status == ServiceStatus::Ready).then_some(endpoint)
@@ -229,14 +247,14 @@ async fn an_endpoint_is_created_moved_and_listed() {
         (Some("1"), &created.arn)
     );
     assert_eq!(
-        control.tags(Lane::Urgent, &endpoint.arn).await,
+        control.tags(Priority::Urgent, &endpoint.arn).await,
         Ok(Some(tags()))
     );
 
     let image = world.push("prod", &["arm64"]).await;
     control
         .update_runtime(
-            Lane::Urgent,
+            Priority::Urgent,
             &runtime.id,
             &minimal(&image),
             &token("version"),
@@ -244,13 +262,13 @@ async fn an_endpoint_is_created_moved_and_listed() {
         .await
         .expect("accepted");
     world.until_status(&runtime.id, ServiceStatus::Ready).await;
-    let wish = EndpointWish {
+    let desired = DesiredEndpoint {
         version: "2",
         description: Some("Production."),
-        ..wish
+        ..desired
     };
     let moved = control
-        .update_endpoint(Lane::Urgent, &runtime.id, wish, &token("move"))
+        .update_endpoint(Priority::Urgent, &runtime.id, desired, &token("move"))
         .await
         .expect("accepted");
     assert_eq!(moved.target_version.as_deref(), Some("2"));
@@ -267,7 +285,7 @@ async fn an_endpoint_is_created_moved_and_listed() {
         Some("Production.")
     );
     let listed = control
-        .list_endpoints(Lane::Urgent, &runtime.id)
+        .list_endpoints(Priority::Urgent, &runtime.id)
         .await
         .expect("an answer")
         .expect("there");
@@ -285,47 +303,58 @@ async fn a_runtime_goes_after_its_endpoints() {
     let runtime = world.create("support").await;
     world.until_status(&runtime.id, ServiceStatus::Ready).await;
     let control = world.control();
-    let wish = EndpointWish {
+    let desired = DesiredEndpoint {
         name: "support_live",
         version: "1",
         description: None,
     };
     control
-        .create_endpoint(Lane::Urgent, &runtime.id, wish, &tags(), &token("endpoint"))
+        .create_endpoint(
+            Priority::Urgent,
+            &runtime.id,
+            desired,
+            &tags(),
+            &token("endpoint"),
+        )
         .await
         .expect("accepted");
     until("the endpoint is READY", async || {
         let endpoint = control
-            .get_endpoint(Lane::Urgent, &runtime.id, "support_live")
+            .get_endpoint(Priority::Urgent, &runtime.id, "support_live")
             .await
             .expect("an answer")?;
         (endpoint.status == ServiceStatus::Ready).then_some(())
     })
     .await;
     let conflict = control
-        .delete_runtime(Lane::Urgent, &runtime.id, &token("early"))
+        .delete_runtime(Priority::Urgent, &runtime.id, &token("early"))
         .await
         .expect_err("in use");
     assert_eq!(conflict.class, Class::Conflict);
     control
-        .delete_endpoint(Lane::Urgent, &runtime.id, "support_live", &token("delete"))
+        .delete_endpoint(
+            Priority::Urgent,
+            &runtime.id,
+            "support_live",
+            &token("delete"),
+        )
         .await
         .expect("accepted");
     until("the endpoint is gone", async || {
         let endpoint = control
-            .get_endpoint(Lane::Urgent, &runtime.id, "support_live")
+            .get_endpoint(Priority::Urgent, &runtime.id, "support_live")
             .await
             .expect("an answer");
         endpoint.is_none().then_some(())
     })
     .await;
     control
-        .delete_runtime(Lane::Urgent, &runtime.id, &token("delete"))
+        .delete_runtime(Priority::Urgent, &runtime.id, &token("delete"))
         .await
         .expect("accepted");
     until("the runtime is gone", async || {
         control
-            .get_runtime(Lane::Urgent, &runtime.id)
+            .get_runtime(Priority::Urgent, &runtime.id)
             .await
             .expect("an answer")
             .is_none()
@@ -333,8 +362,8 @@ async fn a_runtime_goes_after_its_endpoints() {
     })
     .await;
     assert_eq!(
-        control.list_endpoints(Lane::Urgent, &runtime.id).await,
+        control.list_endpoints(Priority::Urgent, &runtime.id).await,
         Ok(None)
     );
-    assert_eq!(control.tags(Lane::Urgent, &runtime.arn).await, Ok(None));
+    assert_eq!(control.tags(Priority::Urgent, &runtime.arn).await, Ok(None));
 }

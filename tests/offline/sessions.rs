@@ -6,7 +6,7 @@ mod agent;
 use std::time::{Duration, Instant};
 
 use agentcore_aws::fair::Tenant;
-use agentcore_aws::{DataPlane, Lane, Operation, Rates};
+use agentcore_aws::{DataPlane, Operation, Priority, Rates};
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::fault::Class;
 use agentcore_plan::session::{Address, CallResult};
@@ -37,7 +37,13 @@ async fn stage_at(rates: Rates) -> (World, DataPlane, Address) {
     let config = minimal(pushed["imageUri"].as_str().expect("a URI"));
     let created = world
         .control()
-        .create_runtime(Lane::Urgent, "support", &config, &tags(), &token("support"))
+        .create_runtime(
+            Priority::Urgent,
+            "support",
+            &config,
+            &tags(),
+            &token("support"),
+        )
         .await
         .expect("accepted");
     world.until_status(&created.id, ServiceStatus::Ready).await;
@@ -52,7 +58,7 @@ async fn stage_at(rates: Rates) -> (World, DataPlane, Address) {
 
 async fn ask(plane: &DataPlane, at: &Address, payload: &Value, within: Duration) -> CallResult {
     plane
-        .invoke(Lane::Urgent, at, payload.to_string(), within)
+        .invoke(Priority::Urgent, at, payload.to_string(), within)
         .await
 }
 
@@ -98,7 +104,7 @@ async fn a_keepalive_and_a_stop_pass_those_of_another_namespace_that_wait() {
         let stops = operation == Operation::StopRuntimeSession;
         let call = async |plane: DataPlane, at: Address| {
             if stops {
-                plane.stop(Lane::Urgent, &at).await
+                plane.stop(Priority::Urgent, &at).await
             } else {
                 ask(&plane, &at, &json!({"action": "keepalive"}), LONG).await
             }
@@ -167,7 +173,7 @@ async fn faults_of_aws_keep_their_class_and_are_sent_once() {
             world.fault(fault).await;
             let before = world.calls(operation).await;
             let result = if operation == Operation::StopRuntimeSession {
-                plane.stop(Lane::Urgent, &at).await
+                plane.stop(Priority::Urgent, &at).await
             } else {
                 ask(&plane, &at, &json!({"action": "keepalive"}), LONG).await
             };
@@ -184,11 +190,11 @@ async fn faults_of_aws_keep_their_class_and_are_sent_once() {
 #[tokio::test]
 async fn a_session_is_stopped_once_and_then_gone() {
     let (world, plane, at) = stage().await;
-    let none = plane.stop(Lane::Urgent, &at).await;
+    let none = plane.stop(Priority::Urgent, &at).await;
     assert!(matches!(&none, CallResult::Failed(fault) if fault.class == Class::Gone));
     ask(&plane, &at, &json!({"action": "keepalive"}), LONG).await;
-    assert_eq!(plane.stop(Lane::Urgent, &at).await, CallResult::Stopped);
-    let again = plane.stop(Lane::Urgent, &at).await;
+    assert_eq!(plane.stop(Priority::Urgent, &at).await, CallResult::Stopped);
+    let again = plane.stop(Priority::Urgent, &at).await;
     assert!(matches!(&again, CallResult::Failed(fault) if fault.class == Class::Gone));
     let codes = world.observed.codes(Operation::StopRuntimeSession);
     let gone = "ResourceNotFoundException";

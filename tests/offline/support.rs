@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentcore_aws::{Aws, Call, CallObserver, Control, Lane, Operation, Rates};
+use agentcore_aws::{Aws, Call, CallObserver, Control, Operation, Priority, Rates};
 use agentcore_plan::aws::{Runtime, RuntimeAccepted, ServiceStatus, Tags};
 use agentcore_sim::{Config, Settings, Sim};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -41,13 +41,13 @@ pub fn quick() -> Settings {
 
 /// Every call that was observed: operation, code, lane.
 #[derive(Debug, Default)]
-pub struct Recorder(Mutex<Vec<(Operation, String, Lane)>>);
+pub struct Recorder(Mutex<Vec<(Operation, String, Priority)>>);
 
 impl CallObserver for Recorder {
     fn observe(&self, call: &Call<'_>) {
         self.0
             .lock()
-            .push((call.operation, call.code.to_owned(), call.lane));
+            .push((call.operation, call.code.to_owned(), call.priority));
     }
 }
 
@@ -170,7 +170,7 @@ impl World {
         let image = self.push("prod", &["arm64"]).await;
         let config = minimal(&image);
         self.control()
-            .create_runtime(Lane::Urgent, name, &config, &tags(), &token(name))
+            .create_runtime(Priority::Urgent, name, &config, &tags(), &token(name))
             .await
             .expect("accepted")
     }
@@ -180,7 +180,7 @@ impl World {
         until(&format!("{id} is {}", status.as_str()), async || {
             let runtime = self
                 .control()
-                .get_runtime(Lane::Urgent, id)
+                .get_runtime(Priority::Urgent, id)
                 .await
                 .expect("an answer")
                 .expect("there");

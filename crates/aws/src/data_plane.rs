@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::control::Caller;
 use super::operation::Operation;
-use super::{Lane, classify};
+use super::{Priority, classify};
 use crate::fair::Tenant;
 
 /// Most bytes of an answer that are read, so that its connection can be used again; of a longer one the rest is given up.
@@ -60,7 +60,7 @@ impl DataPlane {
     /// InvokeAgentRuntime in a session, with a JSON text; `within` is until the whole answer. What the agent says is dropped.
     pub async fn invoke(
         &self,
-        lane: Lane,
+        priority: Priority,
         at: &Address,
         payload: String,
         within: Duration,
@@ -78,7 +78,7 @@ impl DataPlane {
             headers.insert(SESSION_HEADER, id);
         }
         let operation = Operation::InvokeAgentRuntime;
-        let mut attempt = self.caller.attempt(operation, lane).await;
+        let mut attempt = self.caller.attempt(operation, priority).await;
         let call = Invoke {
             target: &target,
             headers,
@@ -113,13 +113,13 @@ impl DataPlane {
     }
 
     /// StopRuntimeSession.
-    pub async fn stop(&self, lane: Lane, at: &Address) -> CallResult {
+    pub async fn stop(&self, priority: Priority, at: &Address) -> CallResult {
         let (target, session) = match parsed(at) {
             Ok(parsed) => parsed,
             Err(fault) => return CallResult::Failed(fault),
         };
         let operation = Operation::StopRuntimeSession;
-        let mut attempt = self.caller.attempt(operation, lane).await;
+        let mut attempt = self.caller.attempt(operation, priority).await;
         let stopping = || self.client.stop(&target, &session, Auth::SigV4);
         let stopped = attempt.make(stopping).await;
         match stopped {

@@ -1,7 +1,7 @@
 //! Everything that talks to AWS. No other module names a type of the AWS SDK.
 //!
 //! [`Aws`] holds one client set per region of the account that the credentials belong to. A call goes through [`Control`]: it
-//! waits for its token ([`lanes`]), is made once (the SDK's own retries are off, the caller requeues), is told to the
+//! waits for its token ([`rate_limiter`]), is made once (the SDK's own retries are off, the caller requeues), is told to the
 //! [`CallObserver`], and ends in the planner's words (`convert`) or in a classified fault (`classify`). [`inventory`] is the
 //! one eye on what changes in AWS.
 
@@ -13,17 +13,17 @@ mod data_plane;
 pub mod fair;
 mod images;
 pub mod inventory;
-pub mod lanes;
 pub mod observe;
 mod operation;
+pub mod rate_limiter;
 mod streaks;
 
-pub use control::{Control, EndpointWish};
+pub use control::{Control, DesiredEndpoint};
 pub use data_plane::DataPlane;
-pub use inventory::{Inventory, Wake, pace};
-pub use lanes::{DEFAULT_RATE, Lane, RateError, Rates};
+pub use inventory::{Inventory, Trigger, pace};
 pub use observe::{Call, CallObserver, Scan, Unobserved};
 pub use operation::Operation;
+pub use rate_limiter::{DEFAULT_RATE, Priority, RateError, Rates};
 pub use streaks::Streaks;
 
 use std::collections::HashMap;
@@ -41,7 +41,7 @@ use tokio::time::Instant;
 
 use crate::fair::Tenant;
 use control::{Caller, Site};
-use lanes::Lanes;
+use rate_limiter::RateLimiter;
 
 use agentcore_cluster::lease::Fence;
 
@@ -155,7 +155,7 @@ impl Aws {
 
     /// Whom the credentials belong to (STS GetCallerIdentity, in the default region).
     pub async fn identity(&self) -> Result<Identity, Fault> {
-        self.caller(&self.region).identity(Lane::Urgent).await
+        self.caller(&self.region).identity(Priority::Urgent).await
     }
 
     /// AgentCore's control plane in `region`. Calls of one region share their rates, however often this is asked.
@@ -217,7 +217,7 @@ impl Aws {
             ecr: aws_sdk_ecr::Client::new(&config),
             s3: aws_sdk_s3::Client::new(&config),
             region: region.to_owned(),
-            lanes: Lanes::new(self.rates.clone()),
+            limiter: RateLimiter::new(self.rates.clone()),
             observer: self.observer.clone(),
             fence: self.fence.clone(),
         });

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use agentcore_plan::fault::Class;
 
-use super::lanes::Lane;
 use super::operation::Operation;
+use super::rate_limiter::Priority;
 
 /// One call to AWS that ended.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +14,8 @@ pub struct Call<'a> {
     pub operation: Operation,
     /// Where.
     pub region: &'a str,
-    /// Which lane the call waited in.
-    pub lane: Lane,
+    /// The priority with which the call waited.
+    pub priority: Priority,
     /// `OK`, AWS's error name, or `Timeout`, `Dispatch`, `Credentials`, `Construction`, `Unreadable`, `Cancelled`. At most 64
     /// characters of an error name's alphabet, so that it can be a metric label.
     pub code: &'a str,
@@ -44,7 +44,7 @@ pub trait CallObserver: Send + Sync + 'static {
     fn observe(&self, call: &Call<'_>);
 
     /// Called with 1 when a call begins to wait for a token, and with -1 when it has one or gives up. Must not block.
-    fn waits(&self, _: Operation, _: Lane, _change: i64) {}
+    fn waits(&self, _: Operation, _: Priority, _change: i64) {}
 
     /// Called once for each look at a repository, when it ends. Must not block.
     fn scanned(&self, _: &Scan<'_>) {}

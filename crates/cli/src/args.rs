@@ -328,5 +328,5 @@ pub enum CompletionShell {
 pub fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text)
         .map(|seconds| Duration::from_secs(u64::from(seconds)))
-        .map_err(|_| format!("{text:?} is no duration such as 30s, 5m or 1h30m"))
+        .map_err(|_| format!("invalid duration {text:?}, expected e.g. 30s, 5m or 1h30m"))
 }

@@ -149,7 +149,7 @@ async fn config(global: &Global) -> Result<Config, Error> {
 
 fn unreadable(error: &KubeconfigError) -> Error {
     use KubeconfigError as E;
-    let list = "kubectl config get-contexts lists what there is";
+    let list = "kubectl config get-contexts lists them";
     Error::Failed(match error {
         E::ReadConfig(cause, path) => format!(
             "the kubeconfig {} cannot be read: {cause}; give one with --kubeconfig or $KUBECONFIG",
@@ -157,7 +157,7 @@ fn unreadable(error: &KubeconfigError) -> Error {
         ),
         E::FindPath => "no kubeconfig was found: give one with --kubeconfig or $KUBECONFIG".to_owned(),
         E::CurrentContextNotSet => {
-            "the kubeconfig has no current context: choose one with --context or kubectl config use-context".to_owned()
+            "the kubeconfig has no current context: select one with --context or kubectl config use-context".to_owned()
         }
         E::LoadContext(name) => format!("the kubeconfig has no context {name:?}: {list}"),
         E::LoadClusterOfContext(name) => format!("the kubeconfig has no cluster {name:?}: {list}"),

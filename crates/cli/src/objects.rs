@@ -100,7 +100,7 @@ impl FromStr for Kind {
             }
             "agentsession" | "agentsessions" | "ase" | "session" | "sessions" => Ok(Self::Session),
             _ => Err(Error::Usage(format!(
-                "{text:?} is no kind of agentcore.dev: use runtime/NAME, endpoint/NAME or session/NAME"
+                "{text:?} is not a kind of agentcore.dev: use runtime/NAME, endpoint/NAME or session/NAME"
             ))),
         }
     }
@@ -126,7 +126,7 @@ impl FromStr for Reference {
         };
         if name.is_empty() || name.contains('/') {
             return Err(Error::Usage(format!(
-                "{text:?} is no name: use NAME or KIND/NAME"
+                "{text:?} is not a name: use NAME or KIND/NAME"
             )));
         }
         Ok(Self {
@@ -171,7 +171,7 @@ impl Reference {
     /// Says that the object is not there, and which one may be meant.
     pub fn not_found(&self, namespace: &str, known: &[Self]) -> Error {
         let mut text = format!(
-            "there is no {} {:?} in namespace {namespace}",
+            "{} {:?} not found in namespace {namespace}",
             self.kind.name(),
             self.name
         );

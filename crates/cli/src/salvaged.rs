@@ -28,7 +28,7 @@ impl<'de> Deserialize<'de> for Salvaged {
         let metadata = parts.remove("metadata");
         let metadata = metadata.ok_or_else(|| D::Error::missing_field("metadata"))?;
         let mut metadata: Parts =
-            readable(&metadata).ok_or_else(|| D::Error::custom("metadata is no JSON object"))?;
+            readable(&metadata).ok_or_else(|| D::Error::custom("metadata is not a JSON object"))?;
         metadata.remove("managedFields");
         let metadata = serde_json::to_string(&metadata)
             .and_then(|text| serde_json::from_str::<ObjectMeta>(&text))

@@ -134,11 +134,11 @@ impl Verdict {
             }
             None => (
                 "Unseen".to_owned(),
-                "the operator has not looked at it yet".to_owned(),
+                "the operator has not reconciled it yet".to_owned(),
             ),
             Some(_) if !seen => (
                 "Unseen".to_owned(),
-                "the operator has not looked at this edit yet".to_owned(),
+                "the operator has not reconciled this change yet".to_owned(),
             ),
             Some(one) => (one.reason.clone(), one.message.clone()),
         };

@@ -165,7 +165,7 @@ impl Grants {
             match event {
                 Ok(event) => self.take(named(event, value), known),
                 Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), error = %told(&error), "watch interrupted; it is tried again, and until its first list nothing is changed in AWS");
+                    tracing::warn!(kind = %K::kind(&()), error = %told(&error), "watch interrupted, retrying; nothing changes in AWS until its first list");
                 }
             }
         }
@@ -177,7 +177,7 @@ impl Grants {
             return;
         }
         for namespace in state.renew(&self.policy) {
-            tracing::info!(%namespace, "what the namespace may use has changed");
+            tracing::info!(%namespace, "the namespace's grants changed");
             // A closed channel means that the controllers have ended: nobody is left to look.
             let _ = self.changed.send(namespace);
         }

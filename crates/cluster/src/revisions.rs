@@ -83,7 +83,7 @@ impl Revisions {
                 }
                 Err(error) => {
                     self.filled.send_replace(true);
-                    tracing::warn!(error = %told(&error), "no watch of ControllerRevisions; it is tried again");
+                    tracing::warn!(error = %told(&error), "cannot watch ControllerRevisions, retrying");
                 }
             }
         }

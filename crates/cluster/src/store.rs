@@ -180,7 +180,7 @@ where
                 Ok(Event::Delete(object)) => told.gone(&object),
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), error = %crate::errors::told(&error), "watch interrupted; it is tried again");
+                    tracing::warn!(kind = %K::kind(&()), error = %crate::errors::told(&error), "watch interrupted, retrying");
                 }
             })
     }

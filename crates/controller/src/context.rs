@@ -1,4 +1,4 @@
-//! What every pass needs: clients, settings, memories.
+//! What every pass needs: clients, settings, states.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use kube::Client;
 use kube::runtime::events::{Event as KubeEvent, EventType, Recorder, Reporter};
 use kube::{Resource, ResourceExt};
 
-use super::memory::Memories;
+use super::object_states::ObjectStates;
 use super::pass::full_jitter;
+use super::permits::Permits;
 use super::regions::Regions;
 use super::retained::Retained;
 use super::stale_sessions::Reports;
-use super::turns::Turns;
 use super::weights::Weights;
 use crate::args::ControllerArgs;
 use crate::metrics::Metrics;
@@ -44,13 +44,13 @@ pub struct Context {
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Memory of AgentRuntimes.
-    pub runtimes: Memories<AgentRuntimeStatus>,
+    pub runtimes: ObjectStates<AgentRuntimeStatus>,
     /// Memory of AgentEndpoints.
-    pub endpoints: Memories<AgentEndpointStatus>,
+    pub endpoints: ObjectStates<AgentEndpointStatus>,
     /// Memory of AgentSessions.
-    pub sessions: Memories<AgentSessionStatus>,
+    pub sessions: ObjectStates<AgentSessionStatus>,
     /// How many passes work at a time.
-    pub turns: Turns,
+    pub permits: Permits,
     /// Runtimes that outlived their objects.
     pub retained: Retained,
     /// How much of large objects passes hold at a time.
@@ -70,7 +70,7 @@ impl Context {
     ) -> anyhow::Result<Arc<Self>> {
         let uid = client::cluster_uid(&kube).await?;
         let cluster_id = args.cluster_id.clone().unwrap_or_else(|| {
-            tracing::warn!(cluster_id = %uid, "no --cluster-id: the UID of kube-system serves; a rebuilt cluster will not know its runtimes");
+            tracing::warn!(cluster_id = %uid, "no --cluster-id: using the UID of kube-system; a rebuilt cluster will not recognize its runtimes");
             uid.clone()
         });
         let identity = who_are_we(&aws).await;
@@ -108,10 +108,10 @@ impl Context {
             policy,
             regions: Regions::new(aws),
             metrics,
-            runtimes: Memories::default(),
-            endpoints: Memories::default(),
-            sessions: Memories::default(),
-            turns: Turns::default(),
+            runtimes: ObjectStates::default(),
+            endpoints: ObjectStates::default(),
+            sessions: ObjectStates::default(),
+            permits: Permits::default(),
             weights: Weights::default(),
             reports: Reports::new(
                 args.lease_namespace
@@ -155,7 +155,7 @@ impl Context {
                 secondary: None,
             };
             if let Err(error) = recorder.publish(&event, &reference).await {
-                tracing::warn!(reason, error = %told(&error), name = %object.name_any(), "event not published");
+                tracing::warn!(reason, error = %told(&error), name = %object.name_any(), "cannot publish the Event");
             }
         }
     }
@@ -168,7 +168,7 @@ async fn who_are_we(aws: &Aws) -> agentcore_aws::Identity {
         match aws.identity().await {
             Ok(identity) => return identity,
             Err(fault) => {
-                tracing::error!(code = %fault.code, message = %fault.message, "GetCallerIdentity failed; it is tried again");
+                tracing::error!(code = %fault.code, message = %fault.message, "GetCallerIdentity failed, retrying");
                 tokio::time::sleep(full_jitter(wait)).await;
                 wait = (wait * 2).min(Duration::from_secs(15));
             }

@@ -9,24 +9,24 @@ use tokio::sync::mpsc;
 
 use super::runtime;
 use super::shard::Shard;
-use agentcore_aws::Wake;
+use agentcore_aws::Trigger;
 
 /// Wakes that are matched with the objects at once.
 const WAKES: usize = 1024;
 
 /// Asks for the passes, until nobody can notice anything any more.
-pub async fn run(shards: Vec<Arc<Shard>>, mut woken: mpsc::UnboundedReceiver<Wake>) {
-    let mut wakes = Vec::new();
-    while woken.recv_many(&mut wakes, WAKES).await > 0 {
+pub async fn run(shards: Vec<Arc<Shard>>, mut triggered: mpsc::UnboundedReceiver<Trigger>) {
+    let mut triggers = Vec::new();
+    while triggered.recv_many(&mut triggers, WAKES).await > 0 {
         let mut entries = Vec::new();
-        for wake in wakes.drain(..) {
-            match wake.key.as_deref().and_then(|key| key.split_once('/')) {
+        for trigger in triggers.drain(..) {
+            match trigger.key.as_deref().and_then(|key| key.split_once('/')) {
                 Some((namespace, name)) => {
                     for shard in &shards {
-                        shard.wake_by_key(namespace, name, wake.poll);
+                        shard.wake_by_key(namespace, name, trigger.poll);
                     }
                 }
-                None => entries.push(wake),
+                None => entries.push(trigger),
             }
         }
         if entries.is_empty() {

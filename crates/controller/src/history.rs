@@ -48,7 +48,7 @@ pub async fn keep(shard: &Shard, view: &View<'_>) -> bool {
     {
         Ok(()) => true,
         Err(error) => {
-            tracing::warn!(%name, error = %told(&error), "history not written; it is tried again");
+            tracing::warn!(%name, error = %told(&error), "cannot write the history, retrying");
             false
         }
     }
@@ -79,6 +79,6 @@ pub async fn tidy(shard: &Shard, object: &AgentRuntime, versions: &[ListedVersio
 async fn delete(shard: &Shard, object: &AgentRuntime, name: &str) {
     let deleted = shard.revisions.delete(&shard.context.kube, object, name);
     if let Err(error) = deleted.await {
-        tracing::warn!(name, error = %told(&error), "history not deleted; it is tried again");
+        tracing::warn!(name, error = %told(&error), "cannot delete the history, retrying");
     }
 }

@@ -73,7 +73,7 @@ async fn say<K: Kept>(context: &Context, object: LeftAlone) {
     let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
     let namespace = namespace.unwrap_or_default();
     let name = name.unwrap_or_default();
-    tracing::warn!(kind = %K::kind(&()), %namespace, %name, %why, "object left alone");
+    tracing::warn!(kind = %K::kind(&()), %namespace, %name, %why, "object skipped");
     let api = Api::<Head<K>>::namespaced(context.kube.clone(), &namespace);
     let status = status(&metadata, &why);
     let mut pauses = PAUSES.into_iter();
@@ -85,7 +85,7 @@ async fn say<K: Kept>(context: &Context, object: LeftAlone) {
             Err(error) => error,
         };
         let Some(pause) = pauses.next() else {
-            tracing::warn!(kind = %K::kind(&()), %namespace, %name, error = %told(&error), "cannot say that the object is left alone");
+            tracing::warn!(kind = %K::kind(&()), %namespace, %name, error = %told(&error), "cannot report that the object is skipped");
             return;
         };
         tokio::time::sleep(pause).await;

@@ -8,9 +8,10 @@ mod endpoint;
 mod grants;
 mod history;
 mod left_alone;
-mod memory;
 pub mod metrics;
+mod object_states;
 mod pass;
+mod permits;
 mod regions;
 mod retained;
 mod runtime;
@@ -18,7 +19,6 @@ mod session;
 mod shard;
 mod stale_sessions;
 mod sweep;
-mod turns;
 mod weights;
 
 use std::convert::Infallible;
@@ -158,7 +158,7 @@ async fn act(
     let ended = tokio::select! {
         ended = &mut controllers => ended,
         never = beating(beat) => match never {},
-        () = stop.cancelled() => if let Ok(ended) = tokio::time::timeout(STOP_GRACE, &mut controllers).await { ended } else { tracing::warn!("some work did not end within {STOP_GRACE:?}; the next leader takes it up"); Ok(()) },
+        () = stop.cancelled() => if let Ok(ended) = tokio::time::timeout(STOP_GRACE, &mut controllers).await { ended } else { tracing::warn!("work still running after {STOP_GRACE:?}; the next leader takes it up"); Ok(()) },
     };
     metrics.leader.set(0);
     ended

@@ -11,9 +11,9 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use tracing::Instrument;
 
-use super::memory::Memories;
+use super::object_states::ObjectStates;
+use super::permits::Permit;
 use super::shard::Shard;
-use super::turns::Turn;
 use agentcore_cluster::kept::Kept;
 use agentcore_cluster::store::Cache;
 
@@ -31,8 +31,8 @@ pub enum Error {
     /// The API server refused or did not answer.
     #[error("kubernetes call failed")]
     Kubernetes(#[source] Box<kube::Error>),
-    /// The planner asked for more than any object needs.
-    #[error("planner asked for more than {MOST_STEPS} steps")]
+    /// The the planner requested more than any object needs.
+    #[error("the planner requested more than {MOST_STEPS} steps")]
     TooManySteps,
 }
 
@@ -97,15 +97,15 @@ pub async fn reconcile<'t, K, P, F>(
     object: Arc<K>,
     shard: &'t Shard,
     store: &Cache<K>,
-    memories: &Memories<P::Status>,
+    states: &ObjectStates<P::Status>,
     controller: &'static str,
     ready: impl Future<Output = ()>,
-    gather: impl FnOnce(Arc<K>, Turn<'t>) -> F,
+    gather: impl FnOnce(Arc<K>, Permit<'t>) -> F,
 ) -> Result<Action, Error>
 where
     K: Kept,
     P: Pass<Status: Clone>,
-    F: Future<Output = (P, Turn<'t>)>,
+    F: Future<Output = (P, Permit<'t>)>,
 {
     let span = tracing::info_span!(
         "reconcile",
@@ -115,7 +115,7 @@ where
         account = shard.context.policy.account,
     );
     shard.filled().await;
-    if let Some(later) = memories.resting(&*object, Timestamp::now()) {
+    if let Some(later) = states.resting(&*object, Timestamp::now()) {
         return Ok(later);
     }
     let metrics = shard.context.metrics.pass(controller);
@@ -123,7 +123,7 @@ where
     let namespace = object.namespace().unwrap_or_default();
     let tenant = shard.context.tenant(&namespace);
     let _weight = shard.context.weights.begin(store, &*object).await;
-    let turn = shard.context.turns.begin(tenant).await;
+    let permit = shard.context.permits.begin(tenant).await;
     // It may have changed while it waited, or be gone.
     let Some(object) = store.get(&ObjectRef::from_obj(&*object)) else {
         metrics.ended(None);
@@ -136,10 +136,10 @@ where
     };
     // Boxed, and gathered inside: thousands may wait above at a time.
     Box::pin(async {
-        let (mut pass, mut turn) = gather(object, turn).await;
-        let rest = drive(&mut pass, &mut turn).await;
+        let (mut pass, mut permit) = gather(object, permit).await;
+        let rest = drive(&mut pass, &mut permit).await;
         pass.tidy().await;
-        drop(turn);
+        drop(permit);
         metrics.ended(rest.as_ref().err().map(Error::reason));
         Ok(pass.remember(rest?))
     })
@@ -149,7 +149,7 @@ where
 
 /// Runs one pass to its rest. Reads and writes are boxed: hundreds of passes wait at a time, and each would otherwise hold the room of the
 /// largest AWS call.
-async fn drive<P: Pass>(pass: &mut P, turn: &mut Turn<'_>) -> Result<Rest, Error> {
+async fn drive<P: Pass>(pass: &mut P, permit: &mut Permit<'_>) -> Result<Rest, Error> {
     for _ in 0..MOST_STEPS {
         let Decision {
             status,
@@ -159,7 +159,7 @@ async fn drive<P: Pass>(pass: &mut P, turn: &mut Turn<'_>) -> Result<Rest, Error
         match step {
             Step::Read(read) => {
                 drop(status);
-                turn.aside(Box::pin(pass.read(read))).await;
+                permit.aside(Box::pin(pass.read(read))).await;
             }
             Step::Act(action) => {
                 Box::pin(pass.report(status)).await?;
@@ -167,7 +167,7 @@ async fn drive<P: Pass>(pass: &mut P, turn: &mut Turn<'_>) -> Result<Rest, Error
                 let waits = P::calls_aws(&action);
                 let acted = Box::pin(pass.act(action));
                 if waits {
-                    turn.aside(acted).await?;
+                    permit.aside(acted).await?;
                 } else {
                     acted.await?;
                 }
@@ -202,24 +202,24 @@ pub fn pace_since(since: Timestamp) -> Duration {
     )
 }
 
-/// When to try again after a pass that failed in Kubernetes: at once where the object changed meanwhile, else later.
+/// When to try again after a pass that failed in Kubernetes: at once where the object changed during the reconcile, else later.
 pub fn after_error<K: Resource, S: Clone>(
     object: &K,
     error: &Error,
-    memories: &Memories<S>,
+    states: &ObjectStates<S>,
 ) -> Action {
     let mut faults = 1;
     // By name: the pass may have been over a newer object than this one.
     let namespace = object.namespace().unwrap_or_default();
-    memories.mark(&namespace, &object.name_any(), |memory| {
+    states.mark(&namespace, &object.name_any(), |memory| {
         memory.streaks.begin();
         faults = memory.streaks.count();
     });
     if error.is_race() && faults <= MOST_RACES {
-        tracing::debug!(name = %object.name_any(), error = %told(error), "the object changed meanwhile");
+        tracing::debug!(name = %object.name_any(), error = %told(error), "the object changed during the reconcile");
         return Action::requeue(Duration::from_secs(1));
     }
-    tracing::warn!(namespace = object.namespace(), name = %object.name_any(), error = %told(error), "pass failed; it is tried again");
+    tracing::warn!(namespace = object.namespace(), name = %object.name_any(), error = %told(error), "reconcile failed, retrying");
     Action::requeue(full_jitter(
         Duration::from_secs(1 << faults.min(9)).min(Duration::from_mins(5)),
     ))

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::shard::Shard;
 use agentcore_aws::fair::Tenant;
-use agentcore_aws::{Aws, Control, DataPlane, Inventory, Wake};
+use agentcore_aws::{Aws, Control, DataPlane, Inventory, Trigger};
 
 /// How long the first object of a region waits for the first list before it goes on without.
 const FIRST_LIST: Duration = Duration::from_secs(10);
@@ -59,20 +59,20 @@ struct Cell {
 pub struct Regions {
     aws: Aws,
     cells: Mutex<HashMap<String, Cell>>,
-    wakes: mpsc::UnboundedSender<Wake>,
-    woken: Mutex<Option<mpsc::UnboundedReceiver<Wake>>>,
+    triggers: mpsc::UnboundedSender<Trigger>,
+    triggered: Mutex<Option<mpsc::UnboundedReceiver<Trigger>>>,
     stop: CancellationToken,
 }
 
 impl Regions {
     /// Nothing is called yet.
     pub fn new(aws: Aws) -> Self {
-        let (wakes, woken) = mpsc::unbounded_channel();
+        let (triggers, triggered) = mpsc::unbounded_channel();
         Self {
             aws,
             cells: Mutex::default(),
-            wakes,
-            woken: Mutex::new(Some(woken)),
+            triggers,
+            triggered: Mutex::new(Some(triggered)),
             stop: CancellationToken::new(),
         }
     }
@@ -89,13 +89,16 @@ impl Regions {
         // Boxed: whoever only waits for it stays small.
         let begin = async {
             let control = self.aws.control(name);
-            let inventory = Inventory::new(control.clone(), self.wakes.clone());
+            let inventory = Inventory::new(control.clone(), self.triggers.clone());
             // The first list is made here, so that the poller does not make a second one.
             if !matches!(
                 tokio::time::timeout(FIRST_LIST, inventory.fresh()).await,
                 Ok(Ok(()))
             ) {
-                tracing::warn!(region = name, "no first list yet; going on without");
+                tracing::warn!(
+                    region = name,
+                    "no list of runtimes yet, continuing without one"
+                );
             }
             let stop = self.stop.child_token();
             let poller = tokio::spawn(inventory.clone().run(stop.clone()));
@@ -142,9 +145,9 @@ impl Regions {
         }
     }
 
-    /// The stream of wakes of all regions; there is one reader.
-    pub fn woken(&self) -> Option<mpsc::UnboundedReceiver<Wake>> {
-        self.woken.lock().take()
+    /// The stream of triggers of all regions; there is one reader.
+    pub fn triggered(&self) -> Option<mpsc::UnboundedReceiver<Trigger>> {
+        self.triggered.lock().take()
     }
 
     /// Lets the regions go that no object has named for [`LINGER`] and no pass is at: their pollers have ended when this returns.
@@ -164,7 +167,7 @@ impl Regions {
             }
             tracing::info!(
                 region = name,
-                "no object names this region any more; it is let go"
+                "no object uses this region any more, stopped polling it"
             );
             unused.extend(cell.region.get().cloned());
             false

@@ -73,7 +73,7 @@ impl Retained {
                     break;
                 }
                 Err(error) => {
-                    tracing::warn!(error = %told(&error), "records of retained runtimes cannot be listed; where a namespace has a limit nothing is made meanwhile");
+                    tracing::warn!(error = %told(&error), "cannot list the records of retained runtimes; no runtimes are created in namespaces with a limit until then");
                     tokio::time::sleep(AGAIN).await;
                 }
             }
@@ -146,7 +146,7 @@ impl Retained {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => {
-                tracing::warn!(error = %told(&error), %name, "the record of a runtime that is gone cannot be deleted; it is tried again");
+                tracing::warn!(error = %told(&error), %name, "cannot delete the record of a deleted runtime, retrying");
                 return;
             }
         }

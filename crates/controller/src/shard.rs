@@ -174,7 +174,7 @@ pub async fn run_all(context: Arc<Context>, stop: CancellationToken) -> anyhow::
         .iter()
         .map(|namespace| build(&context, &room, namespace.as_deref(), &stop))
         .unzip();
-    let woken = context.regions.woken();
+    let woken = context.regions.triggered();
     let helpers = async {
         tokio::join!(
             async {

@@ -145,7 +145,7 @@ impl Reports {
                     }
                     Some(Err(error)) => {
                         if !std::mem::replace(&mut failing, true) {
-                            tracing::warn!(error = %told(&error), namespace = self.namespace, "session reports cannot be watched; it is tried again");
+                            tracing::warn!(error = %told(&error), namespace = self.namespace, "cannot watch session reports, retrying");
                         }
                         continue;
                     }

@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::shard::Shard;
-use agentcore_aws::{Lane, Operation};
+use agentcore_aws::{Operation, Priority};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// Shortest time from one round to the next: few objects are not asked about all the time, and none right after a start.
@@ -58,7 +58,7 @@ pub async fn run(shards: &[Arc<Shard>]) {
         // The check waits here behind all changes, not in its pass: an edit of the object would wait with it.
         if let Some(region) = shard.context.regions.running(&region) {
             let control = region.control(shard.context.tenant(&namespace));
-            control.turn(operation(sweep), Lane::Sweep).await;
+            control.turn(operation(sweep), Priority::Sweep).await;
         }
         match kind {
             Kind::Runtime => {

@@ -15,8 +15,8 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
 use crate::problem::Problem;
-use crate::sessions::busy::Watched;
-use crate::turn::Turn;
+use crate::request_log::RequestLog;
+use crate::sessions::work_signal::Watched;
 use crate::watch::Watchdog;
 use guarded::{Guarded, LastWords, Source};
 use voice::Voice;
@@ -71,7 +71,7 @@ pub struct Relay {
     /// For streams of events.
     tail: Option<Tail>,
     voice: Voice,
-    turn: Turn,
+    log: RequestLog,
     /// Dropped with the relay: the session and the caller's place.
     _held: Box<dyn Send>,
 }
@@ -81,7 +81,7 @@ impl Relay {
     pub async fn body(
         upstream: Watched<Incoming>,
         events: Option<Voice>,
-        turn: Turn,
+        log: RequestLog,
         watchdog: Watchdog,
         held: impl Send + 'static,
     ) -> AxumBody {
@@ -89,7 +89,7 @@ impl Relay {
             upstream,
             tail: events.is_some().then_some(Tail::Clean),
             voice: events.unwrap_or(Voice::Plain),
-            turn,
+            log,
             _held: Box::new(held),
         };
         Guarded::body(relay, watchdog).await
@@ -118,18 +118,18 @@ impl Source for Relay {
     }
 
     fn passed(&mut self, piece: &Bytes) {
-        self.turn.chunk(piece.len());
+        self.log.chunk(piece.len());
         if let Some(tail) = &mut self.tail {
             *tail = tail.after(piece);
         }
     }
 
     fn ended(&mut self) {
-        self.turn.end();
+        self.log.end();
     }
 
     fn broke_off(&mut self, problem: &Problem) -> LastWords {
-        self.turn.broke_off(problem);
+        self.log.broke_off(problem);
         match self.tail {
             Some(tail) => LastWords::Bytes(self.voice.last_event(tail, problem)),
             None => LastWords::None(problem.reason),

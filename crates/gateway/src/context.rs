@@ -18,10 +18,10 @@ use crate::path::{Action, Route};
 use crate::payload::Reader;
 use crate::problem::Problem;
 use crate::quotas::{Quotas, TooMany};
+use crate::request_log::RequestLog;
 use crate::sessions::Sessions;
 use crate::shares::{self, Full, Held, Holder};
 use crate::stops::{self, Stops};
-use crate::turn::Turn;
 use crate::watch::{Right, Watchdog};
 
 /// The gateway.
@@ -83,11 +83,11 @@ impl Gateway {
         &self,
         route: &Route<'_>,
         request: &HeaderMap,
-        turn: &mut Turn,
+        log: &mut RequestLog,
     ) -> Result<Admitted, Problem> {
         let token = Token::from_headers(request)?;
         let who = self.gate.authenticate(&token).await?;
-        turn.caller(who.clone());
+        log.caller(who.clone());
         // Before the next question to the API server: a caller that varies names must not use that up for others.
         self.quotas.admit(&who).map_err(Problem::from)?;
         let access = access(route);
@@ -101,7 +101,7 @@ impl Gateway {
                 }
                 Problem::unresolved(route, unresolved)
             })?;
-        turn.agent(agent.clone());
+        log.agent(agent.clone());
         let holder = Holder {
             caller: who.user.as_str().into(),
             namespace: agent.namespace.clone(),
@@ -144,7 +144,7 @@ impl Gateway {
 impl Admitted {
     /// Looks the agent up again, after time that its caller took: what serves now, and which session is declared now. Only the same runtime
     /// will do, as nobody has seen this request through to another.
-    pub fn renew(&mut self, gateway: &Gateway, turn: &mut Turn) -> Result<(), Problem> {
+    pub fn renew(&mut self, gateway: &Gateway, log: &mut RequestLog) -> Result<(), Problem> {
         let Agent {
             kind,
             namespace,
@@ -161,7 +161,7 @@ impl Admitted {
             let detail = "the agent changed while the request's body was read; nothing was sent";
             return Err(Problem::unavailable("AgentChanged", detail));
         };
-        turn.agent(agent.clone());
+        log.agent(agent.clone());
         self.agent = agent;
         Ok(())
     }
@@ -182,7 +182,7 @@ impl Admitted {
                 Problem::new(
                     axum::http::StatusCode::UNAUTHORIZED,
                     "NoAgentToken",
-                    "the agent wants a token of its own: X-AgentCore-Authorization: Bearer TOKEN",
+                    "the agent requires its own token: X-AgentCore-Authorization: Bearer TOKEN",
                 )
             })
     }

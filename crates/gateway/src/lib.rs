@@ -3,7 +3,7 @@
 //!
 //! A request goes through these rooms: `server` (a connection), `path` (what is meant), `identity` (who asks), `quotas` (how much),
 //! `agents` (where it goes), `payload` (its body), `sessions` (which session), `routes` and `chat` (what is done), `answer` (what comes
-//! back), `turn` (what is logged and counted), `problem` (what went wrong).
+//! back), `request_log` (what is logged and counted), `problem` (what went wrong).
 
 pub mod a2a;
 pub mod agents;
@@ -20,13 +20,14 @@ pub mod path;
 pub mod payload;
 pub mod problem;
 pub mod quotas;
+pub mod request_log;
 pub mod routes;
 pub mod server;
 pub mod sessions;
 pub mod shares;
 pub mod stops;
 pub mod trace;
-pub mod turn;
+
 pub mod watch;
 
 use std::path::Path;
@@ -54,8 +55,8 @@ use payload::Reader;
 use quotas::Quotas;
 use server::tls::Reloading;
 use server::{Server, Transport};
-use sessions::figures::Figures;
 use sessions::memory::MemoryLedger;
+use sessions::metrics::SessionMetrics;
 use sessions::redis::RedisLedger;
 use sessions::{Sessions, drain, ledger};
 use shares::Shares;
@@ -109,8 +110,8 @@ async fn serve(
         .await
         .context("cannot make a client of AgentCore")?;
     let sessions = sessions(args, &key)?;
-    let figures = Figures::new()?;
-    metrics.register(figures.collectors())?;
+    let session_metrics = SessionMetrics::new()?;
+    metrics.register(session_metrics.collectors())?;
     let asking = Asking::of(args.shares.reviews, args.shares.unknown_names);
     let gate = Gate::new(kube.clone(), args.token_audiences.clone(), asking);
     let gate = Arc::new(gate);
@@ -151,14 +152,14 @@ async fn serve(
     metrics.register(vec![Box::new(shown(&server, &gateway)?)])?;
     let draining = drain::start::run(
         args,
-        drain::start::Means {
+        drain::start::DrainDeps {
             kube: client::connect_for_leases().await?,
             sessions: gateway.sessions.clone(),
             agents: gateway.agents.clone(),
             client: gateway.client.clone(),
             pool: gateway.pool.clone(),
             stops: gateway.stops.clone(),
-            figures,
+            metrics: session_metrics,
             stop: stop.clone(),
         },
     );
@@ -171,7 +172,7 @@ async fn serve(
                 () = stop.cancelled() => return Ok(()),
             }
             if args.tls_cert.is_none() {
-                tracing::warn!("serving plain HTTP: tokens and payloads are readable on the way (--plain-http)");
+                tracing::warn!("serving plain HTTP: tokens and payloads are not encrypted (--plain-http)");
             }
             readiness.set(true);
             let service = {
@@ -191,7 +192,7 @@ async fn serve(
             };
             tasks.close();
             if cut > 0 || timeout(LAST_WORDS, tasks.wait()).await.is_err() {
-                tracing::warn!(connections = cut, sockets = tasks.len(), "some callers were cut off after the grace time (--drain-grace)");
+                tracing::warn!(connections = cut, sockets = tasks.len(), "closed callers' connections after the grace period (--drain-grace)");
             }
             Ok(())
         } => ended,
@@ -209,18 +210,18 @@ async fn names(args: &GatewayArgs, kube: &kube::Client) -> anyhow::Result<Cluste
 }
 
 /// What metrics show of what callers share.
-fn shown(server: &Server, gateway: &Gateway) -> anyhow::Result<shares::Figures> {
-    let figures = shares::Figures::new()?;
+fn shown(server: &Server, gateway: &Gateway) -> anyhow::Result<shares::ShareMetrics> {
+    let metrics = shares::ShareMetrics::new()?;
     for (label, pool) in gateway.reader.pools() {
-        figures.pool(label, pool);
+        metrics.pool(label, pool);
     }
-    figures.pool("answers", &gateway.answers);
-    figures.pool("streams", gateway.quotas.pool());
-    figures.pool("sockets", gateway.pool.places());
+    metrics.pool("answers", &gateway.answers);
+    metrics.pool("streams", gateway.quotas.pool());
+    metrics.pool("sockets", gateway.pool.places());
     let (all, strangers) = (server.places(), server.places());
-    figures.watch("connections", move || all.reading());
-    figures.watch("strangers", move || strangers.strangers());
-    Ok(figures)
+    metrics.watch("connections", move || all.reading());
+    metrics.watch("strangers", move || strangers.strangers());
+    Ok(metrics)
 }
 
 /// The sessions, in the ledger that was asked for.

@@ -142,7 +142,7 @@ impl Metrics {
         }
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            tracing::error!(%error, "metrics not encoded");
+            tracing::error!(%error, "cannot encode metrics");
         }
         // Not before their last figures are told.
         if let Some((_, _, exists)) = &*sources {

@@ -98,7 +98,7 @@ impl Problem {
     pub fn cause(&self) -> String {
         let text = match &self.aws {
             _ if self.of_agent => {
-                return format!("the agent said why, in {} bytes", self.detail.len());
+                return format!("the agent gave a reason of {} bytes", self.detail.len());
             }
             Some(aws) => format!("{}: {}", aws.error, self.detail),
             None => self.detail.clone(),

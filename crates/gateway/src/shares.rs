@@ -3,7 +3,7 @@
 //! A pool never waits. It says at once whether it is the caller, the namespace or everybody that has no room, so that whoever asks is
 //! refused with words and nobody queues behind somebody else's greed.
 
-mod figures;
+mod metrics;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-pub use figures::{Figures, Reading};
+pub use metrics::{Reading, ShareMetrics};
 
 /// Who takes from a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

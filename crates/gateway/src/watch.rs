@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::identity::review::ALLOWED_FOR;
 use crate::identity::{Access, Denied, Gate, Token};
 use crate::problem::Problem;
-use crate::sessions::Inside;
-use crate::sessions::cuts::Cut;
+use crate::sessions::SessionGuard;
+use crate::sessions::stream_cancel::StreamCancel;
 
 /// Reason of a stream's end at the deadline of its session.
 pub const SESSION_DRAINED: &str = "SessionDrained";
@@ -31,7 +31,7 @@ const ANSWERED_LATE: Duration = Duration::from_secs(16);
 /// Ends a stream in time. It costs next to nothing until it is polled: most answers are over before.
 pub enum Watchdog {
     /// Not polled yet.
-    Asleep(Arc<Right>, CancellationToken, Option<Cut>),
+    Asleep(Arc<Right>, CancellationToken, Option<StreamCancel>),
     /// Watching.
     Awake(BoxFuture<'static, Problem>),
 }
@@ -56,9 +56,11 @@ impl Watchdog {
 
     /// Of a stream in a session, which may have to end with it.
     #[must_use]
-    pub fn within(self, inside: Option<&Inside>) -> Self {
+    pub fn within(self, guard: Option<&SessionGuard>) -> Self {
         match self {
-            Self::Asleep(right, over, _) => Self::Asleep(right, over, inside.map(Inside::cut)),
+            Self::Asleep(right, over, _) => {
+                Self::Asleep(right, over, guard.map(SessionGuard::stream_cancel))
+            }
             awake @ Self::Awake(_) => awake,
         }
     }
@@ -76,7 +78,7 @@ impl Watchdog {
 }
 
 /// Waits until a stream has to end.
-async fn watch(right: Arc<Right>, over: CancellationToken, cut: Option<Cut>) -> Problem {
+async fn watch(right: Arc<Right>, over: CancellationToken, cut: Option<StreamCancel>) -> Problem {
     let drained = async {
         match &cut {
             Some(cut) => cut.cancelled().await,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::error::flat;
 use crate::retry::jittered;
-use crate::usual::Keys;
+use crate::sigv4_fast::Keys;
 
 /// Credentials are renewed this long before they end, or when a third of their life is left if that is later.
 const AHEAD: Duration = Duration::from_mins(5);

@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde_json::{Value, json};
 use testfuzz::{fuzz, prop_assert, prop_assert_eq};
 
-use crate::said::{Reader, Said, answer};
+use crate::agent_message::{AgentMessage, Reader, answer};
 use crate::sign::{Cover, NOTHING, Signable, sign_generally};
+use crate::sigv4_fast;
 use crate::sse::{Decoder, Event, TooLong};
-use crate::usual;
 
 /// An answer, an event's data or a frame: the same however its JSON is written, and no longer than it was.
 #[test]
@@ -48,15 +48,15 @@ fn chat() {
     });
 }
 
-fn whole(text: &str) -> Said {
+fn whole(text: &str) -> AgentMessage {
     answer(text.as_bytes())
 }
 
-fn piece(text: &str) -> Said {
+fn piece(text: &str) -> AgentMessage {
     Reader::default().piece(text)
 }
 
-fn frame(text: &str) -> Vec<Said> {
+fn frame(text: &str) -> Vec<AgentMessage> {
     Reader::default().frame(text)
 }
 
@@ -78,20 +78,20 @@ fn reversed(tree: &Value) -> String {
 }
 
 /// Without the ways in which the same JSON can be written.
-fn comparable(said: Said) -> Said {
+fn comparable(said: AgentMessage) -> AgentMessage {
     let written =
         |text: String| serde_json::from_str::<Value>(&text).map_or(text, |tree| tree.to_string());
     match said {
-        Said::Text(text) => Said::Text(written(text)),
-        Said::Failed(text) => Said::Failed(written(text)),
+        AgentMessage::Text(text) => AgentMessage::Text(written(text)),
+        AgentMessage::Failed(text) => AgentMessage::Failed(written(text)),
         other => other,
     }
 }
 
-fn words(said: &Said) -> &str {
+fn words(said: &AgentMessage) -> &str {
     match said {
-        Said::Text(text) | Said::Failed(text) => text,
-        Said::Nothing | Said::Done | Said::Unknown => "",
+        AgentMessage::Text(text) | AgentMessage::Failed(text) => text,
+        AgentMessage::Nothing | AgentMessage::Done | AgentMessage::Unknown => "",
     }
 }
 
@@ -254,10 +254,10 @@ fn signature() {
             .map(|token| (*token).to_owned());
         let credentials = Credentials::new("AKIDEXAMPLE", "secret/+of=nobody", token, None, "test");
         let (mut short, mut general) = (headers.clone(), headers.clone());
-        if !usual::sign(
+        if !sigv4_fast::sign(
             &request,
             &credentials,
-            &usual::Keys::default(),
+            &sigv4_fast::Keys::default(),
             at,
             &mut short,
         ) {

@@ -6,6 +6,7 @@
 //! An answer of the agent is an [`Answer`], whatever its status; an answer of AWS itself is an [`Error::Service`]. Nothing here logs or
 //! keeps payloads, queries, tokens or keys.
 
+pub mod agent_message;
 mod arn;
 mod body;
 mod call;
@@ -22,14 +23,13 @@ mod fuzz;
 mod metered;
 pub mod proxy;
 mod retry;
-pub mod said;
 mod service_error;
 mod session;
 mod settings;
 mod setup;
 mod sign;
+mod sigv4_fast;
 pub mod sse;
-mod usual;
 mod websocket;
 
 pub use arn::{ArnError, Partition, RuntimeArn};

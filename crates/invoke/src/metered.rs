@@ -47,7 +47,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         let read = buffer.filled().len() - before;
         let full = self.meter.as_ref().is_some_and(|meter| !meter(read));
         Poll::Ready(if full {
-            Err(io::Error::other("there is no room for the message"))
+            Err(io::Error::other("no room for the message"))
         } else {
             Ok(())
         })

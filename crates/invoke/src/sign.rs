@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use crate::call::SESSION_HEADER;
 use crate::credentials::Loaded;
 use crate::error::flat;
-use crate::usual;
+use crate::sigv4_fast;
 
 /// The service's name in signatures.
 pub const SERVICE: &str = "bedrock-agentcore";
@@ -45,7 +45,7 @@ pub fn sign_headers(
     headers: &mut HeaderMap,
 ) -> Result<(), String> {
     let now = SystemTime::now();
-    if usual::sign(request, &loaded.credentials, &loaded.keys, now, headers) {
+    if sigv4_fast::sign(request, &loaded.credentials, &loaded.keys, now, headers) {
         return Ok(());
     }
     sign_generally(request, &loaded.identity, now, headers)

@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use super::again::Attempts;
 use crate::convert::Mismatch;
 use crate::fair::Tenant;
-use crate::lanes::{Lane, Lanes};
 use crate::observe::Call;
 use crate::operation::Operation;
+use crate::rate_limiter::{Priority, RateLimiter};
 use crate::{Identity, Observer, Streaks, classify};
 use agentcore_cluster::lease::Fence;
 
@@ -41,7 +41,7 @@ pub(crate) struct Site {
     pub ecr: aws_sdk_ecr::Client,
     pub s3: aws_sdk_s3::Client,
     pub region: String,
-    pub lanes: Lanes,
+    pub limiter: RateLimiter,
     pub observer: Observer,
     pub fence: Fence,
 }
@@ -84,7 +84,7 @@ impl Caller {
     pub async fn call<T, E, R>(
         &self,
         operation: Operation,
-        lane: Lane,
+        priority: Priority,
         request: impl FnMut() -> R,
     ) -> Result<T, Fault>
     where
@@ -92,7 +92,7 @@ impl Caller {
         E: ProvideErrorMetadata + StdError + 'static,
         R: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        self.call_with(operation, lane, &BTreeMap::new(), request)
+        self.call_with(operation, priority, &BTreeMap::new(), request)
             .await
     }
 
@@ -100,7 +100,7 @@ impl Caller {
     pub async fn call_with<T, E, R>(
         &self,
         operation: Operation,
-        lane: Lane,
+        priority: Priority,
         env: &BTreeMap<String, EnvValue>,
         mut request: impl FnMut() -> R,
     ) -> Result<T, Fault>
@@ -111,7 +111,7 @@ impl Caller {
     {
         let mut attempts = Attempts::default();
         loop {
-            let mut attempt = self.attempt(operation, lane).await;
+            let mut attempt = self.attempt(operation, priority).await;
             let error = match attempt.make(&mut request).await {
                 Ok(answer) => {
                     attempt.end("OK", None);
@@ -131,7 +131,7 @@ impl Caller {
             let request_id = fault.request_id.as_deref();
             let Fault { code, message, .. } = &fault;
             if let Some(pause) = attempts.pause(operation, &fault) {
-                tracing::debug!(%operation, region = %self.region, %code, %message, request_id, ?pause, "AWS call failed; it is made again");
+                tracing::debug!(%operation, region = %self.region, %code, %message, request_id, ?pause, "AWS call failed, retrying");
                 tokio::time::sleep(pause).await;
                 continue;
             }
@@ -147,14 +147,14 @@ impl Caller {
     }
 
     /// Waits for a token; what is returned is told when the call ends.
-    pub(crate) async fn attempt(&self, operation: Operation, lane: Lane) -> Attempt<'_> {
-        let waits = Waits::begin(self, operation, lane);
-        let waited = self.lanes.token(operation, lane, &self.tenant).await;
+    pub(crate) async fn attempt(&self, operation: Operation, priority: Priority) -> Attempt<'_> {
+        let waits = Waits::begin(self, operation, priority);
+        let waited = self.limiter.token(operation, priority, &self.tenant).await;
         drop(waits);
         Attempt {
             caller: self,
             operation,
-            lane,
+            priority,
             waited,
             began: Instant::now(),
             open: true,
@@ -162,10 +162,10 @@ impl Caller {
     }
 
     /// STS GetCallerIdentity.
-    pub async fn identity(&self, lane: Lane) -> Result<Identity, Fault> {
+    pub async fn identity(&self, priority: Priority) -> Result<Identity, Fault> {
         let request = self.sts.get_caller_identity();
         let answer = self
-            .call(Operation::GetCallerIdentity, lane, || {
+            .call(Operation::GetCallerIdentity, priority, || {
                 request.clone().send()
             })
             .await?;
@@ -194,16 +194,16 @@ impl Caller {
 struct Waits<'a> {
     caller: &'a Caller,
     operation: Operation,
-    lane: Lane,
+    priority: Priority,
 }
 
 impl<'a> Waits<'a> {
-    fn begin(caller: &'a Caller, operation: Operation, lane: Lane) -> Self {
-        caller.observer.0.waits(operation, lane, 1);
+    fn begin(caller: &'a Caller, operation: Operation, priority: Priority) -> Self {
+        caller.observer.0.waits(operation, priority, 1);
         Self {
             caller,
             operation,
-            lane,
+            priority,
         }
     }
 }
@@ -211,7 +211,7 @@ impl<'a> Waits<'a> {
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
         let observer = &self.caller.observer.0;
-        observer.waits(self.operation, self.lane, -1);
+        observer.waits(self.operation, self.priority, -1);
     }
 }
 
@@ -219,7 +219,7 @@ impl Drop for Waits<'_> {
 pub(crate) struct Attempt<'a> {
     caller: &'a Caller,
     operation: Operation,
-    lane: Lane,
+    priority: Priority,
     waited: Duration,
     began: Instant,
     open: bool,
@@ -241,7 +241,7 @@ impl Attempt<'_> {
         self.caller.observer.0.observe(&Call {
             operation: self.operation,
             region: &self.caller.region,
-            lane: self.lane,
+            priority: self.priority,
             code,
             class,
             took: self.began.elapsed(),

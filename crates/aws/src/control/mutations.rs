@@ -6,13 +6,13 @@ use agentcore_plan::fault::Fault;
 use super::Control;
 use super::caller::read;
 use crate::beyond::Added;
-use crate::lanes::Lane;
 use crate::operation::Operation;
+use crate::rate_limiter::Priority;
 use crate::{classify, convert};
 
 /// What an endpoint is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndpointWish<'a> {
+pub struct DesiredEndpoint<'a> {
     /// Name of the endpoint.
     pub name: &'a str,
     /// Version that it serves.
@@ -25,7 +25,7 @@ impl Control {
     /// CreateAgentRuntime.
     pub async fn create_runtime(
         &self,
-        lane: Lane,
+        priority: Priority,
         name: &str,
         config: &RuntimeConfig,
         tags: &Tags,
@@ -37,7 +37,7 @@ impl Control {
         let added = Added(convert::beyond(config));
         let answer = self
             .caller
-            .call_with(Operation::CreateAgentRuntime, lane, &config.env, || {
+            .call_with(Operation::CreateAgentRuntime, priority, &config.env, || {
                 let request = request.clone().customize();
                 request.interceptor(added.clone()).send()
             })
@@ -48,7 +48,7 @@ impl Control {
     /// UpdateAgentRuntime, with everything that the API can say.
     pub async fn update_runtime(
         &self,
-        lane: Lane,
+        priority: Priority,
         id: &str,
         config: &RuntimeConfig,
         client_token: &str,
@@ -59,7 +59,7 @@ impl Control {
         let added = Added(convert::beyond(config));
         let answer = self
             .caller
-            .call_with(Operation::UpdateAgentRuntime, lane, &config.env, || {
+            .call_with(Operation::UpdateAgentRuntime, priority, &config.env, || {
                 let request = request.clone().customize();
                 request.interceptor(added.clone()).send()
             })
@@ -70,14 +70,14 @@ impl Control {
     /// DeleteAgentRuntime, all versions. Accepted is not gone.
     pub async fn delete_runtime(
         &self,
-        lane: Lane,
+        priority: Priority,
         id: &str,
         client_token: &str,
     ) -> Result<(), Fault> {
         let request = self.caller.client.delete_agent_runtime();
         let request = request.agent_runtime_id(id).client_token(client_token);
         self.caller
-            .call(Operation::DeleteAgentRuntime, lane, || {
+            .call(Operation::DeleteAgentRuntime, priority, || {
                 request.clone().send()
             })
             .await
@@ -87,7 +87,7 @@ impl Control {
     /// DeleteAgentRuntime of one version.
     pub async fn delete_version(
         &self,
-        lane: Lane,
+        priority: Priority,
         id: &str,
         version: &str,
         client_token: &str,
@@ -96,7 +96,7 @@ impl Control {
         let request = request.agent_runtime_id(id).client_token(client_token);
         let request = request.agent_runtime_version(version);
         self.caller
-            .call(Operation::DeleteAgentRuntime, lane, || {
+            .call(Operation::DeleteAgentRuntime, priority, || {
                 request.clone().send()
             })
             .await
@@ -106,17 +106,17 @@ impl Control {
     /// CreateAgentRuntimeEndpoint.
     pub async fn create_endpoint(
         &self,
-        lane: Lane,
+        priority: Priority,
         runtime_id: &str,
-        wish: EndpointWish<'_>,
+        desired: DesiredEndpoint<'_>,
         tags: &Tags,
         client_token: &str,
     ) -> Result<EndpointAccepted, Fault> {
-        let EndpointWish {
+        let DesiredEndpoint {
             name,
             version,
             description,
-        } = wish;
+        } = desired;
         let tags = (!tags.is_empty()).then(|| tags.clone().into_iter().collect());
         let request = self
             .caller
@@ -130,7 +130,7 @@ impl Control {
             .client_token(client_token);
         let answer = self
             .caller
-            .call(Operation::CreateAgentRuntimeEndpoint, lane, || {
+            .call(Operation::CreateAgentRuntimeEndpoint, priority, || {
                 request.clone().send()
             })
             .await?;
@@ -140,16 +140,16 @@ impl Control {
     /// UpdateAgentRuntimeEndpoint, with everything.
     pub async fn update_endpoint(
         &self,
-        lane: Lane,
+        priority: Priority,
         runtime_id: &str,
-        wish: EndpointWish<'_>,
+        desired: DesiredEndpoint<'_>,
         client_token: &str,
     ) -> Result<EndpointAccepted, Fault> {
-        let EndpointWish {
+        let DesiredEndpoint {
             name,
             version,
             description,
-        } = wish;
+        } = desired;
         let request = self
             .caller
             .client
@@ -161,7 +161,7 @@ impl Control {
             .client_token(client_token);
         let answer = self
             .caller
-            .call(Operation::UpdateAgentRuntimeEndpoint, lane, || {
+            .call(Operation::UpdateAgentRuntimeEndpoint, priority, || {
                 request.clone().send()
             })
             .await?;
@@ -171,7 +171,7 @@ impl Control {
     /// DeleteAgentRuntimeEndpoint. Accepted is not gone.
     pub async fn delete_endpoint(
         &self,
-        lane: Lane,
+        priority: Priority,
         runtime_id: &str,
         name: &str,
         client_token: &str,
@@ -182,7 +182,7 @@ impl Control {
             .endpoint_name(name)
             .client_token(client_token);
         self.caller
-            .call(Operation::DeleteAgentRuntimeEndpoint, lane, || {
+            .call(Operation::DeleteAgentRuntimeEndpoint, priority, || {
                 request.clone().send()
             })
             .await
@@ -190,7 +190,7 @@ impl Control {
     }
 
     /// TagResource: sets these tags and leaves the others.
-    pub async fn tag(&self, lane: Lane, arn: &str, tags: &Tags) -> Result<(), Fault> {
+    pub async fn tag(&self, priority: Priority, arn: &str, tags: &Tags) -> Result<(), Fault> {
         let tags = Some(tags.clone().into_iter().collect());
         let request = self
             .caller
@@ -199,17 +199,19 @@ impl Control {
             .resource_arn(arn)
             .set_tags(tags);
         self.caller
-            .call(Operation::TagResource, lane, || request.clone().send())
+            .call(Operation::TagResource, priority, || request.clone().send())
             .await
             .map(drop)
     }
 
     /// UntagResource: removes these keys.
-    pub async fn untag(&self, lane: Lane, arn: &str, keys: &[String]) -> Result<(), Fault> {
+    pub async fn untag(&self, priority: Priority, arn: &str, keys: &[String]) -> Result<(), Fault> {
         let request = self.caller.client.untag_resource().resource_arn(arn);
         let request = request.set_tag_keys(Some(keys.to_vec()));
         self.caller
-            .call(Operation::UntagResource, lane, || request.clone().send())
+            .call(Operation::UntagResource, priority, || {
+                request.clone().send()
+            })
             .await
             .map(drop)
     }
@@ -217,7 +219,7 @@ impl Control {
     /// PutResourcePolicy.
     pub async fn put_resource_policy(
         &self,
-        lane: Lane,
+        priority: Priority,
         arn: &str,
         policy: &str,
     ) -> Result<(), Fault> {
@@ -228,7 +230,7 @@ impl Control {
             .resource_arn(arn)
             .policy(policy);
         self.caller
-            .call(Operation::PutResourcePolicy, lane, || {
+            .call(Operation::PutResourcePolicy, priority, || {
                 request.clone().send()
             })
             .await
@@ -236,14 +238,14 @@ impl Control {
     }
 
     /// DeleteResourcePolicy.
-    pub async fn delete_resource_policy(&self, lane: Lane, arn: &str) -> Result<(), Fault> {
+    pub async fn delete_resource_policy(&self, priority: Priority, arn: &str) -> Result<(), Fault> {
         let request = self
             .caller
             .client
             .delete_resource_policy()
             .resource_arn(arn);
         self.caller
-            .call(Operation::DeleteResourcePolicy, lane, || {
+            .call(Operation::DeleteResourcePolicy, priority, || {
                 request.clone().send()
             })
             .await

@@ -8,8 +8,8 @@ use aws_sdk_sts::operation::RequestId as _;
 use super::Control;
 use super::caller::{or_absent, read};
 use crate::beyond::Raw;
-use crate::lanes::Lane;
 use crate::operation::Operation;
+use crate::rate_limiter::Priority;
 use crate::{classify, convert};
 
 /// Entries that a list answers at once; the API's maximum.
@@ -17,12 +17,12 @@ pub const PAGE: i32 = 100;
 
 impl Control {
     /// GetAgentRuntime, newest version; `None` when there is no such runtime.
-    pub async fn get_runtime(&self, lane: Lane, id: &str) -> Answer<Runtime> {
+    pub async fn get_runtime(&self, priority: Priority, id: &str) -> Answer<Runtime> {
         let request = self.caller.client.get_agent_runtime().agent_runtime_id(id);
         let raw = Raw::default();
         let answer = self
             .caller
-            .call(Operation::GetAgentRuntime, lane, || {
+            .call(Operation::GetAgentRuntime, priority, || {
                 let request = request.clone().customize();
                 request.interceptor(raw.clone()).send()
             })
@@ -37,13 +37,13 @@ impl Control {
     }
 
     /// ListAgentRuntimes, all pages. A list that breaks off is an error: half a list would look like deletions.
-    pub async fn list_runtimes(&self, lane: Lane) -> Result<Vec<ListedRuntime>, Fault> {
+    pub async fn list_runtimes(&self, priority: Priority) -> Result<Vec<ListedRuntime>, Fault> {
         all_pages(move |next| async move {
             let request = self.caller.client.list_agent_runtimes();
             let request = request.max_results(PAGE).set_next_token(next);
             let page = self
                 .caller
-                .call(Operation::ListAgentRuntimes, lane, || {
+                .call(Operation::ListAgentRuntimes, priority, || {
                     request.clone().send()
                 })
                 .await?;
@@ -55,12 +55,17 @@ impl Control {
     }
 
     /// GetAgentRuntimeEndpoint; `None` when there is no such endpoint or runtime.
-    pub async fn get_endpoint(&self, lane: Lane, runtime_id: &str, name: &str) -> Answer<Endpoint> {
+    pub async fn get_endpoint(
+        &self,
+        priority: Priority,
+        runtime_id: &str,
+        name: &str,
+    ) -> Answer<Endpoint> {
         let request = self.caller.client.get_agent_runtime_endpoint();
         let request = request.agent_runtime_id(runtime_id).endpoint_name(name);
         let answer = self
             .caller
-            .call(Operation::GetAgentRuntimeEndpoint, lane, || {
+            .call(Operation::GetAgentRuntimeEndpoint, priority, || {
                 request.clone().send()
             })
             .await;
@@ -68,18 +73,26 @@ impl Control {
     }
 
     /// ListAgentRuntimeEndpoints, all pages, DEFAULT included; `None` when there is no such runtime.
-    pub async fn list_endpoints(&self, lane: Lane, runtime_id: &str) -> Answer<Vec<Endpoint>> {
-        or_absent(self.endpoints(lane, runtime_id).await)
+    pub async fn list_endpoints(
+        &self,
+        priority: Priority,
+        runtime_id: &str,
+    ) -> Answer<Vec<Endpoint>> {
+        or_absent(self.endpoints(priority, runtime_id).await)
     }
 
-    async fn endpoints(&self, lane: Lane, runtime_id: &str) -> Result<Vec<Endpoint>, Fault> {
+    async fn endpoints(
+        &self,
+        priority: Priority,
+        runtime_id: &str,
+    ) -> Result<Vec<Endpoint>, Fault> {
         all_pages(move |next| async move {
             let request = self.caller.client.list_agent_runtime_endpoints();
             let request = request.agent_runtime_id(runtime_id).max_results(PAGE);
             let request = request.set_next_token(next);
             let page = self
                 .caller
-                .call(Operation::ListAgentRuntimeEndpoints, lane, || {
+                .call(Operation::ListAgentRuntimeEndpoints, priority, || {
                     request.clone().send()
                 })
                 .await?;
@@ -91,18 +104,18 @@ impl Control {
     }
 
     /// ListAgentRuntimeVersions, all pages; `None` when there is no such runtime.
-    pub async fn list_versions(&self, lane: Lane, id: &str) -> Answer<Vec<ListedVersion>> {
-        or_absent(self.versions(lane, id).await)
+    pub async fn list_versions(&self, priority: Priority, id: &str) -> Answer<Vec<ListedVersion>> {
+        or_absent(self.versions(priority, id).await)
     }
 
-    async fn versions(&self, lane: Lane, id: &str) -> Result<Vec<ListedVersion>, Fault> {
+    async fn versions(&self, priority: Priority, id: &str) -> Result<Vec<ListedVersion>, Fault> {
         all_pages(move |next| async move {
             let request = self.caller.client.list_agent_runtime_versions();
             let request = request.agent_runtime_id(id).max_results(PAGE);
             let request = request.set_next_token(next);
             let page = self
                 .caller
-                .call(Operation::ListAgentRuntimeVersions, lane, || {
+                .call(Operation::ListAgentRuntimeVersions, priority, || {
                     request.clone().send()
                 })
                 .await?;
@@ -114,7 +127,7 @@ impl Control {
     }
 
     /// ListTagsForResource of a runtime or an endpoint; `None` when it is not there.
-    pub async fn tags(&self, lane: Lane, arn: &str) -> Answer<Tags> {
+    pub async fn tags(&self, priority: Priority, arn: &str) -> Answer<Tags> {
         let request = self
             .caller
             .client
@@ -122,7 +135,7 @@ impl Control {
             .resource_arn(arn);
         let answer = self
             .caller
-            .call(Operation::ListTagsForResource, lane, || {
+            .call(Operation::ListTagsForResource, priority, || {
                 request.clone().send()
             })
             .await;
@@ -137,11 +150,11 @@ impl Control {
     }
 
     /// GetResourcePolicy of a runtime or an endpoint; `None` when it has none or is not there.
-    pub async fn resource_policy(&self, lane: Lane, arn: &str) -> Answer<String> {
+    pub async fn resource_policy(&self, priority: Priority, arn: &str) -> Answer<String> {
         let request = self.caller.client.get_resource_policy().resource_arn(arn);
         let answer = self
             .caller
-            .call(Operation::GetResourcePolicy, lane, || {
+            .call(Operation::GetResourcePolicy, priority, || {
                 request.clone().send()
             })
             .await;

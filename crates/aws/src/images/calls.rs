@@ -45,7 +45,7 @@ pub(super) fn trouble(operation: Operation, repository: &Repository, fault: &Fau
     let (reason, message) = match fault.class {
         _ if code == "RepositoryNotFoundException" => (
             reasons::REPOSITORY_NOT_FOUND,
-            format!("there is no repository {repository}"),
+            format!("repository {repository} not found"),
         ),
         Class::Denied => (
             reasons::REGISTRY_ACCESS_DENIED,

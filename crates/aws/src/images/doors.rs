@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(doors.look(&b, || None, ready(3)).await, 3);
         drop(first);
         assert_eq!(second.await, 2);
-        assert!(doors.turns.lock().is_empty(), "nobody looks any more");
+        assert!(doors.turns.lock().is_empty(), "the scan was abandoned");
     }
 
     #[tokio::test]
@@ -142,6 +142,6 @@ mod tests {
             (Poll::Ready(7), Poll::Ready(7))
         );
         drop((looks, waits));
-        assert!(doors.turns.lock().is_empty(), "nobody looks any more");
+        assert!(doors.turns.lock().is_empty(), "the scan was abandoned");
     }
 }

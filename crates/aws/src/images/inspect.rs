@@ -10,8 +10,8 @@ use super::calls::{get_images, id, trouble};
 use super::registry::Registry;
 use crate::classify;
 use crate::control::Caller;
-use crate::lanes::Lane;
 use crate::operation::Operation;
+use crate::rate_limiter::Priority;
 use agentcore_cluster::errors::unparsed;
 
 /// What AgentCore runs: microVMs the first architecture, capacity providers both.
@@ -217,7 +217,7 @@ impl Inspection<'_> {
             let request = get_images(self.caller, self.repository, ids);
             let answer = self
                 .caller
-                .call(operation, Lane::Urgent, || request.clone().send())
+                .call(operation, Priority::Urgent, || request.clone().send())
                 .await
                 .map_err(|fault| (operation, fault))?;
             let image = answer.images().first();
@@ -242,7 +242,7 @@ impl Inspection<'_> {
             .image_ids(id(None, Some(digest)));
         let answer = self
             .caller
-            .call(operation, Lane::Urgent, || request.clone().send())
+            .call(operation, Priority::Urgent, || request.clone().send())
             .await;
         match answer {
             Ok(answer) => {
@@ -273,14 +273,14 @@ impl Inspection<'_> {
             .layer_digest(&config.digest);
         let answer = self
             .caller
-            .call(operation, Lane::Urgent, || request.clone().send())
+            .call(operation, Priority::Urgent, || request.clone().send())
             .await
             .map_err(|fault| (operation, fault))?;
         let url = answer.download_url().unwrap_or_default();
         let platform = match self.blobs.fetch(url).await {
             Ok(bytes) => serde_json::from_slice::<Platform>(&bytes).unwrap_or_default(),
             Err(error) => {
-                tracing::warn!(repository = %self.repository.name, %error, "the image's configuration could not be fetched: its platform is not checked");
+                tracing::warn!(repository = %self.repository.name, %error, "cannot fetch the image's configuration, skipping the platform check");
                 return Ok(Some(ARCHITECTURES[0]));
             }
         };

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Aws;
-use super::lanes::Lane;
+use super::rate_limiter::Priority;
 use crate::fair::Tenant;
 use objects::Object;
 use registry::Registry;
@@ -121,11 +121,11 @@ fn entry<K: Hash + Eq + Clone, V: Default>(map: &Mutex<HashMap<K, Kept<V>>>, key
     Arc::clone(&kept.value)
 }
 
-/// The lane of a question: who waits for a first answer goes before periodic looks.
-fn lane(freshness: Freshness) -> Lane {
+/// The priority of a question: who waits for a first answer goes before periodic looks.
+fn priority(freshness: Freshness) -> Priority {
     match freshness {
-        Freshness::Now => Lane::Urgent,
-        Freshness::Within(_) => Lane::Sweep,
+        Freshness::Now => Priority::Urgent,
+        Freshness::Within(_) => Priority::Sweep,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::doors::Doors;
-use super::{Failures, lane, serves};
+use super::{Failures, priority, serves};
 use crate::control::Caller;
 use crate::operation::Operation;
 
@@ -54,7 +54,7 @@ impl Object {
         let began = Mutex::new(asked);
         let request = caller.s3.head_object().bucket(bucket).key(key);
         let answer = caller
-            .call(Operation::HeadObject, lane(freshness), || {
+            .call(Operation::HeadObject, priority(freshness), || {
                 *began.lock() = Timestamp::now();
                 request.clone().send()
             })
@@ -110,10 +110,9 @@ fn trouble(bucket: &str, key: &str, fault: &Fault) -> Trouble {
     let Fault { code, message, .. } = fault;
     let place = format!("s3://{bucket}/{key}");
     let (reason, message) = match (code.as_str(), fault.class) {
-        ("NotFound" | "NoSuchKey" | "NoSuchBucket" | "Http404", _) => (
-            reasons::CODE_NOT_FOUND,
-            format!("there is no object {place}"),
-        ),
+        ("NotFound" | "NoSuchKey" | "NoSuchBucket" | "Http404", _) => {
+            (reasons::CODE_NOT_FOUND, format!("object {place} not found"))
+        }
         (_, Class::Denied) => (
             reasons::CODE_ACCESS_DENIED,
             format!(

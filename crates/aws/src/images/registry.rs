@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::calls::{get_images, id, trouble};
 use super::doors::Doors;
 use super::inspect::is_configuration;
-use super::{Failures, lane, serves};
+use super::{Failures, priority, serves};
 use crate::classify;
 use crate::control::Caller;
 use crate::observe::Scan;
@@ -125,7 +125,7 @@ impl Registry {
             // A tag that is not among the answers was not asked for: that cannot be, and is no reason to say that it is gone.
             None => Err(Trouble {
                 reason: reasons::REGISTRY_UNREACHABLE,
-                message: format!("the look at repository {repository} gave no answer"),
+                message: format!("the scan of repository {repository} did not finish"),
                 again: None,
             }),
         }
@@ -144,7 +144,7 @@ impl Registry {
         while first || !left.is_empty() || !alone.is_empty() {
             let mut batch = Vec::new();
             let answer = caller
-                .call(operation, lane(freshness), || {
+                .call(operation, priority(freshness), || {
                     // Only now, so that those who asked meanwhile are answered too.
                     if first {
                         let now = Timestamp::now();
@@ -205,7 +205,7 @@ impl Registry {
                 .max_results(PAGE)
                 .set_next_token(next.clone());
             let page = caller
-                .call(operation, lane(freshness), || {
+                .call(operation, priority(freshness), || {
                     if first {
                         *began.lock() = Timestamp::now();
                     }

@@ -1,4 +1,4 @@
-//! The one eye on AWS: a list of all runtimes of an account and region wakes the objects whose entry changed.
+//! Shared poller: lists all runtimes of an account and region, and requeues the objects whose entry changed.
 //!
 //! No object asks AWS on its own whether it is done. While objects are in transition the poller looks at them together, by the
 //! list or by a Get each, whichever is fewer calls; at rest it lists once a minute. Cost grows with pages, not with objects.
@@ -24,15 +24,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::control::Control;
-use super::lanes::Lane;
 use super::operation::Operation;
+use super::rate_limiter::Priority;
 use groups::Who;
 use schedule::{Load, Look};
 use snapshot::Snapshot;
 
 /// An object, or whoever a runtime belongs to, should look again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wake {
+pub struct Trigger {
     /// Key under which the object was given to [`Inventory::track`]; `None` when an entry changed, whoever it belongs to.
     pub key: Option<String>,
     /// Id of the runtime; empty for a tracked object that has none yet.
@@ -49,7 +49,7 @@ pub struct Wake {
 #[derive(Debug)]
 pub struct Inventory {
     control: Control,
-    wakes: mpsc::UnboundedSender<Wake>,
+    triggers: mpsc::UnboundedSender<Trigger>,
     state: Mutex<State>,
     /// Held while a list is under way: at most one is.
     listing: tokio::sync::Mutex<Last>,
@@ -94,16 +94,16 @@ struct Tracked {
 /// What the poller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    List(Lane),
+    List(Priority),
     Gets(Who),
 }
 
 impl Inventory {
-    /// An inventory that knows nothing yet and sends what changes to `wakes`.
-    pub fn new(control: Control, wakes: mpsc::UnboundedSender<Wake>) -> Arc<Self> {
+    /// An inventory that knows nothing yet and sends what changes to `triggers`.
+    pub fn new(control: Control, triggers: mpsc::UnboundedSender<Trigger>) -> Arc<Self> {
         Arc::new(Self {
             control,
-            wakes,
+            triggers,
             state: Mutex::default(),
             listing: tokio::sync::Mutex::default(),
             begun: AtomicU64::new(0),
@@ -124,7 +124,7 @@ impl Inventory {
                 match self.next() {
                     (_, at) if at > Instant::now() => {}
                     (Next::Gets(who), _) => self.tell_to_get(who),
-                    (Next::List(lane), _) => self.list_if_due(lane).await,
+                    (Next::List(priority), _) => self.list_if_due(priority).await,
                 }
             }
         };
@@ -158,7 +158,7 @@ impl Inventory {
         let mut last = self.listing.lock().await;
         match &last.result {
             Some(result) if last.number > begun => result.clone(),
-            _ => self.list(&mut last, Lane::Urgent).await,
+            _ => self.list(&mut last, Priority::Urgent).await,
         }
     }
 
@@ -206,7 +206,7 @@ impl Inventory {
         let state = self.state.lock();
         let now = Instant::now();
         let Some(listed_at) = state.listed_at else {
-            return (Next::List(Lane::Urgent), now);
+            return (Next::List(Priority::Urgent), now);
         };
         let not_before = match state.failures {
             0 => listed_at,
@@ -218,7 +218,7 @@ impl Inventory {
             listed_at + schedule::at_rest(state.jitter)
         };
         let pages = state.pages();
-        let mut next = (Next::List(Lane::Sweep), at_rest);
+        let mut next = (Next::List(Priority::Sweep), at_rest);
         let (few, rest) = state.groups(pages);
         let polled = [state.few_polled_at, state.polled_at];
         for ((group, who), polled_at) in [(few, Who::Few), (rest, Who::All)].into_iter().zip(polled)
@@ -229,7 +229,7 @@ impl Inventory {
             };
             let load = self.load(&group, pages, state.failures > 0, now);
             let (look, last, not_before) = match load.look() {
-                Look::List => (Next::List(Lane::Urgent), Some(listed_at), not_before),
+                Look::List => (Next::List(Priority::Urgent), Some(listed_at), not_before),
                 Look::Gets => (Next::Gets(who), polled_at, now),
             };
             // What was mutated a moment ago is not done yet: the first look comes an interval after it was tracked.
@@ -260,16 +260,16 @@ impl Inventory {
     }
 
     /// Waits for a list that is under way, and makes one if one is still due.
-    async fn list_if_due(&self, lane: Lane) {
+    async fn list_if_due(&self, priority: Priority) {
         let mut last = self.listing.lock().await;
         if self.next().1 <= Instant::now() {
             // The schedule counts failures, and the log tells of them.
-            let _ = self.list(&mut last, lane).await;
+            let _ = self.list(&mut last, priority).await;
         }
     }
 
-    /// Makes a list, installs it and wakes whom it concerns.
-    async fn list(&self, last: &mut Last, lane: Lane) -> Result<(), Fault> {
+    /// Makes a list, installs it and triggers whom it concerns.
+    async fn list(&self, last: &mut Last, priority: Priority) -> Result<(), Fault> {
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let as_of = Timestamp::now();
         {
@@ -279,7 +279,7 @@ impl Inventory {
         }
         let result = self
             .control
-            .list_runtimes(lane)
+            .list_runtimes(priority)
             .await
             .map(|entries| self.install(entries, as_of));
         if let Err(fault) = &result {
@@ -303,10 +303,10 @@ impl Inventory {
         let mut state = self.state.lock();
         state.failures = 0;
         let changes = snapshot.changes(state.snapshot.as_ref());
-        let mut woken = HashSet::with_capacity(changes.len());
+        let mut triggered = HashSet::with_capacity(changes.len());
         for (runtime_id, name) in changes {
-            woken.insert(runtime_id.clone());
-            self.wake(Wake {
+            triggered.insert(runtime_id.clone());
+            self.trigger(Trigger {
                 key: None,
                 runtime_id,
                 name,
@@ -318,11 +318,11 @@ impl Inventory {
         for (key, tracked) in &state.tracked {
             let id = tracked.runtime_id.clone().unwrap_or_default();
             let entry = snapshot.get(&id);
-            if woken.contains(&id) || entry.is_some_and(|entry| entry.status.in_transition()) {
+            if triggered.contains(&id) || entry.is_some_and(|entry| entry.status.in_transition()) {
                 continue;
             }
             let name = entry.map(|entry| entry.name.clone()).unwrap_or_default();
-            self.wake(Wake {
+            self.trigger(Trigger {
                 key: Some(key.clone()),
                 runtime_id: id,
                 name,
@@ -350,7 +350,7 @@ impl Inventory {
                 .as_ref()
                 .and_then(|snapshot| snapshot.get(&runtime_id));
             let name = entry.map(|entry| entry.name.clone()).unwrap_or_default();
-            self.wake(Wake {
+            self.trigger(Trigger {
                 key: Some(key.clone()),
                 runtime_id,
                 name,
@@ -361,8 +361,8 @@ impl Inventory {
     }
 
     /// Nobody listens any more when the controllers end before the inventory does.
-    fn wake(&self, wake: Wake) {
-        let _ = self.wakes.send(wake);
+    fn trigger(&self, trigger: Trigger) {
+        let _ = self.triggers.send(trigger);
     }
 }
 

@@ -10,8 +10,8 @@ fn listed(count: usize) -> Arc<Inventory> {
         .region(aws_config::Region::from_static("us-east-1"))
         .build();
     let aws = Aws::with_config(config, Rates::default(), Arc::new(Unobserved)).expect("a region");
-    let (wakes, _) = mpsc::unbounded_channel();
-    let inventory = Inventory::new(aws.control("us-east-1"), wakes);
+    let (triggers, _) = mpsc::unbounded_channel();
+    let inventory = Inventory::new(aws.control("us-east-1"), triggers);
     let entry = |number| agentcore_plan::aws::ListedRuntime {
         arn: String::new(),
         id: format!("agent-{number}"),
@@ -36,14 +36,14 @@ async fn the_first_list_is_due_at_once() {
     let inventory = listed(0);
     inventory.state.lock().listed_at = None;
     let (next, after) = next(&inventory);
-    assert_eq!(next, Next::List(Lane::Urgent));
+    assert_eq!(next, Next::List(Priority::Urgent));
     assert!(after < 0.001);
 }
 
 #[tokio::test]
 async fn at_rest_the_list_comes_once_a_minute_behind_everything_else() {
     let (next, after) = next(&listed(1000));
-    assert_eq!(next, Next::List(Lane::Sweep));
+    assert_eq!(next, Next::List(Priority::Sweep));
     assert!((53.0..=66.0).contains(&after), "{after}");
 }
 
@@ -52,7 +52,7 @@ async fn what_is_tracked_is_looked_at_an_interval_later_until_it_is_settled() {
     let inventory = listed(1);
     inventory.track("a".to_owned(), Some("agent-0".to_owned()), Timestamp::now());
     let (look, after) = next(&inventory);
-    assert_eq!(look, Next::List(Lane::Urgent));
+    assert_eq!(look, Next::List(Priority::Urgent));
     assert!((1.0..=2.0).contains(&after), "{after}");
     inventory.settle("a");
     assert!(next(&inventory).1 > 50.0);
@@ -91,7 +91,7 @@ async fn few_in_transition_among_many_pages_get_and_the_minute_list_goes_on() {
     assert_eq!(next(&inventory).0, Next::Gets(Who::Few));
     inventory.state.lock().few_polled_at = Some(Instant::now() + Duration::from_mins(2));
     let (look, after) = next(&inventory);
-    assert_eq!(look, Next::List(Lane::Sweep));
+    assert_eq!(look, Next::List(Priority::Sweep));
     assert!(after <= 66.0);
 }
 
@@ -112,7 +112,7 @@ async fn while_lists_fail_those_in_transition_get_and_the_list_is_tried_again() 
     assert_eq!(look, Next::Gets(Who::All));
     assert!(after <= 2.0, "{after}");
     inventory.state.lock().polled_at = Some(Instant::now() + Duration::from_mins(2));
-    assert_eq!(next(&inventory).0, Next::List(Lane::Sweep));
+    assert_eq!(next(&inventory).0, Next::List(Priority::Sweep));
 }
 
 #[tokio::test]
@@ -140,6 +140,6 @@ async fn one_object_is_read_by_itself_beside_the_list_of_anothers_hundreds() {
     drop(state);
     inventory.state.lock().few_polled_at = Some(Instant::now() + Duration::from_mins(1));
     let (look, after) = next(&inventory);
-    assert_eq!(look, Next::List(Lane::Urgent));
+    assert_eq!(look, Next::List(Priority::Urgent));
     assert!(after <= 8.1, "ten pages at a quarter of the rate, {after}");
 }

@@ -84,7 +84,7 @@ async fn payload(
             let asked_for = given.is_some() || file.is_some();
             if !asked_for && std::io::stdin().is_terminal() {
                 return Err(Error::Usage(
-                    "there is no payload: give it as an argument such as '{\"prompt\": \"Hello\"}', by --file, or on standard input"
+                    "missing payload: pass it as an argument such as '{\"prompt\": \"Hello\"}', by --file, or on standard input"
                         .to_owned(),
                 ));
             }

@@ -85,7 +85,7 @@ impl Placed {
         };
         let arn = arn.parse().map_err(|error| {
             Error::Failed(format!(
-                "the status of {reference} has no good ARN: {error}"
+                "the status of {reference} has an invalid ARN: {error}"
             ))
         })?;
         Ok(Self {
@@ -104,7 +104,7 @@ fn not_ready(object: &DynamicObject) -> String {
     let part = |name: &str| ready.and_then(|ready| ready[name].as_str());
     match (part("reason"), part("message")) {
         (Some(reason), Some(message)) => format!("{reason}: {message}"),
-        _ => "the operator has not looked at it yet; is it running?".to_owned(),
+        _ => "the operator has not reconciled it yet; is it running?".to_owned(),
     }
 }
 

@@ -49,7 +49,7 @@ pub fn documents(file: &File) -> (Vec<Document>, Option<Broken>) {
                 } else {
                     ""
                 };
-                let message = format!("this is no YAML: {said}{hint}");
+                let message = format!("invalid YAML: {said}{hint}");
                 return (found, Some(Broken { line, message }));
             }
         };

@@ -30,7 +30,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 impl File {
     fn new(name: String, bytes: Vec<u8>) -> Self {
-        let text = String::from_utf8(bytes).map_err(|_| "this is no text in UTF-8".to_owned());
+        let text = String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned());
         let text = text.map(|text| match text.strip_prefix(BYTE_ORDER_MARK) {
             Some(rest) => rest.to_owned(),
             None => text,
@@ -56,7 +56,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<File>, Error> {
             }
             if files.len() == before {
                 return Err(Error::Failed(format!(
-                    "{} has no file that ends in .yaml, .yml or .json",
+                    "{} contains no .yaml, .yml or .json file",
                     path.display()
                 )));
             }

@@ -75,7 +75,7 @@ pub async fn run(request: Request, args: Act, context: &Context) -> Result<Outco
         && let Some(other) = references.iter().find(|one| one.kind != Kind::Runtime)
     {
         return Err(Error::Usage(format!(
-            "{other} has no image of its own: scan the AgentRuntime"
+            "{other} has no image: scan its AgentRuntime"
         )));
     }
     let cluster = context.cluster().await?;
@@ -157,7 +157,7 @@ async fn taken_up<'a>(
     match tokio::time::timeout(timeout, await_condition(api, &reference.name, echoed)).await {
         Ok(Ok(Some(_))) => Ok(reference),
         Ok(Ok(None)) => Err(Error::NotFound(format!(
-            "{reference} was deleted meanwhile"
+            "{reference} was deleted in the meantime"
         ))),
         Ok(Err(WaitError::ProbeFailed(error))) => Err(watching(&error, reference.kind, cluster)),
         Err(_) => {

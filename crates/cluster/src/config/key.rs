@@ -76,7 +76,7 @@ impl KeyKeeper {
             ..Secret::default()
         };
         match self.api.create(&PostParams::default(), &secret).await {
-            Ok(_) => tracing::info!(secret = SECRET, "made a key for hashes"),
+            Ok(_) => tracing::info!(secret = SECRET, "created the key for hashes"),
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             Err(error) => return Err(told(&error)),
         }

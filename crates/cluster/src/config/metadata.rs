@@ -123,7 +123,7 @@ where
             pause = (pause * 2).min(FAILURE_PAUSES.1);
         }
         if let Some(error) = error {
-            tracing::debug!(error = %told(&error), forbidden, "metadata watch interrupted; it is tried again");
+            tracing::debug!(error = %told(&error), forbidden, "metadata watch interrupted, retrying");
         }
         tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * rand::random::<f64>())).await;
     }

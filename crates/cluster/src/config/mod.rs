@@ -225,13 +225,13 @@ impl Configs {
         match answer {
             Ok(Ok((version, data))) => (version, Found::Data(Arc::new(data))),
             Ok(Err(why)) => {
-                tracing::warn!(%source, namespace, %why, "cannot be read; it is tried again");
+                tracing::warn!(%source, namespace, %why, "cannot read the source, retrying");
                 (None, Found::Unavailable)
             }
             Err(kube::Error::Api(status)) if status.code == 404 => (None, Found::Missing),
             Err(kube::Error::Api(status)) if status.code == 403 => (None, Found::Forbidden),
             Err(error) => {
-                tracing::warn!(%source, namespace, error = %told(&error), "cannot be read; it is tried again");
+                tracing::warn!(%source, namespace, error = %told(&error), "cannot read the source, retrying");
                 (None, Found::Unavailable)
             }
         }

@@ -78,13 +78,13 @@ impl Elector {
         let error = told(error);
         match self.candidate.lead() {
             Lead::Alone | Lead::Standby => {
-                tracing::warn!(%error, "the lease cannot be read or taken; it is tried again");
+                tracing::warn!(%error, "cannot read or take the lease, retrying");
             }
             Lead::Until(_) => {
                 let left = self.fence.left().as_secs();
-                tracing::warn!(%error, left, "the lease was not renewed; it is tried again");
+                tracing::warn!(%error, left, "cannot renew the lease, retrying");
             }
-            Lead::Over(_) => tracing::warn!(%error, "the lease cannot be released"),
+            Lead::Over(_) => tracing::warn!(%error, "cannot release the lease"),
         }
     }
 
@@ -103,8 +103,8 @@ fn tell(end: End) {
     match end {
         End::Stopped => {}
         End::Released => tracing::info!("lease released"),
-        End::NotReleased => tracing::warn!("lease not released; it runs out by itself"),
-        End::TooLate => tracing::error!("the lease could not be renewed in time"),
+        End::NotReleased => tracing::warn!("lease not released, it will expire"),
+        End::TooLate => tracing::error!("lost the lease: not renewed in time"),
         End::Lost => tracing::error!("another replica has taken the lease"),
     }
 }

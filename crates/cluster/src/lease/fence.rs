@@ -73,7 +73,7 @@ impl Fence {
                 }
             }
         }
-        tracing::warn!("a call to AWS was dropped: this replica leads no more");
+        tracing::warn!("dropped a call to AWS: this replica is no longer the leader");
         pending().await
     }
 }

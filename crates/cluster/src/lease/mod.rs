@@ -96,7 +96,7 @@ impl Lease {
     pub async fn release(self) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
-            tracing::warn!(%error, "lease task ended badly; the lease runs out by itself");
+            tracing::warn!(%error, "the lease task failed, the lease will expire");
         }
     }
 }

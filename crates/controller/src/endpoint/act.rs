@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use super::gather::EndpointPass;
 use crate::pass::Error;
-use agentcore_aws::{EndpointWish, Lane};
+use agentcore_aws::{DesiredEndpoint, Priority};
 use agentcore_cluster::finalizer;
 
 impl EndpointPass<'_> {
     /// Does it. AWS's answer, good or bad, becomes the pass's outcome.
     pub async fn perform(&mut self, action: Action) -> Result<(), Error> {
         let control = &self.control;
-        let lane = Lane::Urgent;
+        let priority = Priority::Urgent;
         let outcome = match action {
             Action::AddFinalizer => {
                 let api = self.shard.api(&*self.object);
@@ -37,13 +37,13 @@ impl EndpointPass<'_> {
                 tags,
                 client_token,
             } => {
-                let wish = EndpointWish {
+                let desired = DesiredEndpoint {
                     name: &name,
                     version: &version,
                     description: description.as_deref(),
                 };
                 control
-                    .create_endpoint(lane, &runtime_id, wish, &tags, &client_token)
+                    .create_endpoint(priority, &runtime_id, desired, &tags, &client_token)
                     .await
                     .map(Outcome::Accepted)
             }
@@ -54,13 +54,13 @@ impl EndpointPass<'_> {
                 description,
                 client_token,
             } => {
-                let wish = EndpointWish {
+                let desired = DesiredEndpoint {
                     name: &name,
                     version: &version,
                     description: description.as_deref(),
                 };
                 control
-                    .update_endpoint(lane, &runtime_id, wish, &client_token)
+                    .update_endpoint(priority, &runtime_id, desired, &client_token)
                     .await
                     .map(Outcome::Accepted)
             }
@@ -69,14 +69,15 @@ impl EndpointPass<'_> {
                 name,
                 client_token,
             } => control
-                .delete_endpoint(lane, &runtime_id, &name, &client_token)
+                .delete_endpoint(priority, &runtime_id, &name, &client_token)
                 .await
                 .map(|()| Outcome::Done),
-            Action::Tag { arn, tags } => {
-                control.tag(lane, &arn, &tags).await.map(|()| Outcome::Done)
-            }
+            Action::Tag { arn, tags } => control
+                .tag(priority, &arn, &tags)
+                .await
+                .map(|()| Outcome::Done),
             Action::Untag { arn, keys } => control
-                .untag(lane, &arn, &keys)
+                .untag(priority, &arn, &keys)
                 .await
                 .map(|()| Outcome::Done),
         };

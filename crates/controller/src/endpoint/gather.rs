@@ -13,10 +13,10 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use crate::grants::older;
+use crate::permits::Permit;
 use crate::regions::Region;
 use crate::shard::Shard;
-use crate::turns::Turn;
-use agentcore_aws::{Control, Lane, Streaks};
+use agentcore_aws::{Control, Priority, Streaks};
 
 /// One pass over one AgentEndpoint.
 pub struct EndpointPass<'a> {
@@ -42,13 +42,13 @@ impl<'a> EndpointPass<'a> {
     pub async fn gather(
         mut object: Arc<AgentEndpoint>,
         shard: &'a Shard,
-        mut turn: Turn<'a>,
-    ) -> (Self, Turn<'a>) {
+        mut permit: Permit<'a>,
+    ) -> (Self, Permit<'a>) {
         let context = &shard.context;
         if let Some(status) = context.endpoints.newer_status(&*object) {
             Arc::make_mut(&mut object).status = Some(status);
         }
-        let region = turn.aside(region(&object, shard)).await;
+        let region = permit.aside(region(&object, shard)).await;
         let due = context.endpoints.take_due(&*object, Timestamp::now());
         // After what is due was taken: what is granted from here on is due again.
         let granted = context.grants.of(&object.namespace().unwrap_or_default());
@@ -68,7 +68,7 @@ impl<'a> EndpointPass<'a> {
             due,
             facts: Facts::default(),
         };
-        (pass, turn)
+        (pass, permit)
     }
 
     /// The planner's input.
@@ -89,22 +89,22 @@ impl<'a> EndpointPass<'a> {
 
     /// Does a read and keeps the answer.
     pub async fn fetch(&mut self, read: Read) {
-        let (control, lane, facts) = (&self.control, Lane::Urgent, &mut self.facts);
+        let (control, priority, facts) = (&self.control, Priority::Urgent, &mut self.facts);
         match read {
             Read::Endpoint { runtime_id, name } => {
-                facts.endpoint = Some(control.get_endpoint(lane, &runtime_id, &name).await);
+                facts.endpoint = Some(control.get_endpoint(priority, &runtime_id, &name).await);
             }
             Read::Tags { arn } => {
-                let answer = control.tags(lane, &arn).await;
+                let answer = control.tags(priority, &arn).await;
                 facts.tags.insert(arn, answer);
             }
             Read::Endpoints { runtime_id } => {
-                facts.endpoints = Some(control.list_endpoints(lane, &runtime_id).await);
+                facts.endpoints = Some(control.list_endpoints(priority, &runtime_id).await);
             }
             Read::Runtime { runtime_id } => {
                 facts.runtime = Some(
                     control
-                        .get_runtime(lane, &runtime_id)
+                        .get_runtime(priority, &runtime_id)
                         .await
                         .map(|found| found.map(|_| ())),
                 );

@@ -27,7 +27,7 @@ const CONTROLLED: &str = "AgentEndpoint";
 /// One pass over one AgentEndpoint.
 pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<Requeue, Error> {
     let ready = async { drop(gather::region(&object, &shard).await) };
-    let gather = |object, turn| EndpointPass::gather(object, &shard, turn);
+    let gather = |object, permit| EndpointPass::gather(object, &shard, permit);
     pass::reconcile(
         object.clone(),
         &shard,
@@ -82,19 +82,19 @@ impl Pass for EndpointPass<'_> {
     /// What the next pass has to know, and when it is. No inventory lists endpoints: one in transition is read at the pace of
     /// transitions.
     fn remember(&self, rest: Rest) -> Requeue {
-        let memories = &self.shard.context.endpoints;
+        let states = &self.shard.context.endpoints;
         if rest == Rest::Forget {
-            memories.forget(&*self.object);
+            states.forget(&*self.object);
             return Requeue::await_change();
         }
         let now = Timestamp::now();
         // All endpoints in transition together take a quarter of the rate at most.
-        let together = u32::try_from(memories.polled()).unwrap_or(u32::MAX);
+        let together = u32::try_from(states.polled()).unwrap_or(u32::MAX);
         let pace = self
             .control
             .quarter(Operation::GetAgentRuntimeEndpoint)
             .saturating_mul(together);
-        memories.with(&*self.object, |memory| {
+        states.with(&*self.object, |memory| {
             memory.poll_at = match rest {
                 // A wake in between does not put the next look off.
                 Rest::Transition { since } => Some(
@@ -105,6 +105,6 @@ impl Pass for EndpointPass<'_> {
                 _ => None,
             };
         });
-        memories.rests(&*self.object, rest, now)
+        states.rests(&*self.object, rest, now)
     }
 }

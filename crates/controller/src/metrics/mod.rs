@@ -15,7 +15,7 @@ use prometheus::{
     TextEncoder,
 };
 
-use agentcore_aws::{Call, CallObserver, Lane, Operation, Scan};
+use agentcore_aws::{Call, CallObserver, Operation, Priority, Scan};
 
 /// From a cache hit to a call that takes its whole time-out.
 const CALL_BUCKETS: &[f64] = &[
@@ -54,7 +54,7 @@ impl Metrics {
             queue: IntGaugeVec::new(
                 Opts::new(
                     "queue_depth",
-                    "Objects in a pass, those that wait for their turn, AWS or a rate limit included.",
+                    "Objects being reconciled, including those that wait for a permit, AWS or a rate limit.",
                 ),
                 &["controller"],
             )?,
@@ -70,7 +70,7 @@ impl Metrics {
             )?,
             reconcile_seconds: histogram(
                 "reconcile_duration_seconds",
-                "Time of a pass, waiting for its turn and AWS included.",
+                "Time of a reconcile, including waits for a permit and AWS.",
                 &["controller"],
                 CALL_BUCKETS,
             )?,
@@ -182,15 +182,15 @@ impl Metrics {
         let mut families = self.registry.gather();
         match objects::families(&self.objects.lock(), &self.sessions.lock()) {
             Ok(more) => families.extend(more),
-            Err(error) => tracing::error!(%error, "object metrics not exported"),
+            Err(error) => tracing::error!(%error, "cannot export object metrics"),
         }
         match self.scans.families() {
             Ok(more) => families.extend(more),
-            Err(error) => tracing::error!(%error, "metrics of looks not exported"),
+            Err(error) => tracing::error!(%error, "cannot export scan metrics"),
         }
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
-            tracing::error!(%error, "metrics not encoded");
+            tracing::error!(%error, "cannot encode metrics");
         }
         text
     }
@@ -236,7 +236,7 @@ impl CallObserver for Metrics {
         let Call {
             operation,
             region: _,
-            lane: _,
+            priority: _,
             code,
             class,
             took,
@@ -257,9 +257,9 @@ impl CallObserver for Metrics {
         }
     }
 
-    fn waits(&self, operation: Operation, lane: Lane, change: i64) {
+    fn waits(&self, operation: Operation, priority: Priority, change: i64) {
         self.aws_waiting
-            .with_label_values(&[operation.as_str(), lane.as_str()])
+            .with_label_values(&[operation.as_str(), priority.as_str()])
             .add(change);
     }
 

@@ -130,7 +130,7 @@ impl Gauges {
             )?,
             left_alone: gauge(
                 "unreadable_objects",
-                "Objects that are left alone, because they cannot be read or their namespace has no room; none for 0.",
+                "Objects that are skipped because they cannot be read or exceed their namespace's limit; absent when 0.",
                 &["kind", "namespace"],
             )?,
         })

@@ -69,7 +69,7 @@ impl Scans {
 
     /// The metric families.
     pub fn families(&self) -> prometheus::Result<Vec<MetricFamily>> {
-        let help = "Seconds since the last good look at a repository that is followed.";
+        let help = "Seconds since the last successful scan of a followed repository.";
         let ages = GaugeVec::new(
             Opts::new("image_scan_age_seconds", help).namespace("agentcore"),
             &["repository"],

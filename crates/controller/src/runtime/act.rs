@@ -9,14 +9,14 @@ use kube::ResourceExt;
 use super::gather::RuntimePass;
 use crate::history;
 use crate::pass::Error;
-use agentcore_aws::Lane;
+use agentcore_aws::Priority;
 use agentcore_cluster::finalizer;
 
 impl RuntimePass<'_> {
     /// Does it. AWS's answer, good or bad, becomes the pass's outcome.
     pub async fn perform(&mut self, action: Action) -> Result<(), Error> {
         let control = &self.control;
-        let lane = Lane::Urgent;
+        let priority = Priority::Urgent;
         let outcome = match action {
             Action::AddFinalizer => {
                 let api = self.shard.api(&*self.object);
@@ -43,7 +43,7 @@ impl RuntimePass<'_> {
                 tags,
                 client_token,
             } => control
-                .create_runtime(lane, &name, &config, &tags, &client_token)
+                .create_runtime(priority, &name, &config, &tags, &client_token)
                 .await
                 .map(Outcome::Accepted),
             Action::Update {
@@ -51,11 +51,11 @@ impl RuntimePass<'_> {
                 config,
                 client_token,
             } => control
-                .update_runtime(lane, &id, &config, &client_token)
+                .update_runtime(priority, &id, &config, &client_token)
                 .await
                 .map(Outcome::Accepted),
             Action::Delete { id, client_token } => control
-                .delete_runtime(lane, &id, &client_token)
+                .delete_runtime(priority, &id, &client_token)
                 .await
                 .map(|()| Outcome::Done),
             Action::DeleteVersion {
@@ -63,7 +63,8 @@ impl RuntimePass<'_> {
                 version,
                 client_token,
             } => {
-                let deletion = control.delete_version(Lane::Sweep, &id, &version, &client_token);
+                let deletion =
+                    control.delete_version(Priority::Sweep, &id, &version, &client_token);
                 let outcome = deletion.await;
                 if outcome.is_ok() {
                     history::deleted(self.shard, &self.object, &version).await;
@@ -75,22 +76,23 @@ impl RuntimePass<'_> {
                 name,
                 client_token,
             } => control
-                .delete_endpoint(lane, &runtime_id, &name, &client_token)
+                .delete_endpoint(priority, &runtime_id, &name, &client_token)
                 .await
                 .map(|()| Outcome::Done),
-            Action::Tag { arn, tags } => {
-                control.tag(lane, &arn, &tags).await.map(|()| Outcome::Done)
-            }
+            Action::Tag { arn, tags } => control
+                .tag(priority, &arn, &tags)
+                .await
+                .map(|()| Outcome::Done),
             Action::Untag { arn, keys } => control
-                .untag(lane, &arn, &keys)
+                .untag(priority, &arn, &keys)
                 .await
                 .map(|()| Outcome::Done),
             Action::PutResourcePolicy { arn, policy } => control
-                .put_resource_policy(lane, &arn, &policy)
+                .put_resource_policy(priority, &arn, &policy)
                 .await
                 .map(|()| Outcome::Done),
             Action::DeleteResourcePolicy { arn } => control
-                .delete_resource_policy(lane, &arn)
+                .delete_resource_policy(priority, &arn)
                 .await
                 .map(|()| Outcome::Done),
         };

@@ -18,11 +18,11 @@ use kube::{Api, Client, ResourceExt};
 use crate::config;
 use crate::endpoint;
 use crate::grants::older;
+use crate::permits::Permit;
 use crate::regions::Region;
 use crate::shard::Shard;
-use crate::turns::Turn;
 use agentcore_aws::fair::Tenant;
-use agentcore_aws::{Control, Lane, Operation, Streaks};
+use agentcore_aws::{Control, Operation, Priority, Streaks};
 use agentcore_cluster::config::Reading;
 
 /// One pass over one AgentRuntime.
@@ -53,17 +53,17 @@ impl<'a> RuntimePass<'a> {
     pub async fn gather(
         mut object: Arc<AgentRuntime>,
         shard: &'a Shard,
-        mut turn: Turn<'a>,
-    ) -> (Self, Turn<'a>) {
+        mut permit: Permit<'a>,
+    ) -> (Self, Permit<'a>) {
         let context = &shard.context;
         if let Some(status) = context.runtimes.newer_status(&*object) {
             Arc::make_mut(&mut object).status = Some(status);
         }
         let region = region(&object, &context.policy);
-        let region = turn.aside(context.regions.get(&region)).await;
+        let region = permit.aside(context.regions.get(&region)).await;
         let due = context.runtimes.take_due(&*object, Timestamp::now());
         // After what is due was taken: what changes from here on is due again.
-        let reading = turn.aside(Box::pin(config::read(context, &object))).await;
+        let reading = permit.aside(Box::pin(config::read(context, &object))).await;
         let granted = context.grants.of(&object.namespace().unwrap_or_default());
         let counted = older_in_namespace(&object, &granted, shard).await;
         let (older, granted) = match counted {
@@ -99,7 +99,7 @@ impl<'a> RuntimePass<'a> {
             facts: Facts::default(),
         };
         pass.look_up();
-        (pass, turn)
+        (pass, permit)
     }
 
     /// The planner's input.
@@ -136,7 +136,7 @@ impl<'a> RuntimePass<'a> {
         match read {
             Read::List | Read::Source(_) => {}
             Read::Runtime { id } => {
-                let mut answer = control.get_runtime(Lane::Urgent, &id).await;
+                let mut answer = control.get_runtime(Priority::Urgent, &id).await;
                 if let Ok(Some(runtime)) = &mut answer
                     && let Some(text) = runtime.failure_reason.take()
                 {
@@ -146,13 +146,13 @@ impl<'a> RuntimePass<'a> {
                 facts.runtime = Some(answer);
             }
             Read::Tags { arn } => {
-                // A reading goes in the lane of what it is for: old versions can wait.
-                let lane = if facts.versions.is_some() {
-                    Lane::Sweep
+                // A read has the priority of what it is for: old versions can wait.
+                let priority = if facts.versions.is_some() {
+                    Priority::Sweep
                 } else {
-                    Lane::Urgent
+                    Priority::Urgent
                 };
-                let answer = control.tags(lane, &arn).await;
+                let answer = control.tags(priority, &arn).await;
                 facts.tags.insert(arn, answer);
             }
             Read::Owner { namespace, name } => {
@@ -160,28 +160,28 @@ impl<'a> RuntimePass<'a> {
             }
             Read::DefaultEndpoint { id } => {
                 facts.default_endpoint =
-                    Some(control.get_endpoint(Lane::Urgent, &id, "DEFAULT").await);
+                    Some(control.get_endpoint(Priority::Urgent, &id, "DEFAULT").await);
             }
             Read::Endpoints { id } => {
                 // Beside a deletion the endpoints are asked for when old versions go, and those can wait.
-                let lane = if self.object.metadata.deletion_timestamp.is_some() {
-                    Lane::Urgent
+                let priority = if self.object.metadata.deletion_timestamp.is_some() {
+                    Priority::Urgent
                 } else {
-                    Lane::Sweep
+                    Priority::Sweep
                 };
-                facts.endpoints = Some(control.list_endpoints(lane, &id).await);
+                facts.endpoints = Some(control.list_endpoints(priority, &id).await);
             }
             Read::Versions { id } => {
                 // Which versions are in use is not known before all who may use one can be read: nothing goes meanwhile.
                 let namespace = self.object.namespace().unwrap_or_default();
                 facts.versions = Some(if self.shard.users_are_known(&namespace) {
-                    control.list_versions(Lane::Sweep, &id).await
+                    control.list_versions(Priority::Sweep, &id).await
                 } else {
                     Err(unknown_users())
                 });
             }
             Read::ResourcePolicy { arn } => {
-                facts.resource_policy = Some(control.resource_policy(Lane::Urgent, &arn).await);
+                facts.resource_policy = Some(control.resource_policy(Priority::Urgent, &arn).await);
             }
         }
     }
@@ -249,7 +249,7 @@ async fn lives(client: &Client, namespace: &str, name: &str) -> Answer<()> {
             reason: SERVICE_UNAVAILABLE,
             code: "OwnerUnknown".to_owned(),
             message: format!(
-                "whether the present owner {namespace}/{name} lives cannot be asked: {}",
+                "cannot check whether the current owner {namespace}/{name} exists: {}",
                 cause(&error)
             ),
             request_id: None,

@@ -31,7 +31,7 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
     let regions = &shard.context.regions;
     let region = plan::region(&object, &shard.context.policy);
     let ready = async { drop(regions.get(&region).await) };
-    let gather = |object, turn| RuntimePass::gather(object, &shard, turn);
+    let gather = |object, permit| RuntimePass::gather(object, &shard, permit);
     pass::reconcile(
         object.clone(),
         &shard,
@@ -98,12 +98,12 @@ impl Pass for RuntimePass<'_> {
         if self.history_due {
             rest = config::at_most(rest, history::AGAIN);
         }
-        let (memories, inventory) = (&self.shard.context.runtimes, &self.region.inventory);
+        let (states, inventory) = (&self.shard.context.runtimes, &self.region.inventory);
         let key = key(&self.object);
         match rest {
             Rest::Forget => {
                 inventory.settle(&key);
-                memories.forget(&*self.object);
+                states.forget(&*self.object);
                 return Requeue::await_change();
             }
             Rest::Transition { since } => {
@@ -116,6 +116,6 @@ impl Pass for RuntimePass<'_> {
             }
             Rest::Settled | Rest::After(_) | Rest::Backoff(_) => inventory.settle(&key),
         }
-        memories.rests(&*self.object, rest, Timestamp::now())
+        states.rests(&*self.object, rest, Timestamp::now())
     }
 }

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 
 use super::gather::SessionPass;
 use crate::pass::Error;
-use agentcore_aws::{DataPlane, Lane};
+use agentcore_aws::{DataPlane, Priority};
 use agentcore_cluster::finalizer;
 
 impl SessionPass<'_> {
@@ -32,14 +32,14 @@ impl SessionPass<'_> {
                 within,
             } => {
                 let result = match self.data_plane(&at) {
-                    Ok(plane) => plane.invoke(Lane::Urgent, &at, payload, within).await,
+                    Ok(plane) => plane.invoke(Priority::Urgent, &at, payload, within).await,
                     Err(fault) => CallResult::Failed(fault),
                 };
                 self.note(at, result);
             }
             Action::Stop { at } => {
                 let result = match self.data_plane(&at) {
-                    Ok(plane) => plane.stop(Lane::Urgent, &at).await,
+                    Ok(plane) => plane.stop(Priority::Urgent, &at).await,
                     Err(fault) => CallResult::Failed(fault),
                 };
                 self.note(at, result);
@@ -65,7 +65,7 @@ impl SessionPass<'_> {
     }
 
     fn note(&mut self, at: Address, result: CallResult) {
-        tracing::debug!(qualifier = %at.qualifier, ?result, "session called");
+        tracing::debug!(qualifier = %at.qualifier, ?result, "invoked the session");
         self.outcome = Some(Outcome {
             session_id: at.session_id,
             result,

@@ -4,7 +4,7 @@ mod act;
 mod events;
 mod gather;
 mod report;
-mod wakes;
+mod triggers;
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use super::pass::{self, Error, Pass};
 use super::shard::Shard;
 use gather::SessionPass;
 
-pub use wakes::{Declared, controller, drive as drive_watch};
+pub use triggers::{Declared, controller, drive as drive_watch};
 
 const CONTROLLER: &str = "agentsession";
 
 /// One pass over one AgentSession.
 pub async fn reconcile(object: Arc<AgentSession>, shard: Arc<Shard>) -> Result<Requeue, Error> {
-    let gather = |object, turn| std::future::ready((SessionPass::gather(object, &shard), turn));
+    let gather = |object, permit| std::future::ready((SessionPass::gather(object, &shard), permit));
     pass::reconcile(
         object.clone(),
         &shard,
@@ -74,11 +74,11 @@ impl Pass for SessionPass<'_> {
 
     /// When the next pass is.
     fn remember(&self, rest: Rest) -> Requeue {
-        let memories = &self.shard.context.sessions;
+        let states = &self.shard.context.sessions;
         if rest == Rest::Forget {
-            memories.forget(&*self.object);
+            states.forget(&*self.object);
             return Requeue::await_change();
         }
-        memories.rests(&*self.object, rest, Timestamp::now())
+        states.rests(&*self.object, rest, Timestamp::now())
     }
 }

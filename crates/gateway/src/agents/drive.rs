@@ -45,6 +45,6 @@ impl<K: Kept> Told<K> for Forgets<K> {
 
     fn left_alone(&self, LeftAlone { metadata, why, .. }: LeftAlone) {
         let (namespace, name) = (metadata.namespace, metadata.name);
-        tracing::debug!(kind = %K::kind(&()), namespace, name, %why, "object left alone");
+        tracing::debug!(kind = %K::kind(&()), namespace, name, %why, "object skipped");
     }
 }

@@ -15,34 +15,34 @@ use crate::answer::guarded::{Guarded, LastWords, Source};
 use crate::answer::purse::{Gathered, Purse, on_account, set};
 use crate::headers::unbuffered;
 use crate::problem::Problem;
+use crate::request_log::RequestLog;
 use crate::routes::{name_session, refuse};
-use crate::sessions::Inside;
-use crate::turn::Turn;
+use crate::sessions::SessionGuard;
 use crate::watch::Watchdog;
 
 /// The agent's own error, as it is.
 pub fn agents_own(
-    mut turn: Turn,
-    inside: &Inside,
+    mut log: RequestLog,
+    guard: &SessionGuard,
     status: StatusCode,
     content_type: Option<HeaderValue>,
     body: Bytes,
 ) -> Response<Body> {
-    turn.chunk(body.len());
-    turn.end();
+    log.chunk(body.len());
+    log.end();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     if let Some(value) = content_type {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
-    name_session(response.headers_mut(), inside);
+    name_session(response.headers_mut(), guard);
     response
 }
 
 /// The whole answer as one JSON document.
 pub async fn joined(
-    mut turn: Turn,
-    inside: Inside,
+    mut log: RequestLog,
+    guard: SessionGuard,
     mut pieces: Pieces,
     mut watchdog: Watchdog,
     purse: &Purse,
@@ -61,7 +61,7 @@ pub async fn joined(
             Some(Err(problem)) => break Some(problem),
             Some(Ok(_)) if length > CHAT_MAX => break Some(too_long()),
             Some(Ok(Piece { text, .. })) => {
-                turn.chunk(text.len());
+                log.chunk(text.len());
                 length += text.len();
                 if let Err(problem) = document.push_escaped(&text) {
                     break Some(problem);
@@ -71,38 +71,38 @@ pub async fn joined(
     };
     // What the agent still says is for nobody.
     drop(pieces);
-    let mut end = json!({"sessionId": inside.conversation.as_str()});
+    let mut end = json!({"sessionId": guard.conversation.as_str()});
     let mut response = Response::new(Body::empty());
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
-    name_session(response.headers_mut(), &inside);
+    name_session(response.headers_mut(), &guard);
     match broken {
         // There is nothing that could be partial.
-        Some(problem) if length == 0 => return refuse(turn, Some(&inside), problem),
+        Some(problem) if length == 0 => return refuse(log, Some(&guard), problem),
         Some(problem) => {
             end["partial"] = json!(true);
             end["error"] = problem.to_json();
-            turn.broke_off(&problem);
+            log.broke_off(&problem);
         }
-        None => turn.end(),
+        None => log.end(),
     }
     let end = end.to_string();
     document.push_last(br#"","#);
     document.push_last(end.get(1..).unwrap_or_default().as_bytes());
-    *response.body_mut() = whole(document, turn, watchdog, (inside, held)).await;
+    *response.body_mut() = whole(document, log, watchdog, (guard, held)).await;
     response
 }
 
 /// The body of a document, which its caller may take in slowly.
 async fn whole(
     document: Gathered,
-    turn: Turn,
+    log: RequestLog,
     watchdog: Watchdog,
     held: impl Send + 'static,
 ) -> Body {
     let whole = Whole {
         document: document.freeze(),
-        turn,
+        log,
         _held: Box::new(held),
     };
     Guarded::body(whole, watchdog).await
@@ -111,7 +111,7 @@ async fn whole(
 /// A document that is there.
 struct Whole {
     document: Bytes,
-    turn: Turn,
+    log: RequestLog,
     _held: Box<dyn Send>,
 }
 
@@ -137,15 +137,15 @@ impl Source for Whole {
     fn ended(&mut self) {}
 
     fn broke_off(&mut self, problem: &Problem) -> LastWords {
-        self.turn.broke_off(problem);
+        self.log.broke_off(problem);
         LastWords::None(problem.reason)
     }
 }
 
 /// The answer as a stream of events, each as soon as the agent says it.
 pub async fn events(
-    turn: Turn,
-    inside: Inside,
+    log: RequestLog,
+    guard: SessionGuard,
     pieces: Pieces,
     watchdog: Watchdog,
     held: impl Send + 'static,
@@ -155,12 +155,12 @@ pub async fn events(
     headers.insert(header::CONTENT_TYPE, stream);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     unbuffered(&mut headers);
-    name_session(&mut headers, &inside);
+    name_session(&mut headers, &guard);
     let events = Events {
         pieces,
         tail: Tail::Clean,
-        turn,
-        inside,
+        log,
+        guard,
         _held: Box::new(held),
     };
     let mut response = Response::new(Guarded::body(events, watchdog).await);
@@ -172,8 +172,8 @@ pub async fn events(
 struct Events {
     pieces: Pieces,
     tail: Tail,
-    turn: Turn,
-    inside: Inside,
+    log: RequestLog,
+    guard: SessionGuard,
     _held: Box<dyn Send>,
 }
 
@@ -186,8 +186,8 @@ impl Source for Events {
             return Poll::Ready(None);
         };
         Poll::Ready(Some(piece.and_then(|Piece { text, mut held }| {
-            self.turn.chunk(text.len());
-            let id = self.inside.conversation.as_str();
+            self.log.chunk(text.len());
+            let id = self.guard.conversation.as_str();
             let event = format!("data: {}\n\n", said(&text, id));
             set(&mut held, event.capacity())?;
             Ok(Frame::data(on_account(event.into_bytes(), held)))
@@ -207,13 +207,13 @@ impl Source for Events {
     }
 
     fn ended(&mut self) {
-        self.turn.end();
+        self.log.end();
     }
 
     fn broke_off(&mut self, problem: &Problem) -> LastWords {
-        let id = self.inside.conversation.as_str();
+        let id = self.guard.conversation.as_str();
         let data = json!({"partial": true, "sessionId": id, "error": problem.to_json()});
-        self.turn.broke_off(problem);
+        self.log.broke_off(problem);
         LastWords::Bytes(self.tail.last_event(Some("error"), &data.to_string()))
     }
 }

@@ -9,7 +9,7 @@ mod socket;
 use std::sync::Arc;
 
 use agentcore_api::runtime::ServerProtocol;
-use agentcore_invoke::said::{self, Reader, Said};
+use agentcore_invoke::agent_message::{self, AgentMessage, Reader};
 use agentcore_invoke::sse::{Decoder, Event};
 use agentcore_invoke::{Answer, Auth, Invoke, Payload};
 use axum::body::Body;
@@ -22,14 +22,14 @@ use hyper::body::Incoming;
 use crate::answer::purse::{Gathered, Purse, set};
 use crate::context::{Admitted, Gateway, resend};
 use crate::headers;
-use crate::payload::leave;
+use crate::payload::Unread;
 use crate::problem::Problem;
+use crate::request_log::RequestLog;
 use crate::routes::refuse;
 use crate::sessions::id::named;
-use crate::sessions::{Inside, owner};
+use crate::sessions::{SessionGuard, owner};
 use crate::shares::Held;
 use crate::trace;
-use crate::turn::Turn;
 use answers::{agents_own, events, joined};
 use request::Chat;
 
@@ -65,42 +65,36 @@ impl Piece {
 pub async fn chat(
     gateway: &Arc<Gateway>,
     mut admitted: Admitted,
-    request: Request<Incoming>,
-    mut turn: Turn,
+    request: Request<Unread>,
+    mut log: RequestLog,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let prepared = async {
-        let (auth, stream) = match gateway.may(&admitted, &parts.headers) {
-            Ok(may) => may,
-            Err(problem) => {
-                leave(parts.version, body);
-                return Err(problem);
-            }
-        };
+        let (auth, stream) = gateway.may(&admitted, &parts.headers)?;
         let (reader, limit) = (&gateway.reader, CHAT_MAX as u64);
         let (body, room) = reader.small(&parts, body, limit, &admitted.holder).await?;
         let chat = Chat::parse(&body)?;
         // What goes on is a copy, which the room is for from here on.
         drop(body);
-        turn.prompt(chat.prompt_bytes);
-        admitted.renew(gateway, &mut turn)?;
+        log.prompt(chat.prompt_bytes);
+        admitted.renew(gateway, &mut log)?;
         let named = match &chat.session_id {
             Some(given) => named(given.as_bytes())?,
             None => headers::session(&parts.headers)?,
         };
         let owner = owner(&admitted.who, &admitted.agent);
-        let inside = gateway
+        let guard = gateway
             .sessions
             .enter(owner, &admitted.agent, named)
             .await?;
-        Ok((auth, (stream, room), chat, inside))
+        Ok((auth, (stream, room), chat, guard))
     };
-    let (auth, stream, chat, inside) = match prepared.await {
+    let (auth, stream, chat, guard) = match prepared.await {
         Ok(prepared) => prepared,
-        Err(problem) => return refuse(turn, None, problem),
+        Err(problem) => return refuse(log, None, problem),
     };
-    let shown = gateway.sessions.deriver().shown(inside.upstream.as_str());
-    turn.session(shown.clone());
+    let shown = gateway.sessions.deriver().shown(guard.upstream.as_str());
+    log.session(shown.clone());
     let purse = gateway.purse(&admitted);
     let asked = Asked {
         gateway,
@@ -108,31 +102,31 @@ pub async fn chat(
         shown: &shown,
         admitted: &admitted,
         request: &parts.headers,
-        inside: &inside,
+        guard: &guard,
     };
     let sent = match admitted.agent.protocol {
-        ServerProtocol::Agui => chat.as_run(inside.conversation.as_str()),
+        ServerProtocol::Agui => chat.as_run(guard.conversation.as_str()),
         _ => Ok(chat.forwarded),
     };
     let pieces = match sent {
-        Ok(sent) if chat.web_socket => asked.over_web_socket(auth, sent, &mut turn).await,
-        Ok(sent) => asked.over_http(auth, sent, &mut turn).await,
+        Ok(sent) if chat.web_socket => asked.over_web_socket(auth, sent, &mut log).await,
+        Ok(sent) => asked.over_http(auth, sent, &mut log).await,
         Err(problem) => Err(problem),
     };
     let pieces = match pieces {
         Ok(Spoken::Pieces(pieces)) => pieces,
         Ok(Spoken::Refusal(status, content_type, body)) => {
-            return agents_own(turn, &inside, status, content_type, body);
+            return agents_own(log, &guard, status, content_type, body);
         }
-        Err(problem) => return refuse(turn, Some(&inside), problem),
+        Err(problem) => return refuse(log, Some(&guard), problem),
     };
-    let watchdog = admitted.watchdog().within(Some(&inside));
+    let watchdog = admitted.watchdog().within(Some(&guard));
     if headers::wants_events(&parts.headers) {
-        let held = (stream, gateway.metrics.stream(turn.route()));
-        events(turn, inside, pieces, watchdog, held).await
+        let held = (stream, gateway.metrics.stream(log.route()));
+        events(log, guard, pieces, watchdog, held).await
     } else {
-        let held = (stream, gateway.metrics.stream(turn.route()));
-        joined(turn, inside, pieces, watchdog, &purse, held).await
+        let held = (stream, gateway.metrics.stream(log.route()));
+        joined(log, guard, pieces, watchdog, &purse, held).await
     }
 }
 
@@ -151,7 +145,7 @@ struct Asked<'a> {
     shown: &'a str,
     admitted: &'a Admitted,
     request: &'a HeaderMap,
-    inside: &'a Inside,
+    guard: &'a SessionGuard,
 }
 
 impl Asked<'_> {
@@ -161,14 +155,19 @@ impl Asked<'_> {
         to.insert(header::CONTENT_TYPE, json);
         to.remove(header::CONTENT_ENCODING);
         // Session ids are ASCII.
-        if let Ok(id) = HeaderValue::from_str(self.inside.upstream.as_str()) {
+        if let Ok(id) = HeaderValue::from_str(self.guard.upstream.as_str()) {
             to.insert(headers::SESSION, id);
         }
         trace::client(&mut to);
         to
     }
 
-    async fn over_http(&self, auth: Auth, body: Bytes, turn: &mut Turn) -> Result<Spoken, Problem> {
+    async fn over_http(
+        &self,
+        auth: Auth,
+        body: Bytes,
+        log: &mut RequestLog,
+    ) -> Result<Spoken, Problem> {
         let mut outgoing = self.outgoing();
         // Pieces are worth having also where they are joined: of an answer that breaks off they are what is left.
         let accept = HeaderValue::from_static("text/event-stream, application/json");
@@ -181,16 +180,16 @@ impl Asked<'_> {
             first_byte: self.gateway.upstream_timeout,
             resend: resend(self.request),
         };
-        self.inside.sent();
+        self.guard.sent();
         let answer = match self.gateway.client.invoke(call).await {
             Ok(answer) => answer,
             Err(failed) => {
-                turn.attempts(failed.attempts);
-                self.inside.failed(&failed);
+                log.attempts(failed.attempts);
+                self.guard.failed(&failed);
                 return Err(failed.into());
             }
         };
-        turn.attempts(answer.attempts);
+        log.attempts(answer.attempts);
         let Answer {
             status,
             headers: given,
@@ -198,7 +197,7 @@ impl Asked<'_> {
             request_id,
             attempts: _,
         } = answer;
-        turn.answered(status, request_id);
+        log.answered(status, request_id);
         if headers::is_event_stream(&given) && status.is_success() {
             return Ok(Spoken::Pieces(event_stream(body, self.purse.clone())));
         }
@@ -214,11 +213,11 @@ impl Asked<'_> {
         let piece = async move {
             let whole = collect(body, &purse).await?;
             // A text is never longer than what it is written in, but for the replacement of what is no text.
-            match said::answer(whole.bytes()) {
-                Said::Text(text) => Piece::new(text, &purse),
-                Said::Failed(error) => Err(agent_failed(error)),
-                Said::Unknown => Err(not_understood()),
-                Said::Nothing | Said::Done => Piece::new(String::new(), &purse),
+            match agent_message::answer(whole.bytes()) {
+                AgentMessage::Text(text) => Piece::new(text, &purse),
+                AgentMessage::Failed(error) => Err(agent_failed(error)),
+                AgentMessage::Unknown => Err(not_understood()),
+                AgentMessage::Nothing | AgentMessage::Done => Piece::new(String::new(), &purse),
             }
         };
         Ok(Spoken::Pieces(futures::stream::once(piece).boxed()))
@@ -228,27 +227,27 @@ impl Asked<'_> {
         &self,
         auth: Auth,
         frame: Bytes,
-        turn: &mut Turn,
+        log: &mut RequestLog,
     ) -> Result<Spoken, Problem> {
         let asking = pool::Asking {
             target: &self.admitted.agent.target,
-            session: &self.inside.upstream,
+            session: &self.guard.upstream,
             shown: self.shown,
             headers: self.outgoing(),
             auth,
             purse: self.purse,
         };
-        self.inside.sent();
+        self.guard.sent();
         let frames = match self.gateway.pool.turn(asking, frame).await {
             Ok(frames) => frames,
             Err(missed) => {
                 if missed.turned_away {
-                    self.inside.turned_away();
+                    self.guard.turned_away();
                 }
                 return Err(missed.problem);
             }
         };
-        turn.answered(StatusCode::OK, None);
+        log.answered(StatusCode::OK, None);
         Ok(Spoken::Pieces(frames))
     }
 }
@@ -259,7 +258,7 @@ fn agent_failed(error: String) -> Problem {
 
 /// Nothing of an answer is text in a form that chat knows.
 fn not_understood() -> Problem {
-    let detail = "the agent's answer has no text in a form that chat knows: use invocations";
+    let detail = "the agent's answer has no text in a format that chat supports: use invocations";
     Problem::new(StatusCode::BAD_GATEWAY, "AnswerNotUnderstood", detail)
 }
 
@@ -307,19 +306,19 @@ fn event_stream(mut body: Incoming, purse: Purse) -> Pieces {
                 // While nobody takes the text, nothing else of the event is kept.
                 drop(event);
                 match said {
-                    Said::Text(text) => match Piece::new(text, &purse) {
+                    AgentMessage::Text(text) => match Piece::new(text, &purse) {
                         Ok(piece) => yield Ok(piece),
                         Err(problem) => {
                             yield Err(problem);
                             return;
                         }
                     },
-                    Said::Failed(error) => {
+                    AgentMessage::Failed(error) => {
                         yield Err(agent_failed(error));
                         return;
                     }
-                    Said::Nothing | Said::Unknown => {}
-                    Said::Done => {
+                    AgentMessage::Nothing | AgentMessage::Unknown => {}
+                    AgentMessage::Done => {
                         decoder = None;
                         break;
                     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use agentcore_invoke::said::{Reader, Said};
+use agentcore_invoke::agent_message::{AgentMessage, Reader};
 use agentcore_invoke::{WebSocket, say};
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -155,7 +155,7 @@ async fn turn(
                     let _ = pieces.send(Err(Problem::broke_off(detail))).await;
                     return Ended::Over(None);
                 }
-                _ => (vec![Said::Done], Some(Ended::Over(None))),
+                _ => (vec![AgentMessage::Done], Some(Ended::Over(None))),
             },
             Some(Err(error)) => {
                 let full = messages.full().map(Problem::from);
@@ -174,7 +174,7 @@ async fn turn(
         messages.passed();
         for said in said {
             match said {
-                Said::Text(text) => {
+                AgentMessage::Text(text) => {
                     let piece = Piece::new(text, &purse);
                     let full = piece.is_err();
                     let _ = pieces.send(piece).await;
@@ -182,13 +182,13 @@ async fn turn(
                         return Ended::Over(Some(CloseCode::Normal));
                     }
                 }
-                Said::Failed(error) => {
+                AgentMessage::Failed(error) => {
                     let _ = pieces.send(Err(agent_failed(error))).await;
                     // Whether more follows is not known.
                     return Ended::Over(Some(CloseCode::Normal));
                 }
-                Said::Nothing | Said::Unknown => {}
-                Said::Done => {
+                AgentMessage::Nothing | AgentMessage::Unknown => {}
+                AgentMessage::Done => {
                     if reader.is_lost() {
                         let _ = pieces.send(Err(not_understood())).await;
                     }

@@ -2,9 +2,9 @@
 
 #[cfg(test)]
 mod fake;
-mod figures;
 mod inventions;
 mod lanes;
+mod metrics;
 pub mod review;
 
 use std::collections::BTreeMap;
@@ -62,9 +62,7 @@ impl Token {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(Denied::NoToken)?;
         if values.next().is_some() {
-            return Err(Denied::bad_token(
-                "there is more than one Authorization header",
-            ));
+            return Err(Denied::bad_token("more than one Authorization header"));
         }
         let not_bearer = || Denied::bad_token("the Authorization header is not `Bearer TOKEN`");
         let (scheme, token) = value

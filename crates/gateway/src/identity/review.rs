@@ -15,10 +15,10 @@ use parking_lot::Mutex;
 use prometheus::core::Collector;
 use tokio::time::Instant;
 
-use super::figures::{Figures, Review};
 use super::inventions::Inventions;
 pub use super::lanes::AtOnce;
 use super::lanes::Lanes;
+use super::metrics::{Review, ReviewMetrics};
 use super::{Access, Denied, Identity, Token};
 use crate::shares::{Held, Holder, Pool};
 use remembered::{Asked, OWN_ENTRIES, Question, Remembered, answers, cache};
@@ -111,7 +111,7 @@ pub struct Gate {
     entries: [Arc<Pool>; 3],
     lanes: Lanes,
     inventions: Inventions,
-    figures: Figures,
+    metrics: ReviewMetrics,
     complained: Mutex<Option<Instant>>,
 }
 
@@ -145,7 +145,7 @@ impl Gate {
             entries: [(); 3].map(|()| Pool::new("remembered reviews", OWN_ENTRIES)),
             lanes: Lanes::new(asking.at_once),
             inventions: Inventions::new(asking.unknown_names),
-            figures: Figures::new(),
+            metrics: ReviewMetrics::new(),
             complained: Mutex::default(),
         }
     }
@@ -153,7 +153,7 @@ impl Gate {
     /// What to register for `/metrics`: `gateway_review_lookups_total{review,result}` with result `hit` or `miss`, and
     /// `gateway_review_duration_seconds{review,result}` with result `allowed`, `refused` or `unavailable`.
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        self.figures.collectors()
+        self.metrics.collectors()
     }
 
     /// Who sent this token.
@@ -163,14 +163,14 @@ impl Gate {
     pub async fn authenticate(&self, token: &Token) -> Result<Arc<Identity>, Denied> {
         let key = token.digest();
         if let Some(known) = self.known.get(key).await {
-            self.figures.lookup(Review::Token, true);
+            self.metrics.lookup(Review::Token, true);
             return Ok(known.value);
         }
         if let Some(denied) = self.unknown.get(key).await {
-            self.figures.lookup(Review::Token, true);
+            self.metrics.lookup(Review::Token, true);
             return Err(denied);
         }
-        self.figures.lookup(Review::Token, false);
+        self.metrics.lookup(Review::Token, false);
         // Those who ask at the same time wait for one review, refused or not.
         let review = async {
             let asked = Instant::now();
@@ -198,17 +198,17 @@ impl Gate {
     pub async fn authorize(&self, who: &Arc<Identity>, access: &Access) -> Result<Answer, Denied> {
         let asked = Asked { who, access };
         if self.allowed.get(&asked).await.is_some() {
-            self.figures.lookup(Review::Access, true);
+            self.metrics.lookup(Review::Access, true);
             return Ok(Answer::Remembered);
         }
         if let Some(denied) = self.refused.get(&asked).await {
-            self.figures.lookup(Review::Access, true);
+            self.metrics.lookup(Review::Access, true);
             return Err(denied);
         }
         self.inventions
             .may(&who.user, Instant::now())
             .map_err(Denied::TooMany)?;
-        self.figures.lookup(Review::Access, false);
+        self.metrics.lookup(Review::Access, false);
         let question = Question {
             who: who.clone(),
             access: access.clone(),

@@ -4,36 +4,33 @@
 mod kept;
 mod pace;
 mod streamed;
+mod unread;
 
 use std::future::poll_fn;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use agentcore_invoke::Payload;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, Version, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::{Body, Incoming};
-use tokio::time::{Instant, timeout, timeout_at};
+use hyper::body::Body;
+use tokio::time::{Instant, timeout_at};
 
 use crate::problem::Problem;
 use crate::shares::{Held, Holder, Pool, Shares};
 use kept::{CannotKeep, Kept, grow};
 use pace::{Pace, too_slow};
 pub use streamed::{Progress, streamed};
+pub use unread::Unread;
 
 /// Largest payload, in bytes (AgentCore API).
 pub const PAYLOAD_MAX: u64 = 100_000_000;
 /// What is kept in memory of one request that is to be signed.
 const MEMORY_MAX: u64 = 1 << 20;
-
-/// How much of a body that nobody wants is read, and for how long.
-const LEFT_MAX: usize = 16 << 20;
-const LEFT_TIME: Duration = Duration::from_secs(2);
 
 /// How bodies are read.
 #[derive(Debug, Clone)]
@@ -83,25 +80,12 @@ impl Reader {
     pub async fn whole(
         &self,
         head: &Parts,
-        mut body: Incoming,
+        mut body: Unread,
         holder: Holder,
     ) -> Result<Whole, Problem> {
-        let read = self.read(&head.headers, &mut body, holder).await;
-        if read.is_err() {
-            leave(head.version, body);
-        }
-        read
-    }
-
-    async fn read(
-        &self,
-        headers: &HeaderMap,
-        body: &mut Incoming,
-        holder: Holder,
-    ) -> Result<Whole, Problem> {
-        let announced = announced(headers, PAYLOAD_MAX)?;
+        let announced = announced(&head.headers, PAYLOAD_MAX)?;
         let (mut kept, mut pace) = (Kept::new(self, holder), Pace::default());
-        while let Some(bytes) = next(body, &mut pace).await? {
+        while let Some(bytes) = next(&mut body, &mut pace).await? {
             if kept.length() + bytes.len() as u64 > PAYLOAD_MAX {
                 return Err(too_large(PAYLOAD_MAX));
             }
@@ -129,30 +113,14 @@ impl Reader {
     pub async fn small(
         &self,
         head: &Parts,
-        mut body: Incoming,
+        mut body: Unread,
         limit: u64,
         holder: &Holder,
     ) -> Result<(Bytes, Room), Problem> {
-        let read = self
-            .read_small(&head.headers, &mut body, limit, holder)
-            .await;
-        if read.is_err() {
-            leave(head.version, body);
-        }
-        read
-    }
-
-    async fn read_small(
-        &self,
-        headers: &HeaderMap,
-        body: &mut Incoming,
-        limit: u64,
-        holder: &Holder,
-    ) -> Result<(Bytes, Room), Problem> {
-        announced(headers, limit)?;
+        announced(&head.headers, limit)?;
         let (mut whole, mut room) = (Vec::new(), Room::default());
         let mut pace = Pace::default();
-        while let Some(bytes) = next(body, &mut pace).await? {
+        while let Some(bytes) = next(&mut body, &mut pace).await? {
             let length = (whole.len() + bytes.len()) as u64;
             if length > limit {
                 return Err(too_large(limit));
@@ -170,23 +138,6 @@ impl Reader {
     }
 }
 
-/// Gives up a body that nobody reads to its end. On HTTP/1 the connection sees to what is left of it; an HTTP/2 stream that is dropped before
-/// the answer is out is cancelled, and the answer with it, so that a little more is read meanwhile.
-pub fn leave(version: Version, mut body: Incoming) {
-    if version != Version::HTTP_2 || body.is_end_stream() {
-        return;
-    }
-    tokio::spawn(timeout(LEFT_TIME, async move {
-        let mut left = LEFT_MAX;
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            if left == 0 {
-                return;
-            }
-        }
-    }));
-}
-
 /// The length that a caller announces, refused when it is too long: before a byte of it is read.
 fn announced(headers: &HeaderMap, limit: u64) -> Result<Option<u64>, Problem> {
     let length = headers
@@ -199,7 +150,7 @@ fn announced(headers: &HeaderMap, limit: u64) -> Result<Option<u64>, Problem> {
 }
 
 /// The next bytes of a body; `None` at its end.
-async fn next(body: &mut Incoming, pace: &mut Pace) -> Result<Option<Bytes>, Problem> {
+async fn next(body: &mut Unread, pace: &mut Pace) -> Result<Option<Bytes>, Problem> {
     // A body of a known length is over with its last byte: waiting for its end would cost a timer.
     while !body.is_end_stream() {
         let mut coming = pin!(body.frame());

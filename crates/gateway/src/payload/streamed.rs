@@ -9,17 +9,17 @@ use agentcore_invoke::Payload;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::pace::{Pace, too_slow};
-use super::{PAYLOAD_MAX, announced, broken_off, too_large};
+use super::{PAYLOAD_MAX, Unread, announced, broken_off, too_large};
 use crate::problem::Problem;
 
 /// Passes a body on as it comes. What became of it is found in `progress` afterwards.
 pub fn streamed(
     headers: &HeaderMap,
-    body: Incoming,
+    body: Unread,
     progress: &Progress,
 ) -> Result<Payload, Problem> {
     let length = announced(headers, PAYLOAD_MAX)?;
@@ -59,7 +59,7 @@ impl Progress {
 
 /// A streamed body that keeps to the limits.
 struct Guarded {
-    inner: Incoming,
+    inner: Unread,
     pace: Pace,
     /// When the caller has taken too long.
     late: Pin<Box<Sleep>>,

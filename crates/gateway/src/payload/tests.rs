@@ -2,13 +2,16 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::body::Body as AnswerBody;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -98,6 +101,7 @@ impl Stage {
 
 async fn answer(reader: &Reader, request: Request<Incoming>) -> Response<AnswerBody> {
     let (head, body) = request.into_parts();
+    let body = Unread::new(head.version, body);
     let caller = head.headers["x-caller"].to_str().expect("a name");
     let holder = Holder {
         caller: caller.into(),

@@ -19,10 +19,11 @@ use crate::answer::purse::{Purse, on_account};
 use crate::answer::voice::Voice;
 use crate::context::{Admitted, Gateway};
 use crate::headers;
+use crate::payload::Unread;
 use crate::problem::Problem;
-use crate::sessions::Inside;
+use crate::request_log::RequestLog;
+use crate::sessions::SessionGuard;
 use crate::trace;
-use crate::turn::Turn;
 
 /// Longest card, in bytes: they have some kilobytes.
 const CARD_MAX: usize = 1 << 20;
@@ -31,11 +32,11 @@ const CARD_MAX: usize = 1 << 20;
 pub async fn show(
     gateway: &Arc<Gateway>,
     admitted: Admitted,
-    request: &Request<Incoming>,
-    mut turn: Turn,
+    request: &Request<Unread>,
+    mut log: RequestLog,
 ) -> Response<Body> {
     if admitted.agent.protocol != ServerProtocol::A2a {
-        return refuse(turn, None, wrong_protocol("A2A"));
+        return refuse(log, None, wrong_protocol("A2A"));
     }
     let prepared = gateway.may(&admitted, request.headers()).and_then(|may| {
         Ok((
@@ -45,7 +46,7 @@ pub async fn show(
     });
     let ((auth, stream), url) = match prepared {
         Ok(prepared) => prepared,
-        Err(problem) => return refuse(turn, None, problem),
+        Err(problem) => return refuse(log, None, problem),
     };
     let mut outgoing = headers::upstream(request.headers(), &admitted.agent.allowlist);
     trace::client(&mut outgoing);
@@ -53,14 +54,14 @@ pub async fn show(
     let answered = gateway.client.agent_card(target, outgoing, auth, limit);
     match answered.await {
         Ok(answer) if answer.status.is_success() => {
-            turn.attempts(answer.attempts);
-            pass_on(gateway, answer, &admitted, &url, None, turn).await
+            log.attempts(answer.attempts);
+            pass_on(gateway, answer, &admitted, &url, None, log).await
         }
         Ok(answer) => {
-            turn.attempts(answer.attempts);
-            relay(gateway, answer, &admitted, None, Voice::Plain, turn, stream).await
+            log.attempts(answer.attempts);
+            relay(gateway, answer, &admitted, None, Voice::Plain, log, stream).await
         }
-        Err(failed) => fail(turn, None, &failed, None),
+        Err(failed) => fail(log, None, &failed, None),
     }
 }
 
@@ -93,7 +94,7 @@ fn own_name(tls: bool, request: &HeaderMap, uri: &Uri) -> Result<String, Problem
             .and_then(|host| Authority::try_from(host.as_bytes()).ok()),
     };
     let Some(host) = host.filter(|host| !host.as_str().contains('@')) else {
-        let detail = "a card names the gateway as its caller does: the request has no good Host";
+        let detail = "the agent card needs the gateway's host name: the request has no valid Host";
         return Err(Problem::bad_request("NoHost", detail));
     };
     Ok(format!("{scheme}://{host}"))
@@ -105,25 +106,25 @@ pub async fn pass_on(
     answer: Answer,
     admitted: &Admitted,
     url: &str,
-    inside: Option<&Inside>,
-    mut turn: Turn,
+    guard: Option<&SessionGuard>,
+    mut log: RequestLog,
 ) -> Response<Body> {
-    turn.answered(answer.status, answer.request_id);
+    log.answered(answer.status, answer.request_id);
     let purse = gateway.purse(admitted);
     let card = tokio::select! {
-        card = read(answer.body, &purse, url, inside.is_some()) => card,
-        problem = admitted.watchdog().within(inside) => Err(problem),
+        card = read(answer.body, &purse, url, guard.is_some()) => card,
+        problem = admitted.watchdog().within(guard) => Err(problem),
     };
     let card = match card {
         Ok(card) => card,
-        Err(problem) => return refuse(turn, inside, problem),
+        Err(problem) => return refuse(log, guard, problem),
     };
-    turn.chunk(card.len());
-    turn.end();
+    log.chunk(card.len());
+    log.end();
     let mut to = headers::downstream(&answer.headers);
     to.remove(header::CONTENT_LENGTH);
-    if let Some(inside) = inside {
-        name_session(&mut to, inside);
+    if let Some(guard) = guard {
+        name_session(&mut to, guard);
     }
     let mut response = Response::new(Body::from(card));
     *response.status_mut() = answer.status;
@@ -161,7 +162,7 @@ async fn read(mut body: Incoming, purse: &Purse, url: &str, rpc: bool) -> Result
             *card = Value::Object(members);
         }
         _ if rpc => return Ok(whole.freeze()),
-        _ => return Err(invalid("the agent's card is no object")),
+        _ => return Err(invalid("the agent card is not a JSON object")),
     }
     let text = answer.to_string().into_bytes();
     let held = purse.take(text.len())?;

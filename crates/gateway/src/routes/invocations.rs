@@ -7,7 +7,6 @@ use agentcore_api::sessions::Unnamed;
 use agentcore_invoke::{Answer, Auth, Failed, Invoke, Payload};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 use super::{card, name_session, refuse};
 use crate::a2a;
@@ -16,32 +15,32 @@ use crate::answer::Relay;
 use crate::answer::voice::{self, Voice};
 use crate::context::{Admitted, Gateway, resend};
 use crate::headers;
-use crate::payload::{Progress, Room, leave, streamed};
+use crate::payload::{Progress, Room, Unread, streamed};
 use crate::problem::Problem;
+use crate::request_log::RequestLog;
 use crate::sessions::id::{self, McpSession};
 use crate::sessions::ledger::Owner;
-use crate::sessions::{Inside, owner};
+use crate::sessions::{SessionGuard, owner};
 use crate::trace;
-use crate::turn::Turn;
 
 /// POST mcp: the same, for agents that are MCP servers.
 pub async fn mcp(
     gateway: &Arc<Gateway>,
     admitted: Admitted,
-    request: Request<Incoming>,
-    turn: Turn,
+    request: Request<Unread>,
+    log: RequestLog,
 ) -> Response<Body> {
-    speaking(ServerProtocol::Mcp, "MCP", gateway, admitted, request, turn).await
+    speaking(ServerProtocol::Mcp, "MCP", gateway, admitted, request, log).await
 }
 
 /// POST a2a: the same, for agents that speak A2A.
 pub async fn a2a(
     gateway: &Arc<Gateway>,
     admitted: Admitted,
-    request: Request<Incoming>,
-    turn: Turn,
+    request: Request<Unread>,
+    log: RequestLog,
 ) -> Response<Body> {
-    speaking(ServerProtocol::A2a, "A2A", gateway, admitted, request, turn).await
+    speaking(ServerProtocol::A2a, "A2A", gateway, admitted, request, log).await
 }
 
 async fn speaking(
@@ -49,14 +48,13 @@ async fn speaking(
     name: &str,
     gateway: &Arc<Gateway>,
     admitted: Admitted,
-    request: Request<Incoming>,
-    turn: Turn,
+    request: Request<Unread>,
+    log: RequestLog,
 ) -> Response<Body> {
     if admitted.agent.protocol == protocol {
-        invoke(gateway, admitted, request, turn).await
+        invoke(gateway, admitted, request, log).await
     } else {
-        leave(request.version(), request.into_body());
-        refuse(turn, None, wrong_protocol(name))
+        refuse(log, None, wrong_protocol(name))
     }
 }
 
@@ -70,9 +68,9 @@ pub fn wrong_protocol(wished: &str) -> Problem {
 }
 
 /// Where a request runs.
-struct Seat {
+struct SessionRef {
     /// Its session.
-    inside: Inside,
+    guard: SessionGuard,
     /// The MCP session within that one, if it goes on with one.
     mcp: Option<String>,
 }
@@ -81,18 +79,12 @@ struct Seat {
 pub async fn invoke(
     gateway: &Arc<Gateway>,
     mut admitted: Admitted,
-    request: Request<Incoming>,
-    mut turn: Turn,
+    request: Request<Unread>,
+    mut log: RequestLog,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
     let prepared = async {
-        let (auth, stream) = match gateway.may(&admitted, &head.headers) {
-            Ok(may) => may,
-            Err(problem) => {
-                leave(head.version, body);
-                return Err(problem);
-            }
-        };
+        let (auth, stream) = gateway.may(&admitted, &head.headers)?;
         let progress = Progress::default();
         // Who is to be told of an answer that breaks off stands in the request: it is kept also where nothing is signed.
         let kept = Voice::is_json_rpc(&admitted.agent.protocol);
@@ -106,8 +98,8 @@ pub async fn invoke(
                     .reader
                     .whole(&head, body, admitted.holder.clone())
                     .await?;
-                turn.prompt(whole.length);
-                admitted.renew(gateway, &mut turn)?;
+                log.prompt(whole.length);
+                admitted.renew(gateway, &mut log)?;
                 (whole.payload, whole.room)
             }
         };
@@ -125,53 +117,61 @@ pub async fn invoke(
             }
             _ => None,
         };
-        let seat = seat(gateway, &admitted, &head.headers).await?;
-        Ok((auth, stream, progress, payload, room, (asked, card), seat))
+        let session = session(gateway, &admitted, &head.headers).await?;
+        Ok((
+            auth,
+            stream,
+            progress,
+            payload,
+            room,
+            (asked, card),
+            session,
+        ))
     };
-    let (auth, stream, progress, payload, room, (asked, card), seat) = match prepared.await {
+    let (auth, stream, progress, payload, room, (asked, card), session) = match prepared.await {
         Ok(prepared) => prepared,
-        Err(problem) => return refuse(turn, None, problem),
+        Err(problem) => return refuse(log, None, problem),
     };
-    let upstream = seat.inside.upstream.as_str();
-    turn.session(gateway.sessions.deriver().shown(upstream));
+    let upstream = session.guard.upstream.as_str();
+    log.session(gateway.sessions.deriver().shown(upstream));
     let streamed = matches!(payload, Payload::Stream { .. });
     let call = Invoke {
         target: &admitted.agent.target,
-        headers: outgoing(&head.headers, &admitted, &seat),
+        headers: outgoing(&head.headers, &admitted, &session),
         payload,
         auth,
         first_byte: gateway.upstream_timeout,
         resend: resend(&head.headers),
     };
-    seat.inside.sent();
+    session.guard.sent();
     let answered = gateway.client.invoke(call).await;
     // Sent, or given up.
     drop(room);
     if streamed {
-        turn.prompt(progress.bytes());
+        log.prompt(progress.bytes());
     }
     match answered {
         Ok(answer) => {
-            turn.attempts(answer.attempts);
+            log.attempts(answer.attempts);
             let whole = !headers::is_event_stream(&answer.headers);
             if let Some(url) = card.filter(|_| answer.status.is_success() && whole) {
-                return card::pass_on(gateway, answer, &admitted, &url, Some(&seat.inside), turn)
+                return card::pass_on(gateway, answer, &admitted, &url, Some(&session.guard), log)
                     .await;
             }
             let voice = Voice::of(&admitted.agent.protocol, asked);
-            let inside = Some(seat.inside);
-            relay(gateway, answer, &admitted, inside, voice, turn, stream).await
+            let guard = Some(session.guard);
+            relay(gateway, answer, &admitted, guard, voice, log, stream).await
         }
-        Err(failed) => fail(turn, Some(&seat.inside), &failed, progress.cut()),
+        Err(failed) => fail(log, Some(&session.guard), &failed, progress.cut()),
     }
 }
 
 /// The session that a request belongs to.
-async fn seat(
+async fn session(
     gateway: &Gateway,
     admitted: &Admitted,
     request: &HeaderMap,
-) -> Result<Seat, Problem> {
+) -> Result<SessionRef, Problem> {
     let agent = &admitted.agent;
     let owner = owner(&admitted.who, agent);
     let mcp = mcp_session(gateway, &owner, request)?;
@@ -188,18 +188,17 @@ async fn seat(
         (None, None) if per_caller(agent) => Some(id::unnamed()),
         (None, named) => named,
     };
-    let inside = gateway.sessions.enter(owner, agent, named).await?;
+    let guard = gateway.sessions.enter(owner, agent, named).await?;
     let mcp = match mcp.filter(|_| !own) {
         // The microVM that it lived in has ended since, or makes room for a new version.
         Some(mcp)
-            if (&mcp.conversation, mcp.generation)
-                != (&inside.conversation, inside.generation()) =>
+            if (&mcp.conversation, mcp.generation) != (&guard.conversation, guard.generation()) =>
         {
             return Err(no_mcp_session());
         }
         mcp => mcp.map(|mcp| mcp.id),
     };
-    Ok(Seat { inside, mcp })
+    Ok(SessionRef { guard, mcp })
 }
 
 /// The MCP session that a request names.
@@ -218,7 +217,7 @@ pub fn mcp_session(
 
 /// By the protocol, a client begins anew after a 404.
 fn no_mcp_session() -> Problem {
-    Problem::not_found("there is no such MCP session")
+    Problem::not_found("MCP session not found")
 }
 
 /// Whether requests that name no session have one of their caller's.
@@ -227,11 +226,11 @@ fn per_caller(agent: &Agent) -> bool {
 }
 
 /// The headers that go on. AgentCore takes an MCP session's id or a session's, never both.
-fn outgoing(request: &HeaderMap, admitted: &Admitted, seat: &Seat) -> HeaderMap {
+fn outgoing(request: &HeaderMap, admitted: &Admitted, session: &SessionRef) -> HeaderMap {
     let mut to = headers::upstream(request, &admitted.agent.allowlist);
-    let (name, id) = match &seat.mcp {
+    let (name, id) = match &session.mcp {
         Some(id) => (headers::MCP_SESSION, id.as_str()),
-        None => (headers::SESSION, seat.inside.upstream.as_str()),
+        None => (headers::SESSION, session.guard.upstream.as_str()),
     };
     // Both kinds of ids are ASCII.
     if let Ok(value) = HeaderValue::from_str(id) {
@@ -246,9 +245,9 @@ pub async fn relay(
     gateway: &Gateway,
     answer: Answer,
     admitted: &Admitted,
-    inside: Option<Inside>,
+    guard: Option<SessionGuard>,
     voice: Voice,
-    mut turn: Turn,
+    mut log: RequestLog,
     stream: impl Send + 'static,
 ) -> Response<Body> {
     let Answer {
@@ -258,7 +257,7 @@ pub async fn relay(
         request_id,
         attempts: _,
     } = answer;
-    turn.answered(status, request_id);
+    log.answered(status, request_id);
     let events = headers::is_event_stream(&given);
     let mut to = headers::downstream(&given);
     if events {
@@ -267,28 +266,28 @@ pub async fn relay(
         headers::unbuffered(&mut to);
     }
     let made = given.get(headers::MCP_SESSION);
-    if let (Some(inside), Some(made)) = (&inside, made.and_then(|id| id.to_str().ok())) {
+    if let (Some(guard), Some(made)) = (&guard, made.and_then(|id| id.to_str().ok())) {
         let session = McpSession {
             id: made.to_owned(),
-            conversation: inside.conversation.clone(),
-            generation: inside.generation(),
+            conversation: guard.conversation.clone(),
+            generation: guard.generation(),
         };
-        let sealed = gateway.sessions.deriver().seal(&inside.owner, &session);
+        let sealed = gateway.sessions.deriver().seal(&guard.owner, &session);
         if let Ok(value) = HeaderValue::from_str(&sealed) {
             to.insert(headers::MCP_SESSION, value);
         }
     }
-    let route = turn.route();
-    if let Some(inside) = &inside {
-        name_session(&mut to, inside);
+    let route = log.route();
+    if let Some(guard) = &guard {
+        name_session(&mut to, guard);
     }
-    let watchdog = admitted.watchdog().within(inside.as_ref());
-    let busy = inside.as_ref().map(|inside| inside.busy.clone());
+    let watchdog = admitted.watchdog().within(guard.as_ref());
+    let busy = guard.as_ref().map(|guard| guard.work_signal.clone());
     let busy = busy.unwrap_or_default();
     let body = busy.watch(body, &to);
     let events = events.then_some(voice);
-    let held = (inside, stream, gateway.metrics.stream(route));
-    let body = Relay::body(body, events, turn, watchdog, held).await;
+    let held = (guard, stream, gateway.metrics.stream(route));
+    let body = Relay::body(body, events, log, watchdog, held).await;
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = to;
@@ -297,18 +296,18 @@ pub async fn relay(
 
 /// There was no answer.
 pub fn fail(
-    mut turn: Turn,
-    inside: Option<&Inside>,
+    mut log: RequestLog,
+    guard: Option<&SessionGuard>,
     failed: &Failed,
     cut: Option<Problem>,
 ) -> Response<Body> {
-    turn.attempts(failed.attempts);
-    if let Some(inside) = inside {
-        inside.failed(failed);
+    log.attempts(failed.attempts);
+    if let Some(guard) = guard {
+        guard.failed(failed);
     }
     refuse(
-        turn,
-        inside,
+        log,
+        guard,
         cut.unwrap_or_else(|| Problem::from(&failed.error)),
     )
 }

@@ -14,11 +14,11 @@ use super::invocations::{mcp_session, wrong_protocol};
 use super::{refuse, say};
 use crate::context::{Admitted, Gateway};
 use crate::problem::Problem;
+use crate::request_log::RequestLog;
 use crate::sessions::id::{InvalidId, McpSession, named, unnamed};
 use crate::sessions::ledger::PAGE_MAX;
 use crate::sessions::{NoList, Seen, owner};
 use crate::stops;
-use crate::turn::Turn;
 
 /// When a caller that asks for too many lists at once may try again.
 const LIST_RETRY: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ impl Page {
                 }
                 Some(("continue", text)) => {
                     page.after = text.parse().map_err(|_| {
-                        let detail = "continue is what the page before said";
+                        let detail = "continue must be the value that the previous page returned";
                         Problem::bad_request("InvalidPage", detail)
                     })?;
                 }
@@ -89,12 +89,12 @@ pub async fn list(
     gateway: &Gateway,
     admitted: &Admitted,
     query: Option<&str>,
-    turn: Turn,
+    log: RequestLog,
 ) -> Response<Body> {
     let agent = &admitted.agent;
     let Page { after, limit } = match Page::parse(query) {
         Ok(page) => page,
-        Err(problem) => return refuse(turn, None, problem),
+        Err(problem) => return refuse(log, None, problem),
     };
     if let Some(session) = &agent.session {
         let declared = json!({
@@ -103,12 +103,12 @@ pub async fn list(
             "endpoint": agent.target.qualifier.as_deref().unwrap_or("DEFAULT"),
             "version": agent.version,
         });
-        return say(turn, StatusCode::OK, &json!({ "sessions": [declared] }));
+        return say(log, StatusCode::OK, &json!({ "sessions": [declared] }));
     }
     let owner = owner(&admitted.who, agent);
     let (sessions, next) = match gateway.sessions.list(&owner, after, limit).await {
         Ok(listed) => listed,
-        Err(error) => return refuse(turn, None, error.into()),
+        Err(error) => return refuse(log, None, error.into()),
     };
     let sessions: Vec<_> = sessions
         .into_iter()
@@ -128,7 +128,7 @@ pub async fn list(
     if let Some(next) = next {
         page["continue"] = next.to_string().into();
     }
-    say(turn, StatusCode::OK, &page)
+    say(log, StatusCode::OK, &page)
 }
 
 /// DELETE sessions/{id}: ends the microVM. The conversation's next turn gets another one.
@@ -137,18 +137,18 @@ pub async fn stop(
     admitted: &Admitted,
     request: &HeaderMap,
     id: &str,
-    turn: Turn,
+    log: RequestLog,
 ) -> Response<Body> {
     if admitted.agent.session.is_some() {
         let detail = "a declared session ends with its AgentSession";
         let problem = Problem::new(StatusCode::CONFLICT, "DeclaredSession", detail);
-        return refuse(turn, None, problem);
+        return refuse(log, None, problem);
     }
     let id: Vec<u8> = percent_decode_str(id).collect();
     match named(&id) {
-        Ok(Some(conversation)) => end(gateway, admitted, request, &conversation, None, turn).await,
-        Ok(None) => refuse(turn, None, Problem::not_found("the path names no session")),
-        Err(invalid) => refuse(turn, None, invalid.into()),
+        Ok(Some(conversation)) => end(gateway, admitted, request, &conversation, None, log).await,
+        Ok(None) => refuse(log, None, Problem::not_found("the path names no session")),
+        Err(invalid) => refuse(log, None, invalid.into()),
     }
 }
 
@@ -157,10 +157,10 @@ pub async fn stop_mcp(
     gateway: &Gateway,
     admitted: &Admitted,
     request: &HeaderMap,
-    turn: Turn,
+    log: RequestLog,
 ) -> Response<Body> {
     if admitted.agent.protocol != ServerProtocol::Mcp {
-        return refuse(turn, None, wrong_protocol("MCP"));
+        return refuse(log, None, wrong_protocol("MCP"));
     }
     let owner = owner(&admitted.who, &admitted.agent);
     let session = match mcp_session(gateway, &owner, request) {
@@ -168,9 +168,9 @@ pub async fn stop_mcp(
         Ok(None) => {
             let detail = "DELETE ends the session that Mcp-Session-Id names";
             let problem = Problem::bad_request("InvalidSessionId", detail);
-            return refuse(turn, None, problem);
+            return refuse(log, None, problem);
         }
-        Err(problem) => return refuse(turn, None, problem),
+        Err(problem) => return refuse(log, None, problem),
     };
     let McpSession {
         conversation,
@@ -178,10 +178,10 @@ pub async fn stop_mcp(
         ..
     } = session;
     if admitted.agent.session.is_some() || conversation == unnamed() {
-        return refuse(turn, None, Problem::method("POST"));
+        return refuse(log, None, Problem::method("POST"));
     }
     let generation = Some(generation);
-    end(gateway, admitted, request, &conversation, generation, turn).await
+    end(gateway, admitted, request, &conversation, generation, log).await
 }
 
 /// Ends the microVM of a conversation; `only`: if it still is the one of this generation.
@@ -191,22 +191,22 @@ async fn end(
     request: &HeaderMap,
     conversation: &SessionId,
     only: Option<u32>,
-    mut turn: Turn,
+    mut log: RequestLog,
 ) -> Response<Body> {
-    let gone = || Problem::not_found("there is no such session");
+    let gone = || Problem::not_found("session not found");
     let auth = match admitted.auth(request) {
         Ok(auth) => auth,
-        Err(problem) => return refuse(turn, None, problem),
+        Err(problem) => return refuse(log, None, problem),
     };
     let owner = owner(&admitted.who, &admitted.agent);
     let (upstream, generation, record) = match gateway.sessions.find(&owner, conversation).await {
         Ok(found) => found,
-        Err(unavailable) => return refuse(turn, None, unavailable.into()),
+        Err(unavailable) => return refuse(log, None, unavailable.into()),
     };
     if only.is_some_and(|only| only != generation) {
-        return refuse(turn, None, gone());
+        return refuse(log, None, gone());
     }
-    turn.session(gateway.sessions.deriver().shown(upstream.as_str()));
+    log.session(gateway.sessions.deriver().shown(upstream.as_str()));
     // AgentCore wants the endpoint that the session was born with, wherever that one is by now.
     let target = Target {
         arn: admitted.agent.target.arn.clone(),
@@ -217,7 +217,7 @@ async fn end(
     };
     let pace = stops::place(&target.arn);
     if let Err(too_many) = gateway.stops.turn(&admitted.holder, &pace).await {
-        return refuse(turn, None, too_many.into());
+        return refuse(log, None, too_many.into());
     }
     gateway.pool.close(&upstream);
     let stopped = gateway.client.stop(&target, &upstream, auth).await;
@@ -233,19 +233,19 @@ async fn end(
             .replace(&owner, conversation, generation)
             .await
     {
-        return refuse(turn, None, unavailable.into());
+        return refuse(log, None, unavailable.into());
     }
     match stopped {
         Ok(()) => {
-            turn.said(StatusCode::NO_CONTENT, 0);
+            log.said(StatusCode::NO_CONTENT, 0);
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             response
         }
-        Err(_) if is_gone => refuse(turn, None, gone()),
+        Err(_) if is_gone => refuse(log, None, gone()),
         Err(failed) => {
-            turn.attempts(failed.attempts);
-            refuse(turn, None, failed.into())
+            log.attempts(failed.attempts);
+            refuse(log, None, failed.into())
         }
     }
 }

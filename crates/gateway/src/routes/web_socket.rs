@@ -9,7 +9,6 @@ use std::time::Duration;
 use agentcore_invoke::{Metered, Opened, Upgrade};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
@@ -23,10 +22,11 @@ use super::{name_session, refuse};
 use crate::answer::purse::Messages;
 use crate::context::{Admitted, Gateway};
 use crate::headers;
+use crate::payload::Unread;
 use crate::problem::Problem;
+use crate::request_log::RequestLog;
 use crate::sessions::owner;
 use crate::trace;
-use crate::turn::Turn;
 use crate::watch::{SESSION_DRAINED, Watchdog};
 use frames::{Broken, Peer, Sink, Source};
 use parting::{Parting, agent_gone, caller_gone, is, is_close, over_share};
@@ -50,28 +50,28 @@ type Io = Metered<TokioIo<Upgraded>>;
 pub async fn open(
     gateway: &Arc<Gateway>,
     admitted: Admitted,
-    mut request: Request<Incoming>,
-    mut turn: Turn,
+    mut request: Request<Unread>,
+    mut log: RequestLog,
 ) -> Response<Body> {
     let prepared = async {
         let key = upgrade_key(request.headers())?;
         let (auth, stream) = gateway.may(&admitted, request.headers())?;
         let owner = owner(&admitted.who, &admitted.agent);
         let named = headers::session(request.headers())?;
-        let inside = gateway
+        let guard = gateway
             .sessions
             .enter(owner, &admitted.agent, named)
             .await?;
-        Ok((key, auth, stream, inside))
+        Ok((key, auth, stream, guard))
     };
-    let (accept, auth, stream, inside) = match prepared.await {
+    let (accept, auth, stream, guard) = match prepared.await {
         Ok(prepared) => prepared,
-        Err(problem) => return refuse(turn, None, problem),
+        Err(problem) => return refuse(log, None, problem),
     };
-    turn.session(gateway.sessions.deriver().shown(inside.upstream.as_str()));
+    log.session(gateway.sessions.deriver().shown(guard.upstream.as_str()));
     let mut outgoing = headers::upstream(request.headers(), &admitted.agent.allowlist);
     // Session ids are ASCII.
-    if let Ok(id) = HeaderValue::from_str(inside.upstream.as_str()) {
+    if let Ok(id) = HeaderValue::from_str(guard.upstream.as_str()) {
         outgoing.insert(headers::SESSION, id);
     }
     if let Some(offered) = subprotocols(request.headers()) {
@@ -84,16 +84,16 @@ pub async fn open(
         auth,
         first_byte: gateway.upstream_timeout,
     };
-    inside.sent();
+    guard.sent();
     let opened = match gateway.client.web_socket(upgrade).await {
         Ok(opened) => opened,
         Err(failed) => {
-            turn.attempts(failed.attempts);
-            inside.failed(&failed);
-            return refuse(turn, Some(&inside), failed.into());
+            log.attempts(failed.attempts);
+            guard.failed(&failed);
+            return refuse(log, Some(&guard), failed.into());
         }
     };
-    turn.attempts(opened.attempts);
+    log.attempts(opened.attempts);
     let Opened {
         socket,
         headers: answered,
@@ -102,8 +102,8 @@ pub async fn open(
     } = opened;
     // Nothing was read from it yet.
     let mut agent = socket.into_inner();
-    turn.answered(StatusCode::SWITCHING_PROTOCOLS, request_id);
-    turn.opened();
+    log.answered(StatusCode::SWITCHING_PROTOCOLS, request_id);
+    log.opened();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let to = response.headers_mut();
@@ -113,10 +113,10 @@ pub async fn open(
     if let Some(chosen) = answered.get(header::SEC_WEBSOCKET_PROTOCOL) {
         to.insert(header::SEC_WEBSOCKET_PROTOCOL, chosen.clone());
     }
-    name_session(to, &inside);
+    name_session(to, &guard);
     let upgraded = hyper::upgrade::on(&mut request);
-    let active = gateway.metrics.stream(turn.route());
-    let watchdog = admitted.watchdog().within(Some(&inside));
+    let active = gateway.metrics.stream(log.route());
+    let watchdog = admitted.watchdog().within(Some(&guard));
     let stop = gateway.stop.clone();
     // What one side has sent of a frame waits here for its end.
     let purse = gateway.purse(&admitted);
@@ -126,7 +126,7 @@ pub async fn open(
     };
     agent.set(reading.agent.meter());
     gateway.sockets.spawn(async move {
-        let _held = (inside, stream, active);
+        let _held = (guard, stream, active);
         match upgraded.await {
             Ok(upgraded) => {
                 let mut caller = Metered::new(TokioIo::new(upgraded));
@@ -135,9 +135,9 @@ pub async fn open(
                     Side::new(caller, Peer::Client),
                     Side::new(agent, Peer::Server),
                 );
-                join(caller, agent, turn, watchdog, stop, &reading).await;
+                join(caller, agent, log, watchdog, stop, &reading).await;
             }
-            Err(error) => turn.cut("CallerGone", format!("the upgrade failed: {error}")),
+            Err(error) => log.cut("CallerGone", format!("the upgrade failed: {error}")),
         }
     });
     response
@@ -217,7 +217,7 @@ struct Reading {
 async fn join(
     mut caller: Side,
     mut agent: Side,
-    mut turn: Turn,
+    mut log: RequestLog,
     mut watchdog: Watchdog,
     stop: CancellationToken,
     reading: &Reading,
@@ -225,7 +225,7 @@ async fn join(
     let parting = {
         tokio::select! {
             parting = outward(&mut caller.from, &mut agent.to, &reading.caller) => parting,
-            parting = inward(&mut agent.from, &mut caller.to, &mut turn, &reading.agent) => parting,
+            parting = inward(&mut agent.from, &mut caller.to, &mut log, &reading.agent) => parting,
             problem = &mut watchdog => {
                 let over = problem.status == StatusCode::GATEWAY_TIMEOUT || problem.reason == SESSION_DRAINED;
                 let code = if over { CloseCode::Away } else { CloseCode::Policy };
@@ -235,8 +235,8 @@ async fn join(
         }
     };
     match parting.failure {
-        Some((reason, cause)) => turn.cut(reason, cause),
-        None => turn.end(),
+        Some((reason, cause)) => log.cut(reason, cause),
+        None => log.end(),
     }
     let heard = parting.heard;
     tokio::join!(
@@ -281,7 +281,7 @@ async fn outward(
 async fn inward(
     from: &mut Source<impl AsyncRead + Unpin>,
     to: &mut Sink<impl AsyncWrite + Unpin>,
-    turn: &mut Turn,
+    log: &mut RequestLog,
     reading: &Messages,
 ) -> Parting {
     let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
@@ -301,7 +301,7 @@ async fn inward(
             Ok(frame) if is_close(&frame) => return Parting::closed(Peer::Server, frame),
             Ok(frame) => {
                 if let OpCode::Data(_) = frame.header().opcode {
-                    turn.chunk(frame.payload().len());
+                    log.chunk(frame.payload().len());
                 }
                 if let Err(error) = to.write(frame).await {
                     return caller_gone(&error.to_string());

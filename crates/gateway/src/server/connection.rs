@@ -82,7 +82,7 @@ impl Connections {
         S::Error: Into<BoxError>,
     {
         if let Err(error) = prepare(&stream) {
-            tracing::debug!(%peer, %error, "the connection was gone before it began");
+            tracing::debug!(%peer, %error, "connection closed before it began");
             return;
         }
         let Some(acceptor) = &self.acceptor else {
@@ -95,8 +95,8 @@ impl Connections {
         };
         match handshake {
             Ok(Ok(stream)) => self.http(stream, peer, service, held).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
-            Err(_) => tracing::debug!(%peer, "no TLS handshake in time"),
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
         }
     }
 
@@ -129,7 +129,7 @@ impl Connections {
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
-                        tracing::debug!(%peer, %error, "the connection broke");
+                        tracing::debug!(%peer, %error, "connection failed");
                     }
                     return;
                 }

@@ -139,7 +139,7 @@ impl Reloading {
                 Err(error) => {
                     let error = format!("{:#}", anyhow::Error::from(error));
                     if complained.as_ref() != Some(&error) {
-                        tracing::warn!(%error, "the certificate changed and cannot be used; the last good one stays");
+                        tracing::warn!(%error, "cannot use the changed certificate, keeping the previous one");
                         complained = Some(error);
                     }
                 }

@@ -33,7 +33,7 @@ pub struct McpSession {
 
 /// An id that cannot name a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session id has no control characters")]
+#[error("a session id must not contain control characters")]
 pub struct InvalidId;
 
 /// Makes upstream ids and seals. One key for all replicas.

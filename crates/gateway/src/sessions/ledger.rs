@@ -242,7 +242,7 @@ pub trait Ledger: Send + Sync {
     ) -> BoxFuture<'a, Result<(), LedgerUnavailable>>;
 
     /// How many sessions there are, by object and version of birth. An object whose sessions were all stopped is there with none.
-    fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>>;
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>>;
 
     /// Notes which groups are stale now and which are current; gives for each stale one since when it is, by whichever replica saw it first.
     fn judge<'a>(
@@ -287,7 +287,7 @@ pub trait Ledger: Send + Sync {
         more: u32,
     ) -> BoxFuture<'a, Result<u32, LedgerUnavailable>>;
 
-    /// How many sessions are known, at the last survey.
+    /// How many sessions are known, at the last count.
     fn len(&self) -> usize;
 
     /// How many conversations were forgotten to make room, by this replica.

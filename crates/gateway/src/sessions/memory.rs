@@ -199,7 +199,7 @@ impl Ledger for MemoryLedger {
         future::ready(Ok(())).boxed()
     }
 
-    fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>> {
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>> {
         async move {
             let mut counts: HashMap<Group, Count> = HashMap::new();
             let mut next = self.count(None, &mut counts);

@@ -32,7 +32,7 @@ async fn a_ledger_of_many_conversations_is_looked_at_in_steps_without_missing_on
         let me = owner(&format!("caller-{}", number % 3));
         enter(&ledger, &me, number, "1").await;
     }
-    let counts = ledger.survey().await.unwrap();
+    let counts = ledger.counts().await.unwrap();
     assert_eq!(counts.len(), 1);
     assert_eq!(counts[0].1.current as usize, sum);
     assert_eq!(suite::members(&ledger, "1").await.len(), sum);

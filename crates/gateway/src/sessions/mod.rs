@@ -1,18 +1,18 @@
 //! Sessions: a caller's conversation, the upstream session that it runs as, and what is known of both.
 
-pub mod busy;
-pub mod cuts;
 pub mod drain;
-pub mod figures;
 pub mod id;
 pub mod ledger;
 pub mod memory;
+pub mod metrics;
 pub mod policy;
 pub mod redis;
 pub mod report;
+pub mod stream_cancel;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod suite;
+pub mod work_signal;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,10 +23,10 @@ use axum::http::StatusCode;
 use crate::agents::Agent;
 use crate::identity::Identity;
 use crate::shares::{Full, Holder, Pool, Shares};
-use busy::Busy;
-use cuts::{Cut, Cuts};
 use id::Deriver;
 use ledger::{Birth, Entered, Entry, Group, Ledger, LedgerUnavailable, Left, Owner, Record};
+use stream_cancel::{StreamCancel, StreamCancels};
+use work_signal::WorkSignal;
 
 /// Parts of lists that are read at once. Each takes the ledger for some milliseconds.
 const LISTS: Shares = Shares {
@@ -40,12 +40,12 @@ const LISTS: Shares = Shares {
 pub struct Sessions {
     deriver: Deriver,
     ledger: Arc<dyn Ledger>,
-    cuts: Arc<Cuts>,
+    stream_cancels: Arc<StreamCancels>,
     lists: Arc<Pool>,
 }
 
 /// A request inside a session; it leaves when this is dropped.
-pub struct Inside {
+pub struct SessionGuard {
     ledger: Arc<dyn Ledger>,
     /// Whose session.
     pub owner: Owner,
@@ -56,14 +56,14 @@ pub struct Inside {
     /// Whether the upstream session begins with this request.
     pub started: bool,
     /// What the agent says of whether it works on.
-    pub busy: Busy,
+    pub work_signal: WorkSignal,
     /// None for a declared session, which the ledger does not have.
     entered: Option<Entered>,
-    cuts: Arc<Cuts>,
+    stream_cancels: Arc<StreamCancels>,
     reached: AtomicBool,
 }
 
-impl Inside {
+impl SessionGuard {
     /// The request is on its way: the session may exist from now on, also if nobody waits for the answer any more.
     pub fn sent(&self) {
         self.reached.store(true, Ordering::Relaxed);
@@ -82,10 +82,10 @@ impl Inside {
     }
 
     /// What ends its stream at the deadline of a drain.
-    pub fn cut(&self) -> Cut {
+    pub fn stream_cancel(&self) -> StreamCancel {
         let version = self.entered.as_ref().and_then(|one| one.version.as_ref());
         let group = Group::of(&self.owner, version);
-        Cut::new(self.cuts.clone(), group)
+        StreamCancel::new(self.stream_cancels.clone(), group)
     }
 
     /// The request failed. Whether it reached the session depends on how.
@@ -109,14 +109,14 @@ pub fn was_turned_away(failed: &Failed) -> bool {
     failed.attempts == 0 || (failed.attempts == 1 && turned_away)
 }
 
-impl Drop for Inside {
+impl Drop for SessionGuard {
     fn drop(&mut self) {
         let Some(entered) = &self.entered else {
             return;
         };
         let left = Left {
             reached: self.reached.load(Ordering::Relaxed),
-            busy: self.busy.said(),
+            busy: self.work_signal.working(),
         };
         self.ledger
             .leave(&self.owner, &self.conversation, entered, left);
@@ -167,7 +167,7 @@ impl Sessions {
         Self {
             deriver: Deriver::new(key),
             ledger,
-            cuts: Arc::default(),
+            stream_cancels: Arc::default(),
             lists: Pool::new("lists of sessions at once", LISTS),
         }
     }
@@ -183,8 +183,8 @@ impl Sessions {
     }
 
     /// What ends streams of stale sessions.
-    pub fn cuts(&self) -> &Cuts {
-        &self.cuts
+    pub fn stream_cancels(&self) -> &StreamCancels {
+        &self.stream_cancels
     }
 
     /// How many sessions are known.
@@ -203,7 +203,7 @@ impl Sessions {
         owner: Owner,
         agent: &Agent,
         named: Option<SessionId>,
-    ) -> Result<Inside, LedgerUnavailable> {
+    ) -> Result<SessionGuard, LedgerUnavailable> {
         if let Some(session) = &agent.session {
             return Ok(self.enter_declared(owner, session));
         }
@@ -221,30 +221,30 @@ impl Sessions {
         let upstream = self
             .deriver
             .upstream(&owner, &conversation, entered.generation);
-        Ok(Inside {
+        Ok(SessionGuard {
             ledger: self.ledger.clone(),
             owner,
             conversation,
             upstream,
             started: entered.started,
-            busy: Busy::default(),
+            work_signal: WorkSignal::default(),
             entered: Some(entered),
-            cuts: self.cuts.clone(),
+            stream_cancels: self.stream_cancels.clone(),
             reached: AtomicBool::new(false),
         })
     }
 
     /// Enters a declared session: its id is the controller's, whoever calls and whatever id they give.
-    fn enter_declared(&self, owner: Owner, session: &SessionId) -> Inside {
-        Inside {
+    fn enter_declared(&self, owner: Owner, session: &SessionId) -> SessionGuard {
+        SessionGuard {
             ledger: self.ledger.clone(),
             owner,
             conversation: session.clone(),
             upstream: session.clone(),
             started: false,
-            busy: Busy::default(),
+            work_signal: WorkSignal::default(),
             entered: None,
-            cuts: self.cuts.clone(),
+            stream_cancels: self.stream_cancels.clone(),
             reached: AtomicBool::new(false),
         }
     }
@@ -305,16 +305,16 @@ mod tests {
     use memory::MemoryLedger;
 
     /// What the ledger knows of a session after a request that ended like this.
-    async fn known(end: impl FnOnce(&Inside)) -> bool {
+    async fn known(end: impl FnOnce(&SessionGuard)) -> bool {
         let ledger = Arc::new(MemoryLedger::default());
         let sessions = Sessions::new(b"a key of the test", ledger.clone());
         let owner = suite::owner("me");
         let conversation = suite::id(1);
         let entered = suite::enter(&*ledger, &owner, 1, "1").await;
-        let mut inside = sessions.enter_declared(owner.clone(), &conversation);
-        inside.entered = Some(entered);
-        end(&inside);
-        drop(inside);
+        let mut guard = sessions.enter_declared(owner.clone(), &conversation);
+        guard.entered = Some(entered);
+        end(&guard);
+        drop(guard);
         !sessions.list(&owner, 0, 1).await.unwrap().0.is_empty()
     }
 
@@ -344,7 +344,7 @@ mod tests {
         let away = || Error::Connect("refused".to_owned());
         let broken = || Error::BrokenOff("reset".to_owned());
         assert!(!known(|_| ()).await, "never sent");
-        assert!(known(Inside::sent).await, "its caller went away");
+        assert!(known(SessionGuard::sent).await, "its caller went away");
         for (error, attempts, wanted) in [
             (away(), 1, false),
             (away(), 2, true),
@@ -352,9 +352,9 @@ mod tests {
             (broken(), 0, false),
         ] {
             let failed = failed(error, attempts);
-            let known = known(|inside| {
-                inside.sent();
-                inside.failed(&failed);
+            let known = known(|guard| {
+                guard.sent();
+                guard.failed(&failed);
             });
             assert_eq!(known.await, wanted, "{failed:?}");
         }

@@ -188,7 +188,7 @@ impl Ledger for RedisLedger {
                     .arg(Timestamp::now().as_millisecond())
                     .arg(most);
                 let (count, last, rows): (usize, u64, Vec<Row>) =
-                    self.server.look(Call(call)).await?;
+                    self.server.query(Call(call)).await?;
                 let mine = self.read(rows).map(|member| member.record);
                 listed.records.extend(mine);
                 if count < most {
@@ -235,16 +235,16 @@ impl Ledger for RedisLedger {
         .boxed()
     }
 
-    fn survey(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>> {
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<(Group, Count)>, LedgerUnavailable>> {
         async move {
             let (mut counts, mut after) = (Vec::new(), Text::default());
             loop {
-                let mut call = self.server.scripts.survey.prepare_invoke();
+                let mut call = self.server.scripts.count.prepare_invoke();
                 call.arg(Timestamp::now().as_millisecond())
                     .arg(after.bytes())
                     .arg(GROUPS);
                 let (count, last, rows): (usize, Text, Vec<(Text, u32, u32)>) =
-                    self.server.look(Call(call)).await?;
+                    self.server.query(Call(call)).await?;
                 let (all, before) = (rows.len(), counts.len());
                 counts.extend(rows.into_iter().filter_map(|(key, current, retired)| {
                     Some((group(key.get()?)?, Count { current, retired }))
@@ -278,7 +278,7 @@ impl Ledger for RedisLedger {
                 for group in stale.iter().chain(current) {
                     call.arg(group_key(group));
                 }
-                let some: Vec<i64> = self.server.look(Call(call)).await?;
+                let some: Vec<i64> = self.server.query(Call(call)).await?;
                 since.extend(some.into_iter().map(time));
             }
             Ok(since)
@@ -297,7 +297,7 @@ impl Ledger for RedisLedger {
                 for group in groups {
                     call.arg(group_key(group));
                 }
-                let some: Vec<i64> = self.server.look(Call(call)).await?;
+                let some: Vec<i64> = self.server.query(Call(call)).await?;
                 since.extend(some.into_iter().map(|at| (at > 0).then(|| time(at))));
             }
             Ok(since)
@@ -318,7 +318,7 @@ impl Ledger for RedisLedger {
                 .arg(Timestamp::now().as_millisecond())
                 .arg(first)
                 .arg(first + PAGE as u64 - 1);
-            let (count, rows): (usize, Vec<Row>) = self.server.look(Call(call)).await?;
+            let (count, rows): (usize, Vec<Row>) = self.server.query(Call(call)).await?;
             let next = if count == PAGE {
                 // What is over was taken off the list: the others move up.
                 Some(Cursor(retired, first + rows.len() as u64))
@@ -344,7 +344,7 @@ impl Ledger for RedisLedger {
                 .arg(Timestamp::now().as_millisecond())
                 .arg(record.last_used_at.as_millisecond())
                 .arg(u8::from(in_flight));
-            let retired: u8 = self.server.look(Call(call)).await?;
+            let retired: u8 = self.server.query(Call(call)).await?;
             Ok(retired == 1)
         }
         .boxed()
@@ -359,7 +359,7 @@ impl Ledger for RedisLedger {
             let mut call = self.server.scripts.ended.prepare_invoke();
             call.arg(id_of(owner, &record.conversation))
                 .arg(record.generation);
-            self.server.look::<i64>(Call(call)).await.map(drop)
+            self.server.query::<i64>(Call(call)).await.map(drop)
         }
         .boxed()
     }
@@ -376,7 +376,7 @@ impl Ledger for RedisLedger {
             call.arg(group_key(&place))
                 .arg(live.version.as_deref().unwrap_or_default())
                 .arg(more);
-            self.server.look(Call(call)).await
+            self.server.query(Call(call)).await
         }
         .boxed()
     }

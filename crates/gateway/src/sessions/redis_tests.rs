@@ -59,7 +59,7 @@ crate::sessions::suite::every_small_ledger!(async || {
 crate::sessions::suite::every_ledger!(async || {
     let alone = alone();
     // What a look does: the number of sessions comes from there.
-    alone.survey().await.unwrap();
+    alone.counts().await.unwrap();
     alone
 });
 
@@ -196,7 +196,7 @@ async fn what_is_over_leaves_the_list_and_no_other_is_missed() {
             .unwrap();
     }
     assert_eq!(members(&*one, "1").await.len(), PAGE - 50);
-    let counts = one.survey().await.unwrap();
+    let counts = one.counts().await.unwrap();
     assert_eq!(counts[0].1.current as usize, PAGE - 50);
 }
 

@@ -89,7 +89,7 @@ impl Reporter {
             if let Some(error) = &error
                 && !failing
             {
-                tracing::warn!(error, "sessions cannot be reported; it is tried again");
+                tracing::warn!(error, "cannot report sessions, retrying");
             }
             failing = error.is_some();
             // A failure is tried again well within the minute that the last report counts for.

@@ -290,7 +290,7 @@ pub async fn sessions_are_counted_by_object_and_version(ledger: &dyn Ledger) {
         }
     }
     turn(ledger, &at("other", "a"), 1, "2").await;
-    let mut counts = ledger.survey().await.unwrap();
+    let mut counts = ledger.counts().await.unwrap();
     counts.sort_by_key(|(group, _)| (group.name.clone(), group.version.clone()));
     let other = Group::of(&at("other", ""), Some(&"2".into()));
     let of = |current| Count {
@@ -330,7 +330,7 @@ pub async fn stops_are_counted_until_the_next_roll(ledger: &dyn Ledger) {
     assert_eq!(ledger.stopped(&group("2"), 1).await.unwrap(), 3);
     assert_eq!(ledger.stopped(&group("3"), 0).await.unwrap(), 0);
     assert_eq!(ledger.stopped(&group("3"), 1).await.unwrap(), 1);
-    let counts = ledger.survey().await.unwrap();
+    let counts = ledger.counts().await.unwrap();
     assert_eq!(counts, [(group("3"), Count::default())], "none is left");
     let other = Group::of(&at("other", ""), Some(&"2".into()));
     assert_eq!(ledger.stopped(&other, 1).await.unwrap(), 1);

@@ -88,12 +88,12 @@ impl opentelemetry_sdk::trace::SpanExporter for Told {
         match &sent {
             Err(error) => {
                 if self.lost.fetch_add(spans, Ordering::Relaxed) == 0 {
-                    tracing::warn!(%error, "spans cannot be exported");
+                    tracing::warn!(%error, "cannot export spans");
                 }
             }
             Ok(()) => match self.lost.swap(0, Ordering::Relaxed) {
                 0 => {}
-                lost => tracing::info!(lost, "spans are exported again"),
+                lost => tracing::info!(lost, "exporting spans again"),
             },
         }
         sent

@@ -85,7 +85,7 @@ where
     }
 }
 
-const SAYS: &str = "a library complains; its text may hold bodies and is not logged";
+const SAYS: &str = "a library logged a problem; its text may contain payloads and is omitted";
 
 #[cfg(test)]
 mod tests {

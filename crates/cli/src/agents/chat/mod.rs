@@ -119,7 +119,7 @@ impl Screen {
     async fn turn(&self, speaker: &mut Speaker, prompt: &str) -> Result<Outcome, Error> {
         let mut turn = speaker.say(prompt).await?;
         if turn.begun_anew {
-            self.dim("a new session began: the agent knows nothing of what was said before");
+            self.dim("started a new session: the agent does not remember the conversation so far");
         }
         let mut ended = true;
         let read = loop {

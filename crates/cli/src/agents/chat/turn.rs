@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use agentcore_invoke::said::{self, Reader, Said};
+use agentcore_invoke::agent_message::{self, AgentMessage, Reader};
 use agentcore_invoke::sse::Decoder;
 use agentcore_invoke::{SESSION_HEADER, SessionId, WebSocket, say};
 use bytes::Bytes;
@@ -116,7 +116,7 @@ impl Speaker {
 fn new_session() -> Result<SessionId, Error> {
     let id = format!("chat-{}", Uuid::new_v4());
     id.parse()
-        .map_err(|error| Error::Failed(format!("a session has no good id: {error}")))
+        .map_err(|error| Error::Failed(format!("invalid session id: {error}")))
 }
 
 /// What the gateway began to answer.
@@ -152,7 +152,7 @@ async fn ask_gateway(
         let said = serde_json::from_str::<Value>(data).unwrap_or_default();
         if event != Some("error") {
             let text = said["response"].as_str().unwrap_or_default();
-            return Ok(Said::Text(text.to_owned()));
+            return Ok(AgentMessage::Text(text.to_owned()));
         }
         let problem = Bytes::from(said["error"].to_string());
         Err(Problem::of(&HeaderMap::new(), &problem).map_or_else(
@@ -191,7 +191,7 @@ async fn ask_agent(
         return Ok(pieces.chain(end).boxed());
     }
     let whole = collect(answer.body).await?;
-    let text = text_of(said::answer(&whole));
+    let text = text_of(agent_message::answer(&whole));
     Ok(stream::iter(text.transpose()).boxed())
 }
 
@@ -211,7 +211,7 @@ async fn over_web_socket<'a>(
         };
         loop {
             match said.pop_front() {
-                Some(Said::Done) => {
+                Some(AgentMessage::Done) => {
                     *keep = Some(socket);
                     return understood(&reader).map(|()| None);
                 }
@@ -260,7 +260,9 @@ fn understood(reader: &Reader) -> Result<(), Error> {
 }
 
 fn not_understood() -> Error {
-    Error::Failed("the agent's answer has no text in a form that chat knows: use invoke".to_owned())
+    Error::Failed(
+        "the agent's answer has no text in a format that chat supports: use invoke".to_owned(),
+    )
 }
 
 fn broke_off(error: &dyn std::error::Error) -> Error {
@@ -282,12 +284,12 @@ fn value(text: &str) -> Option<HeaderValue> {
 }
 
 /// The text in what an agent says, if there is any.
-fn text_of(said: Said) -> Result<Option<String>, Error> {
+fn text_of(said: AgentMessage) -> Result<Option<String>, Error> {
     match said {
-        Said::Text(text) => Ok(Some(text)),
-        Said::Nothing | Said::Done => Ok(None),
-        Said::Unknown => Err(not_understood()),
-        Said::Failed(error) => Err(Error::Failed(format!(
+        AgentMessage::Text(text) => Ok(Some(text)),
+        AgentMessage::Nothing | AgentMessage::Done => Ok(None),
+        AgentMessage::Unknown => Err(not_understood()),
+        AgentMessage::Failed(error) => Err(Error::Failed(format!(
             "the agent failed: {}",
             plain(&error)
         ))),
@@ -297,7 +299,7 @@ fn text_of(said: Said) -> Result<Option<String>, Error> {
 /// The texts of a stream of events.
 fn events(
     body: Incoming,
-    read: impl Fn(Option<&str>, &str) -> Result<Said, Error> + Send + Sync + 'static,
+    read: impl Fn(Option<&str>, &str) -> Result<AgentMessage, Error> + Send + Sync + 'static,
 ) -> Pieces<'static> {
     let pieces = body
         .into_data_stream()
@@ -325,7 +327,7 @@ fn events(
         .flatten()
         .and_then(move |event| std::future::ready(read(event.event.as_deref(), &event.data)))
         // What comes after the end is nobody's.
-        .try_take_while(|said| std::future::ready(Ok(*said != Said::Done)))
+        .try_take_while(|said| std::future::ready(Ok(*said != AgentMessage::Done)))
         .try_filter_map(|said| std::future::ready(text_of(said)))
         .boxed()
 }

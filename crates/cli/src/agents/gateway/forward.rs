@@ -78,7 +78,7 @@ impl Forward {
                 }
             });
         }
-        stream.ok_or_else(|| io::Error::other("the port-forward has no stream"))
+        stream.ok_or_else(|| io::Error::other("the port-forward opened no stream"))
     }
 
     /// What a pod said about a stream that broke off, since this was asked last.
@@ -106,7 +106,7 @@ fn number(pod: &Pod, port: &Port) -> io::Result<u16> {
     let number = found.map_or(Some(PORT), |port| u16::try_from(port.container_port).ok());
     number.ok_or_else(|| {
         let pod = pod.name_any();
-        io::Error::other(format!("pod {pod} has no good port {name}"))
+        io::Error::other(format!("pod {pod} has no usable port {name}"))
     })
 }
 

@@ -64,7 +64,7 @@ impl Gateway {
         };
         if way.insecure_skip_tls_verify {
             output::remark(
-                "warning: the gateway's certificate is not checked; whoever answers gets your token",
+                "warning: the gateway's certificate is not verified; any server that answers receives your token",
             );
         }
         let tls = if origin.starts_with("https:") {
@@ -148,10 +148,10 @@ impl Gateway {
         let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), causes);
         let origin = &self.origin;
         Error::Unreachable(if error.is_connect() {
-            format!("the gateway at {origin} cannot be reached: {cause}{said}")
+            format!("the gateway at {origin} is unreachable: {cause}{said}")
         } else {
             format!(
-                "the connection to the gateway at {origin} broke off: {cause}{said}; whether the agent did the work is not known"
+                "the connection to the gateway at {origin} was closed: {cause}{said}; the agent may or may not have done the work"
             )
         })
     }
@@ -161,10 +161,10 @@ impl Gateway {
 fn address(url: &str) -> Result<String, Error> {
     let bad = |why: &str| {
         Error::Usage(format!(
-            "{url:?} is no address of a gateway: {why}; expected such as https://agents.example.com"
+            "{url:?} is not a gateway URL: {why}; expected e.g. https://agents.example.com"
         ))
     };
-    let uri: Uri = url.parse().map_err(|_| bad("it is no URL"))?;
+    let uri: Uri = url.parse().map_err(|_| bad("it is not a URL"))?;
     let scheme = uri.scheme_str().ok_or_else(|| bad("it has no scheme"))?;
     let authority = uri.authority().ok_or_else(|| bad("it has no host"))?;
     if !matches!(scheme, "http" | "https") {
@@ -189,7 +189,7 @@ fn path_segment(name: &str) -> Result<&str, Error> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
     if name.is_empty() || !name.chars().all(good) || name.chars().all(|c| c == '.') {
         return Err(Error::Usage(format!(
-            "{name:?} is no name of an object: expected lower-case letters, digits, hyphens and dots"
+            "{name:?} is not an object name: expected lower-case letters, digits, hyphens and dots"
         )));
     }
     Ok(name)

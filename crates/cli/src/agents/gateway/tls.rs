@@ -47,7 +47,7 @@ fn roots(file: &Path) -> Result<RootCertStore, Error> {
         roots.add(certificate).map_err(|error| unusable(&error))?;
     }
     if roots.is_empty() {
-        return Err(unusable(&"there is no PEM certificate in it"));
+        return Err(unusable(&"it contains no PEM certificate"));
     }
     Ok(roots)
 }

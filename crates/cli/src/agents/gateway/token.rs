@@ -56,7 +56,7 @@ impl Tokens {
                     .unwrap_or((&cluster.namespace, account));
                 if name.is_empty() || namespace.is_empty() || name.contains('/') {
                     return Err(Error::Usage(format!(
-                        "{account:?} is no ServiceAccount: expected NAME or NAMESPACE/NAME"
+                        "{account:?} is not a ServiceAccount: expected NAME or NAMESPACE/NAME"
                     )));
                 }
                 Source::Account(Box::new(Account {

@@ -62,7 +62,7 @@ pub async fn run(flags: args::Logs, context: &Context) -> Result<Outcome, Error>
     match read(&group, &wanted, &mut seen, flags.tail, &mut printer).await {
         Ok(()) => {}
         Err(Missing::Group) if flags.follow => {
-            output::remark("there is no log yet: it comes with the agent's first session; waiting");
+            output::remark("no log yet: it is created with the agent's first session; waiting");
         }
         Err(Missing::Group) => {
             return Err(Error::NotFound(format!(

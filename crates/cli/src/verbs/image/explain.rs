@@ -146,7 +146,7 @@ fn why(container: &Container, image: &ImageStatus, resolved: Option<&Condition>)
             "images of public.ecr.aws are given to AgentCore as they are written".to_owned()
         }
         None if image.digest.is_none() => {
-            resolved.map_or_else(|| "the operator has not looked for it yet".to_owned(), said)
+            resolved.map_or_else(|| "the operator has not resolved it yet".to_owned(), said)
         }
         None if !image.given.is_empty() && image.given != container.image => format!(
             "it was written before ({}): what is written now has not been taken yet",
@@ -276,7 +276,7 @@ mod tests {
         let failed = because(PRIVATE, &json!({"conditions": [condition]}));
         assert_eq!(failed, "TagNotFound: there is no tag prod");
         let new = because(PRIVATE, &json!({}));
-        assert_eq!(new, "the operator has not looked for it yet");
+        assert_eq!(new, "the operator has not resolved it yet");
         let wrong = because("docker.io/team/support:prod", &json!({}));
         assert!(
             wrong.starts_with("spec.artifact.container.image: "),

@@ -160,7 +160,7 @@ fn rows(entry: &Entry, wide: bool, now: Timestamp) -> Vec<Row> {
         .as_deref()
         .map_or(written, |policy| format!("follows {policy}"));
     if let Some(time) = image.next_scan_time.as_deref().filter(|_| wide) {
-        info.extend([", next look was due at ", time]);
+        info.extend([", next scan was due at ", time]);
     }
     let used = ImageChoice {
         digest: image.digest.clone().unwrap_or_default(),

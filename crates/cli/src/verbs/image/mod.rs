@@ -27,7 +27,7 @@ fn runtime_reference(name: &str) -> Result<Reference, Error> {
     let reference: Reference = name.parse()?;
     if reference.kind != Kind::Runtime {
         return Err(Error::Usage(format!(
-            "{reference} has no image and no versions of its own: name its AgentRuntime"
+            "{reference} has no image and no versions: name its AgentRuntime"
         )));
     }
     Ok(reference)

@@ -86,7 +86,7 @@ impl Metadata {
             Some(name) if !name.is_null() => say(
                 &["name"],
                 format!(
-                    "{name} is no name: up to {NAME_MAX} lower-case letters, digits, - and ., which begins and ends with a letter or digit"
+                    "{name} is not a valid name: up to {NAME_MAX} lower-case letters, digits, - and ., beginning and ending with a letter or digit"
                 ),
             ),
             _ if metadata.get("generateName").is_some_and(Value::is_string) => {}
@@ -99,7 +99,7 @@ impl Metadata {
             Some(other) => say(
                 &["namespace"],
                 format!(
-                    "{other} is no namespace: up to {LABEL_MAX} lower-case letters, digits and -"
+                    "{other} is not a valid namespace: up to {LABEL_MAX} lower-case letters, digits and -"
                 ),
             ),
         }
@@ -108,7 +108,7 @@ impl Metadata {
                 None | Some(Value::Null) => continue,
                 Some(Value::Object(entries)) => entries,
                 Some(other) => {
-                    say(&[field], format!("{other} is no map of texts"));
+                    say(&[field], format!("{other} is not a map of strings"));
                     continue;
                 }
             };
@@ -117,7 +117,7 @@ impl Metadata {
                     say(
                         &[field, key],
                         format!(
-                            "{key:?} is no key: [prefix/]name, with a name of up to 63 letters, digits, -, _ and ."
+                            "{key:?} is not a valid key: [prefix/]name, with a name of up to 63 letters, digits, -, _ and ."
                         ),
                     );
                 }
@@ -129,14 +129,14 @@ impl Metadata {
                         say(
                             &[field, key],
                             format!(
-                                "{value} is no label: up to {LABEL_MAX} letters, digits, -, _ and ."
+                                "{value} is not a valid label value: up to {LABEL_MAX} letters, digits, -, _ and ."
                             ),
                         );
                     }
                     Value::String(_) => {}
                     other => say(
                         &[field, key],
-                        format!("{other} is no text; put it in quotes"),
+                        format!("{other} is not a string; put it in quotes"),
                     ),
                 }
             }

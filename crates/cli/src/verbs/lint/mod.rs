@@ -111,7 +111,7 @@ impl Linter {
                 .and_then(|version| version.schema.as_ref())
                 .and_then(|schema| schema.open_api_v3_schema.as_ref())
                 .and_then(|schema| serde_json::to_value(schema).ok())
-                .ok_or_else(|| Error::Failed(format!("this plugin has no schema of {name}")))?;
+                .ok_or_else(|| Error::Failed(format!("this plugin has no schema for {name}")))?;
             let rules = Rules::new(&schema);
             let judges = (Schema::new(schema)?, rules);
             match Kind::of_manifest(name) {
@@ -145,7 +145,7 @@ impl Linter {
         let found = match (version == VERSION, Kind::of_manifest(kind)) {
             (false, _) => vec![Found::at(
                 &["apiVersion".to_owned()],
-                format!("there is no version {version:?} of {GROUP}: use {GROUP}/{VERSION}"),
+                format!("{GROUP} has no version {version:?}: use {GROUP}/{VERSION}"),
             )],
             (true, None) if kind == GRANT && self.grant.is_some() => {
                 let object = document.value.clone();
@@ -158,7 +158,7 @@ impl Linter {
                 );
                 vec![Found::at(
                     &["kind".to_owned()],
-                    format!("there is no kind {kind:?} in {GROUP}; {hint}"),
+                    format!("{GROUP} has no kind {kind:?}; {hint}"),
                 )]
             }
             (true, Some(kind)) => self.object(kind, document.value.clone())?,
@@ -208,7 +208,7 @@ impl Linter {
     ) -> Result<(Vec<Found>, Value, bool), Error> {
         let Some((schema, rules)) = judges else {
             return Err(Error::Failed(
-                "this plugin has no schema of this kind".to_owned(),
+                "this plugin has no schema for this kind".to_owned(),
             ));
         };
         without_nulls(&mut object, &schema.source);

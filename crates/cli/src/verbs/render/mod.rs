@@ -77,7 +77,7 @@ pub fn run(args: &args::Render, context: &Context) -> Result<Outcome, Error> {
     context.output.print(&out)?;
     if requests.is_empty() {
         return Err(Error::Failed(
-            "there is no AgentRuntime and no AgentEndpoint in what was given".to_owned(),
+            "the input contains no AgentRuntime and no AgentEndpoint".to_owned(),
         ));
     }
     Ok(Outcome::Done)

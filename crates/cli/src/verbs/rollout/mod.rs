@@ -98,7 +98,7 @@ fn find<'a>(kept: &'a [Kept], version: &str, name: &str) -> Result<&'a Kept, Err
                 format!("kept are {}", known.join(", "))
             };
             Error::NotFound(format!(
-                "there is no version {version} in the history of AgentRuntime {name}: {known}"
+                "version {version} is not in the history of AgentRuntime {name}: {known}"
             ))
         })
 }

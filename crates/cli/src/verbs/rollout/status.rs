@@ -73,7 +73,7 @@ async fn wait(
             Some(Ok(Some(object))) => object.0,
             Some(Ok(None)) => {
                 return Err(Error::NotFound(format!(
-                    "{reference} was deleted meanwhile"
+                    "{reference} was deleted in the meantime"
                 )));
             }
             Some(Err(error)) => match watching(&error, reference.kind, cluster) {

@@ -265,7 +265,7 @@ impl Rows<'_> {
         at.map_or_else(String::new, |at| {
             let seconds = at.as_second() - self.look.now.as_second();
             format!(
-                "tried again in {}; at once: retry {}",
+                "retrying in {}; to retry now: retry {}",
                 span(seconds),
                 node.reference()
             )

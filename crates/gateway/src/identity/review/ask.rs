@@ -13,8 +13,8 @@ use kube::api::PostParams;
 use tokio::time::Instant;
 
 use super::{Gate, Question, Wait};
-use crate::identity::figures::Review;
 use crate::identity::lanes::{LIMIT, Trouble};
+use crate::identity::metrics::Review;
 use crate::identity::{Access, Denied, Identity, Token};
 
 /// Shortest time between two log lines about an API server that does not answer.
@@ -51,7 +51,7 @@ impl Gate {
             Ok(answer) => self.identity(answer.status.unwrap_or_default()),
             Err(trouble) => Err(self.unavailable(Review::Token, &trouble)),
         };
-        self.figures
+        self.metrics
             .review(Review::Token, began.elapsed(), result.as_ref().err());
         match &result {
             Ok(who) => {
@@ -141,7 +141,7 @@ impl Gate {
             Ok(_) => Err(Denied::forbidden(who, access)),
             Err(trouble) => Err(self.unavailable(Review::Access, &trouble)),
         };
-        self.figures
+        self.metrics
             .review(Review::Access, began.elapsed(), result.as_ref().err());
         if let Err(denied @ Denied::Forbidden(_)) = &result {
             let question = Question {

@@ -1,8 +1,8 @@
 //! Ends stale sessions: looks at the ledger when a version moved and every few moments, stops what is to be stopped at the pace of the
-//! objects and of AWS, and keeps the figures of it.
+//! objects and of AWS, and keeps the metrics of it.
 
-mod look;
 mod queue;
+mod scan;
 pub mod start;
 
 use std::collections::HashSet;
@@ -21,16 +21,16 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Sessions;
-use super::figures::Figures;
 use super::ledger::LedgerUnavailable;
+use super::metrics::SessionMetrics;
 use super::policy::Reason;
 use crate::agents::Agents;
 use crate::chat::pool::Pool;
 use crate::stops::Stops;
-use look::{Seen, look};
 use queue::{Candidate, Ending, Key, Next, Queue};
+use scan::{Seen, scan};
 
-pub use look::Tally;
+pub use scan::Tally;
 
 /// Between two looks while nothing is stale: what was born before a roll was noticed is found by it.
 const CALM: Duration = Duration::from_secs(5);
@@ -38,9 +38,9 @@ const CALM: Duration = Duration::from_secs(5);
 const ALERT: Duration = Duration::from_secs(1);
 /// Least time between two looks, however much changes.
 const LEAST: Duration = Duration::from_millis(300);
-/// A look over very many sessions takes at most one part in so many of the time.
+/// A scan over very many sessions takes at most one part in so many of the time.
 const SHARE: u32 = 10;
-/// Pause after a look that the ledger did not answer.
+/// Pause after a scan that the ledger did not answer.
 const AWAY: Duration = Duration::from_secs(3);
 
 /// The drain of one replica.
@@ -54,7 +54,7 @@ pub struct Drain {
     /// Sockets that end with their session.
     pub pool: Pool,
     /// What is counted.
-    pub figures: Figures,
+    pub metrics: SessionMetrics,
     /// The pace of stops.
     pub stops: Arc<Stops>,
     /// Whether this replica drains; of several that share a ledger, one does.
@@ -77,8 +77,8 @@ impl Drain {
     pub async fn run(mut self) {
         let mut queue = Queue::new(self.stops.clone());
         let mut stops: JoinSet<Stopped> = JoinSet::new();
-        let mut look_at = Instant::now();
-        let mut looking: Option<BoxFuture<'static, Result<Seen, LedgerUnavailable>>> = None;
+        let mut scan_at = Instant::now();
+        let mut scanning: Option<BoxFuture<'static, Result<Seen, LedgerUnavailable>>> = None;
         let mut away = false;
         loop {
             let now = Instant::now();
@@ -97,9 +97,9 @@ impl Drain {
             };
             let changed = self.agents.changed.clone();
             tokio::select! {
-                seen = async { match &mut looking { Some(looking) => looking.await, None => std::future::pending().await } } => {
-                    looking = None;
-                    look_at = Instant::now() + match seen {
+                seen = async { match &mut scanning { Some(scanning) => scanning.await, None => std::future::pending().await } } => {
+                    scanning = None;
+                    scan_at = Instant::now() + match seen {
                         Ok(seen) => {
                             if std::mem::take(&mut away) {
                                 tracing::info!("the session ledger answers again");
@@ -108,20 +108,20 @@ impl Drain {
                         }
                         Err(unavailable) => {
                             if !std::mem::replace(&mut away, true) {
-                                tracing::warn!(error = %unavailable, "sessions cannot be looked at; it is tried again");
+                                tracing::warn!(error = %unavailable, "cannot scan the sessions, retrying");
                             }
                             AWAY
                         }
                     };
                 }
-                () = sleep_until(look_at), if looking.is_none() => looking = Some(self.look(queue.held())),
-                () = changed.notified(), if looking.is_none() => look_at = look_at.min(now + LEAST),
-                Ok(()) = self.leads.changed() => look_at = look_at.min(now + LEAST),
+                () = sleep_until(scan_at), if scanning.is_none() => scanning = Some(self.scan(queue.held())),
+                () = changed.notified(), if scanning.is_none() => scan_at = scan_at.min(now + LEAST),
+                Ok(()) = self.leads.changed() => scan_at = scan_at.min(now + LEAST),
                 Some(stopped) = stops.join_next() => {
                     if let Ok(Stopped { candidate, ending, result }) = stopped {
                         queue.done(&candidate, ending, rand::random(), Instant::now());
                         if ending != Ending::Skipped {
-                            self.figures.stopped(&candidate.owner, candidate.reason, result);
+                            self.metrics.stopped(&candidate.owner, candidate.reason, result);
                         }
                     }
                 }
@@ -130,13 +130,13 @@ impl Drain {
         }
     }
 
-    fn look(&self, held: HashSet<Key>) -> BoxFuture<'static, Result<Seen, LedgerUnavailable>> {
+    fn scan(&self, held: HashSet<Key>) -> BoxFuture<'static, Result<Seen, LedgerUnavailable>> {
         let (sessions, agents) = (self.sessions.clone(), self.agents.clone());
         let leads = *self.leads.borrow();
-        async move { look(&sessions, &agents, leads, &held).await }.boxed()
+        async move { scan(&sessions, &agents, leads, &held).await }.boxed()
     }
 
-    /// Takes a look's result; gives the pause until the next one.
+    /// Takes a scan's result; gives the pause until the next one.
     fn take(&self, seen: Seen, queue: &mut Queue) -> Duration {
         let Seen {
             mut tallies,
@@ -150,9 +150,9 @@ impl Drain {
             for tally in &mut tallies {
                 tally.failed = queue.refused(&tally.place).min(tally.stale);
             }
-            self.figures.show(&tallies);
+            self.metrics.show(&tallies);
         } else {
-            self.figures.show(&[]);
+            self.metrics.show(&[]);
         }
         *self.seen.lock() = leads.then_some(tallies);
         let pause = if stale { ALERT } else { CALM };
@@ -215,7 +215,7 @@ async fn stop(
     match stopped {
         Err(failed) if ending != Ending::Done => {
             let error = &failed.error;
-            tracing::warn!(kind, namespace, name, session = shown, version, reason, %error, "stale session not stopped; it is tried again");
+            tracing::warn!(kind, namespace, name, session = shown, version, reason, %error, "cannot stop the stale session, retrying");
         }
         _ => {
             tracing::info!(

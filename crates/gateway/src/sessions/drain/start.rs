@@ -13,7 +13,7 @@ use crate::agents::Agents;
 use crate::args::{GatewayArgs, Ledger};
 use crate::chat::pool::Pool;
 use crate::sessions::Sessions;
-use crate::sessions::figures::Figures;
+use crate::sessions::metrics::SessionMetrics;
 use crate::sessions::report::Reporter;
 use crate::stops::Stops;
 use agentcore_cluster::client::own_namespace;
@@ -28,7 +28,7 @@ const SHARED: &str = "shared";
 const LEASE_PAUSE: Duration = Duration::from_secs(15);
 
 /// What a drain works with.
-pub struct Means {
+pub struct DrainDeps {
     /// Kubernetes.
     pub kube: kube::Client,
     /// Which sessions there are.
@@ -42,13 +42,13 @@ pub struct Means {
     /// The pace of stops.
     pub stops: Arc<Stops>,
     /// What is counted.
-    pub figures: Figures,
+    pub metrics: SessionMetrics,
     /// When cancelled, this replica drains no more.
     pub stop: CancellationToken,
 }
 
 /// Drains and reports for ever.
-pub async fn run(args: &GatewayArgs, means: Means) {
+pub async fn run(args: &GatewayArgs, deps: DrainDeps) {
     let namespace = args.lease_namespace.clone().unwrap_or_else(own_namespace);
     let identity = args.lease_identity.clone().unwrap_or_else(default_identity);
     let shared = args.ledger != Ledger::Memory;
@@ -60,7 +60,7 @@ pub async fn run(args: &GatewayArgs, means: Means) {
         (identity.as_str(), pod())
     };
     let reporter = Reporter::new(
-        means.kube.clone(),
+        deps.kube.clone(),
         &namespace,
         name,
         pod,
@@ -68,28 +68,21 @@ pub async fn run(args: &GatewayArgs, means: Means) {
         seen.clone(),
     );
     let drain = Drain {
-        sessions: means.sessions,
-        agents: means.agents.clone(),
-        client: means.client,
-        pool: means.pool,
-        figures: means.figures,
-        stops: means.stops,
+        sessions: deps.sessions,
+        agents: deps.agents.clone(),
+        client: deps.client,
+        pool: deps.pool,
+        metrics: deps.metrics,
+        stops: deps.stops,
         leads,
-        stop: means.stop.clone(),
+        stop: deps.stop.clone(),
         seen,
     };
-    means.agents.filled().await;
+    deps.agents.filled().await;
     tokio::join!(
         drain.run(),
         reporter.run(),
-        compete(
-            shared,
-            &means.kube,
-            &namespace,
-            &identity,
-            lead,
-            &means.stop
-        )
+        compete(shared, &deps.kube, &namespace, &identity, lead, &deps.stop)
     );
 }
 
@@ -111,7 +104,7 @@ async fn compete(
                 let mut held = lease.held();
                 while let Some(Ok(())) = stop.run_until_cancelled(held.changed()).await {
                     let leads = *held.borrow_and_update();
-                    tracing::info!(leads, "draining of sessions handed over");
+                    tracing::info!(leads, "session draining changed hands");
                     lead.send_replace(leads);
                 }
                 lead.send_replace(false);
@@ -123,7 +116,7 @@ async fn compete(
             }
             Err(error) => {
                 let error = told(error.as_ref());
-                tracing::warn!(error, "nobody drains here; it is tried again");
+                tracing::warn!(error, "cannot compete for the drain lease, retrying");
             }
         }
         stop.run_until_cancelled(tokio::time::sleep(LEASE_PAUSE))

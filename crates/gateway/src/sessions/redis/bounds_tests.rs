@@ -39,10 +39,10 @@ async fn scripts_and_commands(ledger: &RedisLedger) -> (u64, u64) {
         "config|resetstat",
         "ping",
     ];
-    let inside = stats.iter().filter(|(name, _)| !others.contains(&&***name));
+    let guard = stats.iter().filter(|(name, _)| !others.contains(&&***name));
     (
         of("evalsha") + of("eval"),
-        inside.map(|(_, calls)| calls).sum(),
+        guard.map(|(_, calls)| calls).sum(),
     )
 }
 
@@ -89,7 +89,7 @@ async fn no_script_does_more_for_a_caller_that_has_more() {
             "{what}: {commands} commands in {scripts} scripts"
         );
     }
-    one.survey().await.unwrap();
+    one.counts().await.unwrap();
     // A script that the server does not know yet is asked for twice.
     let (scripts, commands) = scripts_and_commands(&one).await;
     assert!(
@@ -146,7 +146,7 @@ async fn a_value_that_nobody_can_read_is_absent_and_nobody_elses_trouble() {
     assert!(there(7) && there(2), "{mine:?}");
     assert_eq!(mine.len(), 2, "{mine:?}");
     assert_eq!(list(&*one, &other).await.len(), 1);
-    let counts = one.survey().await.unwrap();
+    let counts = one.counts().await.unwrap();
     assert!(counts.iter().any(|(group, _)| *group == suite::group("1")));
     assert!(
         members(&*one, "1")

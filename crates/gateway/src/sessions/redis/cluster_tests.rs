@@ -102,7 +102,7 @@ async fn in_a_cluster_the_server_that_has_the_keys_is_found_and_found_again() {
     let ledger = ledger_at(&two.server);
     assert!(enters(&ledger).await.started);
     // Lists find the way, too.
-    until("a look", async || ledger.survey().await.ok()).await;
+    until("a look", async || ledger.counts().await.ok()).await;
     until("the replica knows it", async || {
         let offset = async |member: &Member| {
             let info = member.says(&replication).await.ok()?;

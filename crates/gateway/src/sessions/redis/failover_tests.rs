@@ -100,5 +100,5 @@ async fn a_primary_that_became_a_replica_is_left_for_the_new_one() {
     assert!(refused > 0, "the old primary took a write");
     assert!(!again.started, "the session is known to the new primary");
     // Lists find the way, too.
-    until("a look", async || ledger.survey().await.ok()).await;
+    until("a look", async || ledger.counts().await.ok()).await;
 }

@@ -105,7 +105,7 @@ impl Line {
         // Errors of scripts and of types may quote values.
         let code = error.code().map(|code| format!(" ({code})"));
         let said = format!("{}{}", error.category(), code.unwrap_or_default());
-        tracing::debug!(error = said, "the session ledger did not answer");
+        tracing::debug!(error = said, "the session ledger did not respond");
         if is_gone(error) && !self.0.gone.swap(true, Ordering::Relaxed) {
             self.0.broke.notify_one();
         }

@@ -43,7 +43,7 @@ scripts!(
     list,
     find,
     replace,
-    survey,
+    count,
     judge,
     stale_since,
     members,

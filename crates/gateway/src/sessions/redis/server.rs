@@ -73,7 +73,7 @@ impl Server {
     }
 
     /// Runs a script of a list or a look.
-    pub async fn look<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, LedgerUnavailable> {
+    pub async fn query<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, LedgerUnavailable> {
         Ok(self.taken(self.lists.run(call).await?))
     }
 
@@ -92,7 +92,7 @@ impl Server {
             self.counts.unreadable.fetch_add(count, Ordering::Relaxed);
             tracing::warn!(
                 count,
-                "values of the session ledger cannot be read: they count as absent"
+                "cannot read values of the session ledger, treating them as absent"
             );
         }
     }

@@ -132,10 +132,10 @@ pub async fn a_retired_session_is_known_until_it_has_ended(ledger: &dyn Ledger) 
         current: 0,
         retired: 1,
     };
-    assert_eq!(ledger.survey().await.unwrap(), [(group("1"), count)]);
+    assert_eq!(ledger.counts().await.unwrap(), [(group("1"), count)]);
     ledger.ended(&me, &seen).await.unwrap();
     assert!(members(ledger, "1").await.is_empty());
-    assert!(ledger.survey().await.unwrap().is_empty());
+    assert!(ledger.counts().await.unwrap().is_empty());
     assert!(!ledger.retire(&me, &seen, true).await.unwrap());
     assert_eq!(said(&enter(ledger, &me, 1, "2").await), (1, true));
 }

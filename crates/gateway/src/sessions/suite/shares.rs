@@ -115,7 +115,7 @@ pub async fn a_caller_beyond_its_share_forgets_its_own_longest_unused(ledger: &d
     assert_eq!(list(ledger, &me).await.len(), 10);
     assert_eq!(known(ledger, &other, 20).await, [0], "not its own");
     assert_eq!(ledger.forgotten(), 490);
-    ledger.survey().await.unwrap();
+    ledger.counts().await.unwrap();
     assert_eq!(ledger.len(), 11);
 }
 

@@ -1,4 +1,4 @@
-//! Figures of sessions and of their ends. Labels name objects and constants; never a session or a caller.
+//! SessionMetrics of sessions and of their ends. Labels name objects and constants; never a session or a caller.
 
 use jiff::Timestamp;
 use prometheus::core::Collector;
@@ -10,13 +10,13 @@ use super::policy::Reason;
 
 /// Metrics of the drain.
 #[derive(Clone)]
-pub struct Figures {
+pub struct SessionMetrics {
     sessions: IntGaugeVec,
     oldest: IntGaugeVec,
     stopped: IntCounterVec,
 }
 
-impl Figures {
+impl SessionMetrics {
     /// Nothing counted yet.
     pub fn new() -> prometheus::Result<Self> {
         Ok(Self {
@@ -53,7 +53,7 @@ impl Figures {
         ]
     }
 
-    /// Shows what a look found; what it did not find any more is gone.
+    /// Shows what a scan found; what it did not find any more is gone.
     pub fn show(&self, tallies: &[Tally]) {
         self.sessions.reset();
         self.oldest.reset();

@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn text(text: &str) -> Said {
-    Said::Text(text.to_owned())
+fn text(text: &str) -> AgentMessage {
+    AgentMessage::Text(text.to_owned())
 }
 
-fn piece(data: &str) -> Said {
+fn piece(data: &str) -> AgentMessage {
     Reader::default().piece(data)
 }
 
@@ -15,9 +15,9 @@ fn told(pieces: &[&str]) -> (String, bool) {
     let (mut reader, mut whole) = (Reader::default(), String::new());
     for piece in pieces {
         match reader.piece(piece) {
-            Said::Text(text) => whole.push_str(&text),
-            Said::Done => break,
-            Said::Nothing => {}
+            AgentMessage::Text(text) => whole.push_str(&text),
+            AgentMessage::Done => break,
+            AgentMessage::Nothing => {}
             other => panic!("{piece}: {other:?}"),
         }
     }
@@ -66,11 +66,11 @@ fn what_nobody_knows_is_no_text() {
         // A text too deep in an answer is none.
         &format!(r#"{}"x"{}"#, r#"{"result":"#.repeat(20), "}".repeat(20)),
     ] {
-        assert_eq!(answer(body.as_bytes()), Said::Unknown, "{body}");
+        assert_eq!(answer(body.as_bytes()), AgentMessage::Unknown, "{body}");
     }
     assert_eq!(
         answer(br#"{"error": "boom", "message": "m"}"#),
-        Said::Failed("boom".to_owned())
+        AgentMessage::Failed("boom".to_owned())
     );
     assert_eq!(
         told(&[r#"{"a": 1}"#, r#"{"type": "x"}"#]),
@@ -96,7 +96,7 @@ fn a_tree_of_very_many_values_is_not_built() {
     );
     assert_eq!(
         answer(deep(r#"{"response":"#, "}").as_bytes()),
-        Said::Unknown
+        AgentMessage::Unknown
     );
     assert_eq!(answer(br#"{"text":"a","text":"b"}"#), text("b"));
     assert_eq!(
@@ -108,25 +108,25 @@ fn a_tree_of_very_many_values_is_not_built() {
 #[test]
 fn pieces_know_ends_failures_and_protocol_events() {
     let frame = |data: &str| Reader::default().frame(data);
-    assert_eq!(piece("[DONE]"), Said::Done);
-    assert_eq!(frame("data: [DONE]\n\n"), [Said::Done]);
+    assert_eq!(piece("[DONE]"), AgentMessage::Done);
+    assert_eq!(frame("data: [DONE]\n\n"), [AgentMessage::Done]);
     assert_eq!(piece("data: kept"), text("data: kept"));
     assert_eq!(
         frame("data:   two\ndata: lines\n\n"),
         [text("  two\nlines")]
     );
-    assert_eq!(piece(r#"{"type":"done","turn":1}"#), Said::Done);
+    assert_eq!(piece(r#"{"type":"done","turn":1}"#), AgentMessage::Done);
     assert_eq!(
         frame("data: {\"type\":\"TEXT_MESSAGE_CONTENT\",\"delta\":\"hi\"}\n\n"),
         [text("hi")]
     );
     assert_eq!(
         piece(r#"{"type":"RUN_ERROR","message":"boom"}"#),
-        Said::Failed("boom".to_owned())
+        AgentMessage::Failed("boom".to_owned())
     );
     // As BedrockAgentCoreApp 1.25 ends a stream whose agent raised an exception.
     let raised = r#"{"error": "boom", "error_type": "ValueError", "message": "An error occurred during streaming"}"#;
-    assert_eq!(piece(raised), Said::Failed("boom".to_owned()));
+    assert_eq!(piece(raised), AgentMessage::Failed("boom".to_owned()));
     assert_eq!(piece(" two  words "), text(" two  words "));
     assert_eq!(piece(r#"{"response":""}"#), text(""));
     assert_eq!(piece(r#"{"type":"TOKEN","text":"hi"}"#), text("hi"));
@@ -166,7 +166,7 @@ fn every_event_of_strands_yields_the_models_text_once() {
     let bare: Vec<&str> = bare.iter().map(String::as_str).collect();
     assert_eq!(told(&bare), whole);
     let fault = r#"{"modelStreamErrorException": {"message": "boom", "originalStatusCode": 424}}"#;
-    assert_eq!(piece(fault), Said::Failed("boom".to_owned()));
+    assert_eq!(piece(fault), AgentMessage::Failed("boom".to_owned()));
     // An agent that yields only what is no JSON says nothing that can be read.
     assert_eq!(told(&[events[8]]), (String::new(), true));
     // Python in an answer is the answer.

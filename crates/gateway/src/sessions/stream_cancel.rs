@@ -10,9 +10,9 @@ use super::ledger::Group;
 
 /// Open streams by the group of their session.
 #[derive(Default)]
-pub struct Cuts(Mutex<HashMap<Group, Arc<CancellationToken>>>);
+pub struct StreamCancels(Mutex<HashMap<Group, Arc<CancellationToken>>>);
 
-impl Cuts {
+impl StreamCancels {
     fn token(&self, group: &Group) -> Arc<CancellationToken> {
         let mut tokens = self.0.lock();
         if let Some(token) = tokens.get(group) {
@@ -36,19 +36,19 @@ impl Cuts {
 }
 
 /// What ends one stream. It costs next to nothing until it is waited for.
-pub struct Cut {
-    cuts: Arc<Cuts>,
+pub struct StreamCancel {
+    streams: Arc<StreamCancels>,
     group: Group,
 }
 
-impl Cut {
+impl StreamCancel {
     /// Of a stream in a session of this group.
-    pub(super) fn new(cuts: Arc<Cuts>, group: Group) -> Self {
-        Self { cuts, group }
+    pub(super) fn new(streams: Arc<StreamCancels>, group: Group) -> Self {
+        Self { streams, group }
     }
 
     /// Waits until the stream has to end.
     pub async fn cancelled(&self) {
-        self.cuts.token(&self.group).cancelled().await;
+        self.streams.token(&self.group).cancelled().await;
     }
 }

@@ -21,7 +21,7 @@ const OF_A_NAMESPACE: usize = 8;
 
 /// The turns of all passes.
 #[derive(Debug, Default)]
-pub struct Turns(Mutex<State>);
+pub struct Permits(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -60,16 +60,16 @@ impl State {
     }
 }
 
-impl Turns {
+impl Permits {
     /// Waits until a pass of this namespace may begin.
-    pub async fn begin(&self, tenant: Tenant) -> Turn<'_> {
-        let mut turn = Turn {
-            turns: self,
+    pub async fn begin(&self, tenant: Tenant) -> Permit<'_> {
+        let mut permit = Permit {
+            permits: self,
             tenant,
             works: false,
         };
-        turn.work(Rank::Next).await;
-        turn
+        permit.work(Rank::Next).await;
+        permit
     }
 
     /// How many wait for a turn.
@@ -81,14 +81,14 @@ impl Turns {
 
 /// A pass that has begun, until it is dropped.
 #[derive(Debug)]
-pub struct Turn<'a> {
-    turns: &'a Turns,
+pub struct Permit<'a> {
+    permits: &'a Permits,
     tenant: Tenant,
     /// Whether it counts.
     works: bool,
 }
 
-impl Turn<'_> {
+impl Permit<'_> {
     /// Waits for something without counting as working; goes on when it is there and it is this namespace's turn.
     pub async fn aside<T>(&mut self, waiting: impl Future<Output = T>) -> T {
         self.rest();
@@ -100,13 +100,13 @@ impl Turn<'_> {
     async fn work(&mut self, rank: Rank) {
         let (next, given) = oneshot::channel();
         let place = {
-            let mut state = self.turns.0.lock();
+            let mut state = self.permits.0.lock();
             let place = state.waiting.push(&self.tenant, rank, next);
             state.serve();
             place
         };
         let mut waiting = Waiting {
-            turns: self.turns,
+            permits: self.permits,
             namespace: self.tenant.namespace(),
             place,
             given,
@@ -118,12 +118,12 @@ impl Turn<'_> {
 
     fn rest(&mut self) {
         if std::mem::take(&mut self.works) {
-            self.turns.0.lock().ended(self.tenant.namespace());
+            self.permits.0.lock().ended(self.tenant.namespace());
         }
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.rest();
     }
@@ -131,7 +131,7 @@ impl Drop for Turn<'_> {
 
 /// A place in the queue, and then a turn.
 struct Waiting<'a> {
-    turns: &'a Turns,
+    permits: &'a Permits,
     namespace: &'a Arc<str>,
     place: Place,
     given: oneshot::Receiver<()>,
@@ -143,7 +143,7 @@ impl Drop for Waiting<'_> {
         if self.taken {
             return;
         }
-        let mut state = self.turns.0.lock();
+        let mut state = self.permits.0.lock();
         let left = state.waiting.remove(self.namespace, self.place).is_some();
         if !left && self.given.try_recv().is_ok() {
             state.ended(self.namespace);
@@ -152,5 +152,5 @@ impl Drop for Waiting<'_> {
 }
 
 #[cfg(test)]
-#[path = "turns_tests.rs"]
+#[path = "permits_tests.rs"]
 mod tests;

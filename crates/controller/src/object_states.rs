@@ -17,7 +17,7 @@ const ANNOTATION_PREFIX: &str = "agentcore.dev/";
 
 /// Memory of one object.
 #[derive(Debug, Clone)]
-pub struct Remembered<S> {
+pub struct ObjectState<S> {
     uid: String,
     /// Faults in a row.
     pub streaks: Streaks,
@@ -44,32 +44,32 @@ struct Rested {
     until: Option<Timestamp>,
 }
 
-/// Memories of one kind, by namespace and name.
+/// ObjectStates of one kind, by namespace and name.
 #[derive(Debug)]
-pub struct Memories<S>(Mutex<HashMap<(String, String), Remembered<S>>>);
+pub struct ObjectStates<S>(Mutex<HashMap<(String, String), ObjectState<S>>>);
 
-impl<S> Default for Memories<S> {
+impl<S> Default for ObjectStates<S> {
     fn default() -> Self {
         Self(Mutex::new(HashMap::new()))
     }
 }
 
-impl<S: Clone> Memories<S> {
+impl<S: Clone> ObjectStates<S> {
     /// Does something with an object's memory, which is new for an object of another UID.
-    pub fn with<K: Resource, T>(&self, object: &K, f: impl FnOnce(&mut Remembered<S>) -> T) -> T {
+    pub fn with<K: Resource, T>(&self, object: &K, f: impl FnOnce(&mut ObjectState<S>) -> T) -> T {
         let uid = object.uid().unwrap_or_default();
-        let mut memories = self.0.lock();
-        let memory = memories
+        let mut states = self.0.lock();
+        let memory = states
             .entry(key(object))
-            .or_insert_with(|| Remembered::new(uid.clone()));
+            .or_insert_with(|| ObjectState::new(uid.clone()));
         if memory.uid != uid {
-            *memory = Remembered::new(uid);
+            *memory = ObjectState::new(uid);
         }
         f(memory)
     }
 
     /// Marks an object by name, if it is known.
-    pub fn mark(&self, namespace: &str, name: &str, f: impl FnOnce(&mut Remembered<S>)) {
+    pub fn mark(&self, namespace: &str, name: &str, f: impl FnOnce(&mut ObjectState<S>)) {
         if let Some(memory) = self
             .0
             .lock()
@@ -181,7 +181,7 @@ impl<S: Clone> Memories<S> {
     }
 }
 
-impl<S> Remembered<S> {
+impl<S> ObjectState<S> {
     fn new(uid: String) -> Self {
         Self {
             uid,

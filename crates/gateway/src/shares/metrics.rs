@@ -25,7 +25,7 @@ type Source = Box<dyn Fn() -> Reading + Send + Sync>;
 
 /// The metrics of all pools.
 #[derive(Clone)]
-pub struct Figures(Arc<Inner>);
+pub struct ShareMetrics(Arc<Inner>);
 
 struct Inner {
     used: IntGaugeVec,
@@ -34,7 +34,7 @@ struct Inner {
     sources: Mutex<Vec<(&'static str, Source)>>,
 }
 
-impl Figures {
+impl ShareMetrics {
     /// Of no pool yet.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Figures {
             limit: IntGaugeVec::new(
                 Opts::new(
                     "gateway_share_limit",
-                    "How much of what callers share there is, in bytes, places or records.",
+                    "Size of what callers share, in bytes, places or records.",
                 ),
                 &["pool"],
             )?,
@@ -95,7 +95,7 @@ impl Figures {
     }
 }
 
-impl Collector for Figures {
+impl Collector for ShareMetrics {
     fn desc(&self) -> Vec<&Desc> {
         let Inner {
             used,
@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn a_pool_is_shown_with_what_is_held_what_there_is_and_who_was_refused() {
-        let figures = Figures::new().expect("metrics");
+        let metrics = ShareMetrics::new().expect("metrics");
         let pool = Pool::new("places", Shares::of(8));
-        figures.pool("places", &pool);
+        metrics.pool("places", &pool);
         let holder = Holder {
             caller: "secret-caller".into(),
             namespace: "secret-namespace".into(),
@@ -135,18 +135,18 @@ mod tests {
         let _held = pool.take(&holder, 2).expect("room");
         assert!(pool.take(&holder, 1).is_err());
         for _ in 0..2 {
-            let shown = format!("{:?}", figures.collect());
+            let shown = format!("{:?}", metrics.collect());
             assert!(!shown.contains("secret"), "{shown}");
             let value = |whose| {
-                let counter = figures.0.refused.with_label_values(&["places", whose]);
+                let counter = metrics.0.refused.with_label_values(&["places", whose]);
                 counter.get()
             };
             assert_eq!(
                 [value("caller"), value("namespace"), value("all")],
                 [1, 0, 0]
             );
-            assert_eq!(figures.0.used.with_label_values(&["places"]).get(), 2);
-            assert_eq!(figures.0.limit.with_label_values(&["places"]).get(), 8);
+            assert_eq!(metrics.0.used.with_label_values(&["places"]).get(), 2);
+            assert_eq!(metrics.0.limit.with_label_values(&["places"]).get(), 8);
         }
     }
 }

@@ -31,14 +31,14 @@ impl Review {
 }
 
 /// Counts for metrics.
-pub(super) struct Figures {
+pub(super) struct ReviewMetrics {
     lookups: IntCounterVec,
     seconds: HistogramVec,
     token: [IntCounter; 2],
     access: [IntCounter; 2],
 }
 
-impl Figures {
+impl ReviewMetrics {
     pub(super) fn new() -> Self {
         let lookups = IntCounterVec::new(
             Opts::new(

@@ -1,4 +1,4 @@
-//! A look at what the ledger has: how many sessions of which version, which of them are stale, which are to end.
+//! A scan of what the ledger has: how many sessions of which version, which of them are stale, which are to end.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::sessions::Sessions;
 use crate::sessions::ledger::{Count, Group, Ledger, LedgerUnavailable, Member, Members};
 use crate::sessions::policy::{self, Verdict, is_stale};
 
-/// Sessions to stop that a look names, of all objects together: more than are stopped before the next look.
+/// Sessions to stop that a scan names, of all objects together: more than are stopped before the next scan.
 const WANTED: usize = 20_000;
 /// Most of them of one object, and those that each has whatever the others have.
 const WANTED_OF_ONE: (usize, usize) = (1_000, 20);
@@ -39,7 +39,7 @@ pub struct Tally {
     pub oldest: Option<Timestamp>,
 }
 
-/// What a look found.
+/// What a scan found.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Every object with sessions.
@@ -60,7 +60,7 @@ struct Place {
 
 /// Looks. Streams of sessions whose deadline has come are ended by whoever has them. What is stale is judged, and sessions to stop are looked
 /// for, only by the one that `drains`: another one may see the objects as they were. `held`: sessions that wait for their next try.
-pub async fn look(
+pub async fn scan(
     sessions: &Sessions,
     agents: &Agents,
     drains: bool,
@@ -69,7 +69,7 @@ pub async fn look(
     let begun = Instant::now();
     let ledger = sessions.ledger();
     let mut places: HashMap<Group, Place> = HashMap::new();
-    for (group, count) in ledger.survey().await? {
+    for (group, count) in ledger.counts().await? {
         let place = Group {
             version: None,
             ..group.clone()
@@ -116,7 +116,7 @@ pub async fn look(
             let Some(agent) = &agent else { continue };
             let cut_at = since.and_then(|since| agent.sessions.cut_at(since));
             if cut_at.is_some_and(|at| at <= now) {
-                sessions.cuts().cut(group);
+                sessions.stream_cancels().cut(group);
             }
             let leaves = agent.sessions.on_update == OnUpdate::Leave;
             if drains && !leaves && (since.is_some() || count.retired > 0) {

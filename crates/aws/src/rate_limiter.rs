@@ -1,7 +1,7 @@
-//! The right to call AWS: one rate for each operation of an account and region, handed out in two lanes and fairly by namespace.
+//! The right to call AWS: one rate for each operation of an account and region, handed out by priority and fairly by namespace.
 //!
 //! Every attempt takes a token. Those who change something go before those who only check: while anybody waits in
-//! [`Lane::Urgent`], [`Lane::Sweep`] gets one token of ten and no more. Within a lane each namespace has a queue, and the queues are served by
+//! [`Priority::Urgent`], [`Priority::Sweep`] gets one token of ten and no more. Within a priority each namespace has a queue, and the queues are served by
 //! weight ([`crate::fair`]); within a queue it is first come, first served. A waiter that is dropped leaves its place to the next,
 //! and its token too if it has not used it.
 
@@ -27,19 +27,19 @@ pub const INVOKE_RATE: f64 = 25.0;
 /// Rates that can be asked for, in calls per second.
 pub const RATE_RANGE: RangeInclusive<f64> = 0.01..=10_000.0;
 
-/// Tokens of the urgent lane in a row while the sweep waits too.
+/// Tokens of urgent calls in a row while the sweep waits too.
 const URGENT_IN_A_ROW: u32 = 9;
 
 /// Who goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Lane {
+pub enum Priority {
     /// New, edited and deleted objects, and those in transition.
     Urgent,
     /// Periodic checks.
     Sweep,
 }
 
-impl Lane {
+impl Priority {
     /// Name for logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -107,12 +107,12 @@ impl Rates {
 
 /// The rates of one account and region.
 #[derive(Debug)]
-pub struct Lanes {
+pub struct RateLimiter {
     rates: Rates,
     buckets: HashMap<Operation, Arc<Bucket>>,
 }
 
-impl Lanes {
+impl RateLimiter {
     /// Full buckets of one token each.
     pub fn new(rates: Rates) -> Self {
         let bucket = |&operation| (operation, Arc::new(Bucket::new(rates.of(operation))));
@@ -122,10 +122,15 @@ impl Lanes {
 
     /// Waits for a token of the operation and says for how long that took. Dropping the future gives the place in the queue up
     /// and takes no token.
-    pub async fn token(&self, operation: Operation, lane: Lane, tenant: &Tenant) -> Duration {
+    pub async fn token(
+        &self,
+        operation: Operation,
+        priority: Priority,
+        tenant: &Tenant,
+    ) -> Duration {
         let began = Instant::now();
         if let Some(bucket) = self.buckets.get(&operation)
-            && let Some(waiting) = Bucket::join(bucket, lane, tenant)
+            && let Some(waiting) = Bucket::join(bucket, priority, tenant)
         {
             waiting.served().await;
         }
@@ -155,7 +160,7 @@ struct State {
     ready_at: Instant,
     /// Number of the last token that was given.
     given: u64,
-    /// Tokens that the urgent lane got since the sweep, which waits, got one.
+    /// Tokens that urgent calls got since the sweep, which waits, got one.
     in_a_row: u32,
     /// Whether a task hands out tokens.
     pumped: bool,
@@ -177,7 +182,7 @@ impl Bucket {
     }
 
     /// Takes the token that is there (`None`), or a place in the queue. While anybody waits, a task of the bucket hands out tokens.
-    fn join(self: &Arc<Self>, lane: Lane, tenant: &Tenant) -> Option<Waiting> {
+    fn join(self: &Arc<Self>, priority: Priority, tenant: &Tenant) -> Option<Waiting> {
         let mut state = self.state.lock();
         let now = Instant::now();
         if state.nobody_waits() && state.ready_at <= now {
@@ -186,13 +191,13 @@ impl Bucket {
             return None;
         }
         let (served, token) = oneshot::channel();
-        let place = state.queues(lane).push(tenant, Rank::Next, served);
+        let place = state.queues(priority).push(tenant, Rank::Next, served);
         if !std::mem::replace(&mut state.pumped, true) {
             tokio::spawn(Arc::clone(self).pump());
         }
         Some(Waiting {
             bucket: Arc::clone(self),
-            lane,
+            priority,
             namespace: tenant.namespace().clone(),
             place,
             token,
@@ -222,10 +227,10 @@ impl Bucket {
 }
 
 impl State {
-    fn queues(&mut self, lane: Lane) -> &mut Queues {
-        match lane {
-            Lane::Urgent => &mut self.urgent,
-            Lane::Sweep => &mut self.sweep,
+    fn queues(&mut self, priority: Priority) -> &mut Queues {
+        match priority {
+            Priority::Urgent => &mut self.urgent,
+            Priority::Sweep => &mut self.sweep,
         }
     }
 
@@ -234,23 +239,23 @@ impl State {
     }
 
     /// Whose turn it is.
-    fn lane(&mut self) -> Lane {
+    fn priority(&mut self) -> Priority {
         if self.sweep.is_empty() {
             self.in_a_row = 0;
-            return Lane::Urgent;
+            return Priority::Urgent;
         }
         if self.urgent.is_empty() || self.in_a_row >= URGENT_IN_A_ROW {
             self.in_a_row = 0;
-            return Lane::Sweep;
+            return Priority::Sweep;
         }
         self.in_a_row += 1;
-        Lane::Urgent
+        Priority::Urgent
     }
 
     /// Gives a token to whoever is next; false: nobody waits.
     fn serve(&mut self) -> bool {
-        let lane = self.lane();
-        let Some((_, waiter)) = self.queues(lane).pop(|_| true) else {
+        let priority = self.priority();
+        let Some((_, waiter)) = self.queues(priority).pop(|_| true) else {
             return false;
         };
         self.given += 1;
@@ -271,7 +276,7 @@ impl State {
 /// A place in a queue, and then a token.
 struct Waiting {
     bucket: Arc<Bucket>,
-    lane: Lane,
+    priority: Priority,
     namespace: Arc<str>,
     place: Place,
     token: oneshot::Receiver<u64>,
@@ -291,7 +296,7 @@ impl Drop for Waiting {
         }
         let mut state = self.bucket.state.lock();
         let left = state
-            .queues(self.lane)
+            .queues(self.priority)
             .remove(&self.namespace, self.place)
             .is_some();
         if !left && let Ok(number) = self.token.try_recv() {
@@ -301,5 +306,5 @@ impl Drop for Waiting {
 }
 
 #[cfg(test)]
-#[path = "lanes_tests.rs"]
+#[path = "rate_limiter_tests.rs"]
 mod tests;

@@ -233,5 +233,5 @@ fn stamp(now: SystemTime) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "usual_tests.rs"]
+#[path = "sigv4_fast_tests.rs"]
 mod tests;

@@ -16,15 +16,15 @@ const LONGEST: usize = 1024;
 
 /// What the agent said, if it did.
 #[derive(Debug, Clone, Default)]
-pub struct Busy(Arc<AtomicU8>);
+pub struct WorkSignal(Arc<AtomicU8>);
 
 const SILENT: u8 = 0;
 const IDLE: u8 = 1;
 const WORKING: u8 = 2;
 
-impl Busy {
+impl WorkSignal {
     /// Whether the agent works on; none if it said nothing.
-    pub fn said(&self) -> Option<bool> {
+    pub fn working(&self) -> Option<bool> {
         match self.0.load(Ordering::Relaxed) {
             SILENT => None,
             said => Some(said == WORKING),
@@ -51,7 +51,7 @@ impl Busy {
         Watched {
             answer,
             seen: looked_at.then(Vec::new),
-            busy: self.clone(),
+            signal: self.clone(),
         }
     }
 }
@@ -60,7 +60,7 @@ impl Busy {
 pub struct Watched<B> {
     answer: B,
     seen: Option<Vec<u8>>,
-    busy: Busy,
+    signal: WorkSignal,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
@@ -84,7 +84,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
             seen.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
         if frame.is_none() || this.answer.is_end_stream() {
-            this.busy.set(says_busy(seen));
+            this.signal.set(says_busy(seen));
         }
         Poll::Ready(frame)
     }
@@ -123,15 +123,15 @@ mod tests {
     use axum::body::Body as AxumBody;
 
     async fn said(content_type: &str, text: &str) -> Option<bool> {
-        let busy = Busy::default();
+        let signal = WorkSignal::default();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
-        let watched = busy.watch(AxumBody::from(text.to_owned()), &headers);
+        let watched = signal.watch(AxumBody::from(text.to_owned()), &headers);
         let passed = axum::body::to_bytes(AxumBody::new(watched), usize::MAX)
             .await
             .unwrap();
         assert_eq!(passed, text);
-        busy.said()
+        signal.working()
     }
 
     #[tokio::test]
@@ -157,6 +157,6 @@ mod tests {
         assert_eq!(said("application/json", &long).await, Some(false));
         let streamed = "data: {\"status\":\"busy\"}\n\n";
         assert_eq!(said("text/event-stream", streamed).await, Some(false));
-        assert_eq!(Busy::default().said(), None);
+        assert_eq!(WorkSignal::default().working(), None);
     }
 }

@@ -9,27 +9,27 @@ fn team(name: &str) -> Tenant {
     Tenant::new(name, 10)
 }
 
-/// Waits in the lane and writes its name down when its turn comes.
+/// Waits with this priority and writes its name down when its turn comes.
 fn waiter(
-    lanes: &Arc<Lanes>,
-    lane: Lane,
+    limiter: &Arc<RateLimiter>,
+    priority: Priority,
     name: &'static str,
     order: &Arc<StdMutex<Vec<&'static str>>>,
 ) -> tokio::task::JoinHandle<()> {
-    waiter_of(lanes, lane, &team("a"), name, order)
+    waiter_of(limiter, priority, &team("a"), name, order)
 }
 
 /// The same of some namespace.
 fn waiter_of(
-    lanes: &Arc<Lanes>,
-    lane: Lane,
+    limiter: &Arc<RateLimiter>,
+    priority: Priority,
     tenant: &Tenant,
     name: &'static str,
     order: &Arc<StdMutex<Vec<&'static str>>>,
 ) -> tokio::task::JoinHandle<()> {
-    let (lanes, order, tenant) = (lanes.clone(), order.clone(), tenant.clone());
+    let (limiter, order, tenant) = (limiter.clone(), order.clone(), tenant.clone());
     tokio::spawn(async move {
-        lanes.token(OPERATION, lane, &tenant).await;
+        limiter.token(OPERATION, priority, &tenant).await;
         order.lock().expect("no waiter panics").push(name);
     })
 }
@@ -43,11 +43,11 @@ async fn settle() {
 
 #[tokio::test]
 async fn tokens_come_at_the_rate_and_never_in_bursts() {
-    let lanes = Lanes::new(Rates::new([(OPERATION.to_string(), 20.0)]).expect("a rate"));
+    let limiter = RateLimiter::new(Rates::new([(OPERATION.to_string(), 20.0)]).expect("a rate"));
     tokio::time::sleep(Duration::from_millis(120)).await; // an idle bucket saves no more than one token
     let began = Instant::now();
     for _ in 0..9 {
-        lanes.token(OPERATION, Lane::Urgent, &team("a")).await;
+        limiter.token(OPERATION, Priority::Urgent, &team("a")).await;
     }
     let took = began.elapsed();
     assert!(
@@ -58,9 +58,9 @@ async fn tokens_come_at_the_rate_and_never_in_bursts() {
 
 #[tokio::test]
 async fn operations_do_not_wait_for_each_other() {
-    let lanes = Lanes::new(Rates::default());
+    let limiter = RateLimiter::new(Rates::default());
     for &operation in Operation::ALL {
-        let waited = lanes.token(operation, Lane::Sweep, &team("a")).await;
+        let waited = limiter.token(operation, Priority::Sweep, &team("a")).await;
         assert!(
             waited < Duration::from_millis(150),
             "{operation} waited {waited:?}, most of another's period"
@@ -70,17 +70,17 @@ async fn operations_do_not_wait_for_each_other() {
 
 #[tokio::test]
 async fn urgent_callers_go_before_sweeps_that_came_earlier() {
-    let lanes = Arc::new(Lanes::new(Rates::default()));
+    let limiter = Arc::new(RateLimiter::new(Rates::default()));
     let order = Arc::default();
-    lanes.token(OPERATION, Lane::Urgent, &team("a")).await; // the bucket is empty now
+    limiter.token(OPERATION, Priority::Urgent, &team("a")).await; // the bucket is empty now
     let mut waiting = Vec::new();
-    for (lane, name) in [
-        (Lane::Sweep, "sweep 1"),
-        (Lane::Sweep, "sweep 2"),
-        (Lane::Urgent, "urgent 1"),
-        (Lane::Urgent, "urgent 2"),
+    for (priority, name) in [
+        (Priority::Sweep, "sweep 1"),
+        (Priority::Sweep, "sweep 2"),
+        (Priority::Urgent, "urgent 1"),
+        (Priority::Urgent, "urgent 2"),
     ] {
-        waiting.push(waiter(&lanes, lane, name, &order));
+        waiting.push(waiter(&limiter, priority, name, &order));
         settle().await;
     }
     for one in waiting {
@@ -94,12 +94,12 @@ async fn urgent_callers_go_before_sweeps_that_came_earlier() {
 
 #[tokio::test]
 async fn an_urgent_caller_overtakes_a_sweep_whose_turn_it_already_was() {
-    let lanes = Arc::new(Lanes::new(Rates::default()));
+    let limiter = Arc::new(RateLimiter::new(Rates::default()));
     let order = Arc::default();
-    lanes.token(OPERATION, Lane::Sweep, &team("a")).await;
-    let sweep = waiter(&lanes, Lane::Sweep, "sweep", &order);
+    limiter.token(OPERATION, Priority::Sweep, &team("a")).await;
+    let sweep = waiter(&limiter, Priority::Sweep, "sweep", &order);
     settle().await; // the sweep sleeps until the next token
-    let urgent = waiter(&lanes, Lane::Urgent, "urgent", &order);
+    let urgent = waiter(&limiter, Priority::Urgent, "urgent", &order);
     urgent.await.expect("no waiter panics");
     sweep.await.expect("no waiter panics");
     assert_eq!(
@@ -110,12 +110,12 @@ async fn an_urgent_caller_overtakes_a_sweep_whose_turn_it_already_was() {
 
 #[tokio::test]
 async fn a_waiter_that_gives_up_leaves_its_place_and_its_token_to_the_next() {
-    let lanes = Arc::new(Lanes::new(Rates::default()));
+    let limiter = Arc::new(RateLimiter::new(Rates::default()));
     let order = Arc::default();
-    lanes.token(OPERATION, Lane::Urgent, &team("a")).await;
-    let gives_up = waiter(&lanes, Lane::Urgent, "gives up", &order);
+    limiter.token(OPERATION, Priority::Urgent, &team("a")).await;
+    let gives_up = waiter(&limiter, Priority::Urgent, "gives up", &order);
     settle().await;
-    let stays = waiter(&lanes, Lane::Sweep, "stays", &order);
+    let stays = waiter(&limiter, Priority::Sweep, "stays", &order);
     settle().await;
     gives_up.abort();
     stays.await.expect("no waiter panics");
@@ -125,12 +125,12 @@ async fn a_waiter_that_gives_up_leaves_its_place_and_its_token_to_the_next() {
 /// A bucket whose token is taken and whose next one does not come during a test: tokens are given by hand.
 fn dry() -> Arc<Bucket> {
     let bucket = Arc::new(Bucket::new(0.01));
-    assert!(Bucket::join(&bucket, Lane::Urgent, &team("a")).is_none());
+    assert!(Bucket::join(&bucket, Priority::Urgent, &team("a")).is_none());
     bucket
 }
 
-fn join(bucket: &Arc<Bucket>, lane: Lane, tenant: &Tenant) -> Waiting {
-    Bucket::join(bucket, lane, tenant).expect("the bucket is dry")
+fn join(bucket: &Arc<Bucket>, priority: Priority, tenant: &Tenant) -> Waiting {
+    Bucket::join(bucket, priority, tenant).expect("the bucket is dry")
 }
 
 fn serve(bucket: &Bucket, tokens: usize) {
@@ -140,14 +140,14 @@ fn serve(bucket: &Bucket, tokens: usize) {
 }
 
 /// Who got the tokens, in their order; the others go on waiting.
-fn served(waiting: &mut Vec<Waiting>) -> Vec<(Lane, String)> {
+fn served(waiting: &mut Vec<Waiting>) -> Vec<(Priority, String)> {
     let mut order = BTreeMap::new();
     waiting.retain_mut(|one| {
         let Ok(number) = one.token.try_recv() else {
             return true;
         };
         one.taken = true;
-        order.insert(number, (one.lane, one.namespace.to_string()));
+        order.insert(number, (one.priority, one.namespace.to_string()));
         false
     });
     order.into_values().collect()
@@ -157,10 +157,10 @@ fn served(waiting: &mut Vec<Waiting>) -> Vec<(Lane, String)> {
 async fn one_behind_hundreds_of_another_namespace_gets_one_of_the_next_two_tokens() {
     let bucket = dry();
     let mut waiting: Vec<_> = (0..250)
-        .map(|_| join(&bucket, Lane::Urgent, &team("a")))
+        .map(|_| join(&bucket, Priority::Urgent, &team("a")))
         .collect();
     serve(&bucket, 10);
-    waiting.push(join(&bucket, Lane::Urgent, &team("b")));
+    waiting.push(join(&bucket, Priority::Urgent, &team("b")));
     serve(&bucket, 2);
     let order = served(&mut waiting);
     let of_b = order.iter().position(|(_, name)| name == "b");
@@ -172,8 +172,8 @@ async fn namespaces_are_served_by_their_shares() {
     let bucket = dry();
     let mut waiting = Vec::new();
     for _ in 0..100 {
-        waiting.push(join(&bucket, Lane::Urgent, &Tenant::new("small", 10)));
-        waiting.push(join(&bucket, Lane::Urgent, &Tenant::new("large", 30)));
+        waiting.push(join(&bucket, Priority::Urgent, &Tenant::new("small", 10)));
+        waiting.push(join(&bucket, Priority::Urgent, &Tenant::new("large", 30)));
     }
     serve(&bucket, 40);
     let order = served(&mut waiting);
@@ -186,13 +186,15 @@ async fn the_sweep_gets_one_token_of_ten_while_changes_wait() {
     let bucket = dry();
     let mut waiting = Vec::new();
     for _ in 0..60 {
-        waiting.push(join(&bucket, Lane::Sweep, &team("a")));
-        waiting.push(join(&bucket, Lane::Urgent, &team("a")));
+        waiting.push(join(&bucket, Priority::Sweep, &team("a")));
+        waiting.push(join(&bucket, Priority::Urgent, &team("a")));
     }
     serve(&bucket, 50);
     let order = served(&mut waiting);
     for tenth in order.chunks(10) {
-        let of_sweep = tenth.iter().filter(|(lane, _)| *lane == Lane::Sweep);
+        let of_sweep = tenth
+            .iter()
+            .filter(|(priority, _)| *priority == Priority::Sweep);
         assert_eq!(of_sweep.count(), 1, "{order:?}");
     }
 }
@@ -200,25 +202,25 @@ async fn the_sweep_gets_one_token_of_ten_while_changes_wait() {
 #[tokio::test]
 async fn a_token_that_its_waiter_never_saw_goes_to_the_next() {
     let bucket = dry();
-    let first = join(&bucket, Lane::Urgent, &team("a"));
-    let mut waiting = vec![join(&bucket, Lane::Sweep, &team("b"))];
+    let first = join(&bucket, Priority::Urgent, &team("a"));
+    let mut waiting = vec![join(&bucket, Priority::Sweep, &team("b"))];
     serve(&bucket, 1);
     drop(first);
-    assert_eq!(served(&mut waiting), [(Lane::Sweep, "b".to_owned())]);
-    let alone = join(&bucket, Lane::Urgent, &team("a"));
+    assert_eq!(served(&mut waiting), [(Priority::Sweep, "b".to_owned())]);
+    let alone = join(&bucket, Priority::Urgent, &team("a"));
     serve(&bucket, 1);
     drop(alone);
-    let again = Bucket::join(&bucket, Lane::Urgent, &team("a"));
+    let again = Bucket::join(&bucket, Priority::Urgent, &team("a"));
     assert!(again.is_none(), "the token is there again");
 }
 
 #[tokio::test]
 async fn a_token_that_comes_back_late_does_not_make_two_calls_follow_each_other_at_once() {
     let bucket = dry();
-    let first = join(&bucket, Lane::Urgent, &team("a"));
+    let first = join(&bucket, Priority::Urgent, &team("a"));
     let mut waiting = vec![
-        join(&bucket, Lane::Urgent, &team("a")),
-        join(&bucket, Lane::Urgent, &team("a")),
+        join(&bucket, Priority::Urgent, &team("a")),
+        join(&bucket, Priority::Urgent, &team("a")),
     ];
     serve(&bucket, 2);
     drop(first);
@@ -230,8 +232,8 @@ async fn whoever_gives_up_the_others_get_every_token_and_nothing_is_kept() {
     let bucket = dry();
     let mut waiting: Vec<_> = (0..300)
         .map(|number| {
-            let lane = [Lane::Urgent, Lane::Sweep][number % 2];
-            join(&bucket, lane, &team(["a", "b", "c"][number % 3]))
+            let priority = [Priority::Urgent, Priority::Sweep][number % 2];
+            join(&bucket, priority, &team(["a", "b", "c"][number % 3]))
         })
         .collect();
     let mut number = 0;
@@ -265,9 +267,9 @@ fn rates_are_asked_for_by_aws_names_and_within_reason() {
 
 #[test]
 fn a_quarter_of_a_rate_is_one_call_in_four_periods() {
-    let lanes = Lanes::new(Rates::default());
+    let limiter = RateLimiter::new(Rates::default());
     assert_eq!(
-        lanes.quarter(Operation::ListAgentRuntimes),
+        limiter.quarter(Operation::ListAgentRuntimes),
         Duration::from_millis(800)
     );
 }

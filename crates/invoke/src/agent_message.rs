@@ -52,7 +52,7 @@ const OTHERS: [&str; 6] = [
 
 /// One message of an agent: an answer, an event of a stream, or a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum AgentMessage {
     /// A piece of the answer.
     Text(String),
     /// Something about the protocol, with no text in it.
@@ -66,26 +66,28 @@ pub enum Said {
 }
 
 /// Reads a whole answer. What is not JSON is the text itself.
-pub fn answer(body: &[u8]) -> Said {
+pub fn answer(body: &[u8]) -> AgentMessage {
     let text = body.trim_ascii_start();
     match text.first() {
-        Some(b'"') => Said::Text(serde_json::from_slice(body).unwrap_or_else(|_| lossy(body))),
+        Some(b'"') => {
+            AgentMessage::Text(serde_json::from_slice(body).unwrap_or_else(|_| lossy(body)))
+        }
         Some(b'{') => match serde_json::from_slice::<Members<'_>>(body) {
             Ok(members) => whole(&members),
-            Err(_) => Said::Text(lossy(body)),
+            Err(_) => AgentMessage::Text(lossy(body)),
         },
-        Some(b'[') if serde_json::from_slice::<&RawValue>(body).is_ok() => Said::Unknown,
-        _ => Said::Text(lossy(body)),
+        Some(b'[') if serde_json::from_slice::<&RawValue>(body).is_ok() => AgentMessage::Unknown,
+        _ => AgentMessage::Text(lossy(body)),
     }
 }
 
-fn whole(members: &Members<'_>) -> Said {
+fn whole(members: &Members<'_>) -> AgentMessage {
     if let Some(text) = members.text() {
-        return Said::Text(text);
+        return AgentMessage::Text(text);
     }
     match members.get(Name::Error) {
-        Some(error) => Said::Failed(text_of(error)),
-        None => Said::Unknown,
+        Some(error) => AgentMessage::Failed(text_of(error)),
+        None => AgentMessage::Unknown,
     }
 }
 
@@ -103,16 +105,16 @@ pub struct Reader {
 
 impl Reader {
     /// Reads one event's data, or a frame.
-    pub fn piece(&mut self, data: &str) -> Said {
+    pub fn piece(&mut self, data: &str) -> AgentMessage {
         if data.trim() == DONE {
-            return Said::Done;
+            return AgentMessage::Done;
         }
         let said = self.read(data);
         match &said {
-            Said::Text(text) => self.spoke |= !text.is_empty(),
-            Said::Unknown => {
+            AgentMessage::Text(text) => self.spoke |= !text.is_empty(),
+            AgentMessage::Unknown => {
                 self.lost = true;
-                return Said::Nothing;
+                return AgentMessage::Nothing;
             }
             _ => {}
         }
@@ -120,7 +122,7 @@ impl Reader {
     }
 
     /// Reads a frame. Some hold events as they stand in a stream.
-    pub fn frame(&mut self, data: &str) -> Vec<Said> {
+    pub fn frame(&mut self, data: &str) -> Vec<AgentMessage> {
         if !(data.starts_with("data:") && data.ends_with("\n\n")) {
             return vec![self.piece(data)];
         }
@@ -136,7 +138,7 @@ impl Reader {
         self.lost && !self.spoke
     }
 
-    fn read(&mut self, data: &str) -> Said {
+    fn read(&mut self, data: &str) -> AgentMessage {
         let text = match data.trim_ascii_start().as_bytes().first() {
             Some(b'{') => match serde_json::from_str::<Members<'_>>(data) {
                 Ok(members) => return self.object(&members),
@@ -146,21 +148,23 @@ impl Reader {
                 Ok(text) => Cow::Owned(text),
                 Err(_) => Cow::Borrowed(data),
             },
-            Some(b'[') if serde_json::from_str::<&RawValue>(data).is_ok() => return Said::Unknown,
+            Some(b'[') if serde_json::from_str::<&RawValue>(data).is_ok() => {
+                return AgentMessage::Unknown;
+            }
             _ => Cow::Borrowed(data),
         };
         if text.starts_with("{'") && text.ends_with('}') {
             if self.strands {
-                return Said::Nothing;
+                return AgentMessage::Nothing;
             }
             if text.contains("': <strands.") {
-                return Said::Unknown;
+                return AgentMessage::Unknown;
             }
         }
-        Said::Text(text.into_owned())
+        AgentMessage::Text(text.into_owned())
     }
 
-    fn object(&mut self, members: &Members<'_>) -> Said {
+    fn object(&mut self, members: &Members<'_>) -> AgentMessage {
         if let Some(event) = members.get(Name::Event)
             && let Ok(event) = serde_json::from_str::<Members<'_>>(event.get())
             && event.is_converse()
@@ -174,69 +178,69 @@ impl Reader {
         if members.get(Name::InitEventLoop).is_some() || members.get(Name::StartEventLoop).is_some()
         {
             self.strands = true;
-            return Said::Nothing;
+            return AgentMessage::Nothing;
         }
         let kind = members.get(Name::Type).and_then(string);
         if let Some(kind) = &kind {
             let said = typed(kind, members);
-            if said != Said::Unknown {
+            if said != AgentMessage::Unknown {
                 return said;
             }
         }
         let said_already = self.spoke && members.get(Name::Message).is_some();
         if self.strands && (said_already || members.get(Name::Start).is_some()) {
-            return Said::Nothing;
+            return AgentMessage::Nothing;
         }
         match members.text() {
-            Some(text) => Said::Text(text),
+            Some(text) => AgentMessage::Text(text),
             None => match members.get(Name::Error) {
-                Some(error) => Said::Failed(text_of(error)),
-                None => Said::Unknown,
+                Some(error) => AgentMessage::Failed(text_of(error)),
+                None => AgentMessage::Unknown,
             },
         }
     }
 }
 
 /// An event of Bedrock's Converse: a piece of text, a fault, or one of the others, such as reasoning and a tool's arguments.
-fn converse(event: &Members<'_>) -> Said {
+fn converse(event: &Members<'_>) -> AgentMessage {
     if let Some(fault) = event.get(Name::Fault) {
         let members = serde_json::from_str::<Members<'_>>(fault.get()).unwrap_or_default();
         let message = members.get(Name::Message).unwrap_or(fault);
-        return Said::Failed(text_of(message));
+        return AgentMessage::Failed(text_of(message));
     }
     let delta = event.get(Name::ContentBlockDelta);
     let delta = delta.and_then(|delta| serde_json::from_str::<Members<'_>>(delta.get()).ok());
     let delta = delta
         .and_then(|delta| serde_json::from_str::<Members<'_>>(delta.get(Name::Delta)?.get()).ok());
     let text = delta.and_then(|delta| string(delta.get(Name::Text)?));
-    text.map_or(Said::Nothing, Said::Text)
+    text.map_or(AgentMessage::Nothing, AgentMessage::Text)
 }
 
-/// An event that says what it is. [`Said::Unknown`]: its type says nothing here.
-fn typed(kind: &str, members: &Members<'_>) -> Said {
+/// An event that says what it is. [`AgentMessage::Unknown`]: its type says nothing here.
+fn typed(kind: &str, members: &Members<'_>) -> AgentMessage {
     let text = |name| {
         let text = members.get(name).and_then(text_in);
-        text.map_or(Said::Nothing, Said::Text)
+        text.map_or(AgentMessage::Nothing, AgentMessage::Text)
     };
     match kind {
-        "done" | "RUN_FINISHED" => Said::Done,
+        "done" | "RUN_FINISHED" => AgentMessage::Done,
         "TEXT_MESSAGE_CONTENT"
         | "TEXT_MESSAGE_CHUNK"
         | "response.output_text.delta"
         | "content_block_delta" => text(Name::Delta),
         "RUN_ERROR" => {
             let message = members.get(Name::Message).and_then(string);
-            Said::Failed(message.unwrap_or_else(|| "the agent failed".to_owned()))
+            AgentMessage::Failed(message.unwrap_or_else(|| "the agent failed".to_owned()))
         }
         "error" | "response.failed" => {
             let said = members
                 .get(Name::Error)
                 .or_else(|| members.get(Name::Message));
-            Said::Failed(said.map_or_else(|| "the agent failed".to_owned(), text_of))
+            AgentMessage::Failed(said.map_or_else(|| "the agent failed".to_owned(), text_of))
         }
-        _ if AG_UI.iter().any(|prefix| kind.starts_with(prefix)) => Said::Nothing,
-        _ if OTHERS.contains(&kind) || kind.starts_with("response.") => Said::Nothing,
-        _ => Said::Unknown,
+        _ if AG_UI.iter().any(|prefix| kind.starts_with(prefix)) => AgentMessage::Nothing,
+        _ if OTHERS.contains(&kind) || kind.starts_with("response.") => AgentMessage::Nothing,
+        _ => AgentMessage::Unknown,
     }
 }
 

@@ -13,10 +13,10 @@ fn team(number: usize) -> Tenant {
 }
 
 /// Takes every turn, round by round of the crowd.
-async fn all(turns: &Turns) -> Vec<Turn<'_>> {
+async fn all(permits: &Permits) -> Vec<Permit<'_>> {
     let mut taken = Vec::new();
     for number in 0..AT_ONCE {
-        taken.push(turns.begin(team(number % CROWD)).await);
+        taken.push(permits.begin(team(number % CROWD)).await);
     }
     // Tokio lets a task do only so much at a time; what follows polls by hand.
     tokio::task::yield_now().await;
@@ -25,25 +25,25 @@ async fn all(turns: &Turns) -> Vec<Turn<'_>> {
 
 #[tokio::test]
 async fn only_so_many_work_and_the_next_begins_when_one_ends() {
-    let turns = Turns::default();
-    let mut taken = all(&turns).await;
-    let mut next = Box::pin(turns.begin(team(CROWD)));
+    let permits = Permits::default();
+    let mut taken = all(&permits).await;
+    let mut next = Box::pin(permits.begin(team(CROWD)));
     assert!(poll!(&mut next).is_pending());
-    assert_eq!(turns.waiting(), 1);
+    assert_eq!(permits.waiting(), 1);
     taken.pop();
     assert!(poll!(&mut next).is_ready());
 }
 
 #[tokio::test]
 async fn one_namespace_leaves_turns_to_the_others() {
-    let turns = Turns::default();
+    let permits = Permits::default();
     let mut taken = Vec::new();
     for _ in 0..OF_A_NAMESPACE {
-        taken.push(turns.begin(team(0)).await);
+        taken.push(permits.begin(team(0)).await);
     }
-    let mut more = Box::pin(turns.begin(team(0)));
+    let mut more = Box::pin(permits.begin(team(0)));
     assert!(poll!(&mut more).is_pending());
-    let mut other = Box::pin(turns.begin(team(1)));
+    let mut other = Box::pin(permits.begin(team(1)));
     assert!(poll!(&mut other).is_ready());
     taken.pop();
     assert!(poll!(&mut more).is_ready());
@@ -51,17 +51,17 @@ async fn one_namespace_leaves_turns_to_the_others() {
 
 #[tokio::test]
 async fn one_that_waits_for_aws_lets_another_begin_and_comes_back_before_those_of_its_namespace() {
-    let turns = Turns::default();
-    let mut taken = all(&turns).await;
+    let permits = Permits::default();
+    let mut taken = all(&permits).await;
     let (answer, answered) = oneshot::channel();
     let mut one = taken.remove(0);
     let mut aside = Box::pin(one.aside(answered));
     assert!(poll!(&mut aside).is_pending());
-    taken.push(turns.begin(team(CROWD)).await);
-    let mut begins = Box::pin(turns.begin(team(0)));
+    taken.push(permits.begin(team(CROWD)).await);
+    let mut begins = Box::pin(permits.begin(team(0)));
     assert!(poll!(&mut begins).is_pending());
     answer.send("answer").expect("somebody waits");
-    assert!(poll!(&mut aside).is_pending(), "every turn is taken");
+    assert!(poll!(&mut aside).is_pending(), "every permit is taken");
     taken.pop();
     assert!(poll!(&mut begins).is_pending(), "it came later");
     assert_eq!(poll!(&mut aside), Poll::Ready(Ok("answer")));
@@ -72,33 +72,33 @@ async fn one_that_waits_for_aws_lets_another_begin_and_comes_back_before_those_o
 
 #[tokio::test]
 async fn thousands_that_come_back_at_once_leave_the_next_turn_to_another_namespace() {
-    let turns = Turns::default();
+    let permits = Permits::default();
     let mut passes = Vec::new();
     for _ in 0..2_000 {
         // Each begins and waits for AWS.
-        let mut turn = turns.begin(team(0)).await;
-        turn.rest();
-        passes.push(turn);
+        let mut permit = permits.begin(team(0)).await;
+        permit.rest();
+        passes.push(permit);
     }
     let mut back: Vec<_> = passes
         .iter_mut()
-        .map(|turn| Box::pin(turn.aside(std::future::ready(()))))
+        .map(|permit| Box::pin(permit.aside(std::future::ready(()))))
         .collect();
     for one in &mut back {
         let _ = poll!(one);
     }
     tokio::task::yield_now().await;
-    assert_eq!(turns.waiting(), 2_000 - OF_A_NAMESPACE);
+    assert_eq!(permits.waiting(), 2_000 - OF_A_NAMESPACE);
     let mut others = Vec::new();
     for number in 1..CROWD {
         for _ in 0..OF_A_NAMESPACE {
-            others.push(Box::pin(turns.begin(team(number))));
+            others.push(Box::pin(permits.begin(team(number))));
         }
     }
     let mut begun = Vec::new();
     for one in &mut others {
-        if let Poll::Ready(turn) = poll!(one) {
-            begun.push(turn);
+        if let Poll::Ready(permit) = poll!(one) {
+            begun.push(permit);
         }
     }
     assert_eq!(begun.len(), AT_ONCE - OF_A_NAMESPACE);
@@ -106,23 +106,23 @@ async fn thousands_that_come_back_at_once_leave_the_next_turn_to_another_namespa
 
 #[tokio::test]
 async fn one_that_is_dropped_while_it_waits_is_not_counted_twice() {
-    let turns = Turns::default();
-    let mut one = turns.begin(team(0)).await;
+    let permits = Permits::default();
+    let mut one = permits.begin(team(0)).await;
     let mut aside = Box::pin(one.aside(std::future::pending::<()>()));
     assert!(poll!(&mut aside).is_pending());
     drop(aside);
     drop(one);
-    let state = turns.0.lock();
+    let state = permits.0.lock();
     assert_eq!((state.working, state.of.len()), (0, 0));
 }
 
 #[tokio::test]
 async fn who_gives_up_waiting_leaves_the_place_to_the_next_even_with_the_turn_in_hand() {
-    let turns = Turns::default();
-    let mut taken = all(&turns).await;
-    let mut first = Box::pin(turns.begin(team(CROWD)));
-    let mut second = Box::pin(turns.begin(team(CROWD)));
-    let mut third = Box::pin(turns.begin(team(CROWD)));
+    let permits = Permits::default();
+    let mut taken = all(&permits).await;
+    let mut first = Box::pin(permits.begin(team(CROWD)));
+    let mut second = Box::pin(permits.begin(team(CROWD)));
+    let mut third = Box::pin(permits.begin(team(CROWD)));
     assert!(poll!(&mut first).is_pending());
     assert!(poll!(&mut second).is_pending());
     assert!(poll!(&mut third).is_pending());

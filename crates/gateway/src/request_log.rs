@@ -32,7 +32,7 @@ const OWN_TROUBLE: [&str; 9] = [
 ];
 
 /// A request under way.
-pub struct Turn {
+pub struct RequestLog {
     metrics: Arc<Metrics>,
     route: &'static str,
     begun: Instant,
@@ -60,7 +60,7 @@ struct Asked {
     name: String,
 }
 
-impl Turn {
+impl RequestLog {
     /// A request's head is here.
     pub fn begin(metrics: Arc<Metrics>, route: &'static str) -> Self {
         Self {
@@ -197,7 +197,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for RequestLog {
     fn drop(&mut self) {
         let total = self.begun.elapsed();
         let agent = self.agent.as_deref();
