@@ -29,7 +29,7 @@ campaign: ## Do everything to every field of every kind of object, and each faul
 	AGENTCORE_API_FAULTS=all cargo test --locked --workspace --test apiserver_operator -- watch_faults
 
 .PHONY: lint
-lint: ## Check format, clippy, documentation, dependencies, scripts, chart and generated files
+lint: ## Check format, clippy, documentation, dependencies, scripts, chart, generated files and the book's links
 	@scripts/lint.sh
 
 .PHONY: generate
@@ -69,7 +69,7 @@ pins: ## Show whether base images and actions still are what their tags name
 	@scripts/pins.sh
 
 .PHONY: docs
-docs: ## Build the documentation as a book into target/book/
+docs: ## Build the documentation as a book into target/book/, and check its links
 	@scripts/docs.sh
 
 .PHONY: chart

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the documentation as a book into target/book/. With --serve it is shown at http://127.0.0.1:3000 and follows edits; there, links
-# to files outside docs/ lead nowhere.
+# Builds the documentation as a book into target/book/ and fails on links that lead nowhere: to a page, to a heading, to a file of the repository. It asks
+# no other site. With --serve the book is shown at http://127.0.0.1:3000 and follows edits; there, links to files outside docs/ and to README.md lead nowhere.
 #
-# Pages link to the rest of the repository as GitHub shows them (../charts/...). The book has docs/ only: in the copy that it is built
-# from, such links become addresses of the repository.
+# Pages link to the rest of the repository as GitHub shows them (../charts/...). The book has docs/ only, and calls each README.md index.html: the copy that
+# it is built from has addresses of the repository, and index.md, in such links.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
@@ -16,26 +16,38 @@ case ${1:-} in
   --serve) exec "$mdbook" serve --hostname 127.0.0.1 ;;
   *) fail "usage: scripts/docs.sh [--serve]" ;;
 esac
+lychee=$(scripts/tools.sh lychee)
 
+repository=https://github.com/agentcore-operator/agentcore-operator
 copy=target/book-sources
+book=$PWD/target/book
 rm -rf "$copy"
 mkdir -p "$copy"
 cp -r book.toml docs "$copy/"
-python3 - "$copy" <<'PROGRAM'
+python3 - "$copy" "$repository" <<'PROGRAM'
 import os, pathlib, re, sys
 
-copy = pathlib.Path(sys.argv[1])
-repository = "https://github.com/agentcore-operator/agentcore-operator/blob/main/"
-for page in copy.glob("docs/**/*.md"):
+copy, repository = pathlib.Path(sys.argv[1]), sys.argv[2]
+for page in set(copy.glob("docs/**/*.md")) - {copy / "docs/SUMMARY.md"}:
     folder = page.parent.relative_to(copy)
 
-    def absolute(link):
-        target = os.path.normpath(folder / link[1])
-        outside = not target.startswith("docs") and "://" not in link[1]
-        return f"]({repository}{target})" if outside else link[0]
+    def in_the_book(link):
+        path, anchor = link[1], link[2] or ""
+        target = os.path.normpath(folder / path)
+        if "://" in path:
+            return link[0]
+        if not target.startswith("docs"):
+            kind = "tree" if os.path.isdir(target) else "blob"
+            return f"]({repository}/{kind}/main/{target}{anchor})"
+        page_of_book = re.sub(r"(^|/)README\.md$", r"\1index.md", path)
+        return f"]({page_of_book}{anchor})"
 
     text = page.read_text()
-    page.write_text(re.sub(r"\]\(([^)#\s]+)\)", absolute, text))
+    page.write_text(re.sub(r"\]\(([^)#\s]+)(#[^)\s]*)?\)", in_the_book, text))
 PROGRAM
-run "$mdbook" build "$copy" --dest-dir "$PWD/target/book"
+run "$mdbook" build "$copy" --dest-dir "$book"
+# A file of the repository is looked for here.
+run "$lychee" --offline --no-progress --include-fragments --index-files index.html --root-dir "$book" \
+  --remap "^$repository/(?:blob|edit)/main/ file://$PWD/" "$book/**/*.html" ||
+  fail "links of the book lead nowhere"
 note "target/book/index.html"

