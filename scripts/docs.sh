@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds the documentation as a book into target/book/ and fails on links that lead nowhere: to a page, to a heading, to a file of the repository. It asks
-# no other site. With --serve the book is shown at http://127.0.0.1:3000 and follows edits; there, links to files outside docs/ and to README.md lead nowhere.
+# no other site. With --serve the book is shown at http://127.0.0.1:3000 and follows edits; there, links to files outside docs/ and to README.md lead nowhere,
+# and diagrams are their text.
 #
 # Pages link to the rest of the repository as GitHub shows them (../charts/...). The book has docs/ only, and calls each README.md index.html: the copy that
-# it is built from has addresses of the repository, and index.md, in such links.
+# it is built from has addresses of the repository, and index.md, in such links. It has the script that draws Mermaid's diagrams, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
@@ -17,6 +18,8 @@ case ${1:-} in
   *) fail "usage: scripts/docs.sh [--serve]" ;;
 esac
 lychee=$(scripts/tools.sh lychee)
+mermaid=$(scripts/tools.sh mdbook-mermaid)
+PATH=${mermaid%/*}:$PATH
 
 repository=https://github.com/agentcore-operator/agentcore-operator
 copy=target/book-sources
@@ -45,9 +48,10 @@ for page in set(copy.glob("docs/**/*.md")) - {copy / "docs/SUMMARY.md"}:
     text = page.read_text()
     page.write_text(re.sub(r"\]\(([^)#\s]+)(#[^)\s]*)?\)", in_the_book, text))
 PROGRAM
+RUST_LOG=warn run mdbook-mermaid install "$copy"
 run "$mdbook" build "$copy" --dest-dir "$book"
-# A file of the repository is looked for here.
-run "$lychee" --offline --no-progress --include-fragments --index-files index.html --root-dir "$book" \
+# A file of the repository is looked for here. The page for printers repeats the others.
+run "$lychee" --offline --no-progress --include-fragments --index-files index.html --root-dir "$book" --exclude-path '/print\.html$' \
   --remap "^$repository/(?:blob|edit)/main/ file://$PWD/" "$book/**/*.html" ||
   fail "links of the book lead nowhere"
 note "target/book/index.html"

