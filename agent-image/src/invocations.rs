@@ -80,7 +80,6 @@ fn document(verdict: Verdict, body: Value) -> Response {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
 

@@ -90,7 +90,6 @@ fn stop_requested() -> anyhow::Result<impl Future<Output = ()> + Send + 'static>
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
 

@@ -267,7 +267,6 @@ impl<'de> Visitor<'de> for Bounded<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
 

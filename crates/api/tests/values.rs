@@ -1,7 +1,5 @@
 //! Durations, derived names, images and roles.
 
-#![allow(clippy::unwrap_used)] // a test's panic is its report
-
 use agentcore_api::AgentRuntime;
 use agentcore_api::limits::{DURATION_PATTERN, NAME_PATTERN, RESERVED_NAME_PATTERN};
 use agentcore_api::values::{

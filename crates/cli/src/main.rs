@@ -2,8 +2,6 @@
 //!
 //! This file owns the way from the command line to an exit code, and nothing else.
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
-
 mod agents;
 mod args;
 mod complete;

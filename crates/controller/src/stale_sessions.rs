@@ -219,7 +219,6 @@ fn wake(shards: &[Arc<Shard>], wakes: &Wakes) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use serde_json::json;
 

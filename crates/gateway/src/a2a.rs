@@ -92,7 +92,6 @@ fn secure(card: &mut Map<String, Value>, is_0_3: bool, is_1_0: bool) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
 

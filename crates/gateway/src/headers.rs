@@ -161,7 +161,6 @@ pub fn agent_authorization(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use proptest::prelude::*;
 

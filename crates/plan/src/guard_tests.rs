@@ -1,5 +1,4 @@
 //! Every action of every kind, with and without the tags that it needs.
-#![allow(clippy::unwrap_used)] // a test may fail where it stands
 
 use std::collections::BTreeSet;
 

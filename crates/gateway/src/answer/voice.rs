@@ -112,7 +112,6 @@ impl Voice {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use std::io::Write as _;
 

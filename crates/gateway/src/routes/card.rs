@@ -174,7 +174,6 @@ fn invalid(detail: impl Into<String>) -> Problem {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use axum::http::HeaderValue;
 

@@ -190,7 +190,6 @@ pub fn unnamed() -> SessionId {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
     use crate::agents::Kind;

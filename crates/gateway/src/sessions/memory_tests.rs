@@ -1,7 +1,5 @@
 //! The ledger in memory: what every ledger keeps to, and its own limit.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
 use super::*;
 use crate::sessions::suite::{self, enter, id, left, list, owner};
 

@@ -10,7 +10,6 @@ pub mod redis;
 pub mod report;
 pub mod stream_cancel;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod suite;
 pub mod work_signal;
 
@@ -299,7 +298,6 @@ impl Sessions {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
     use memory::MemoryLedger;

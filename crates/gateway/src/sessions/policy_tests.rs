@@ -1,7 +1,5 @@
 //! The decision, case by case and at random.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
 use agentcore_api::sessions::{Drain, OnUpdate, Sessions};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;

@@ -1,7 +1,5 @@
 //! The shared ledger against a real redis-server: what every ledger keeps to, and what only a shared one can meet.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
 use std::time::Duration;
 
 use redis_server::RedisServer;

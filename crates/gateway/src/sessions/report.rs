@@ -218,7 +218,6 @@ fn object_name(identity: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
     use crate::agents::Kind;

@@ -117,7 +117,6 @@ fn says_busy(document: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
     use axum::body::Body as AxumBody;

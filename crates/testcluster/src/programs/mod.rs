@@ -195,7 +195,6 @@ async fn lock(path: &Path) -> anyhow::Result<File> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
 

@@ -186,7 +186,6 @@ impl<W: AsyncWrite + Unpin> Sink<W> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 mod tests {
     use super::*;
 

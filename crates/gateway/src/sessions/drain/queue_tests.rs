@@ -1,7 +1,5 @@
 //! Order and pace of stops, by a clock that stands still until it is moved.
 
-#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
-
 use proptest::prelude::*;
 
 use super::*;
