@@ -98,6 +98,9 @@ invoke() {
   echo
 }
 
+# tree: the agents of the namespace with their endpoints and sessions, by the plugin of kubectl.
+tree() { run kubectl agentcore status --namespace "$namespace" || give_up operator "kubectl agentcore shows no agents"; }
+
 new_session() { session=$(python3 -c 'import uuid; print("demo-" + str(uuid.uuid4()))'); }
 
 # nothing_left: what AgentCore still has, which must be nothing.
@@ -139,6 +142,7 @@ echo $$ >"$demo/pid"
 
 step "Build the programs, and beside them find or build Kubernetes (minutes the first time)"
 target=${CARGO_TARGET_DIR:-$PWD/target}/debug
+programs=(--bin agentcore-operator --bin agentcore-sim --bin agentcore-agent --bin kubectl-agentcore)
 build_programs "$target"
 PATH=$target:$("$target/testcluster" programs):$PATH
 
@@ -174,7 +178,7 @@ beside transitions agentsession
 run kubectl apply -f examples/support.yaml -f examples/support-live.yaml
 await "the runtime is live" 120 operator ready agentruntime/support
 await "the endpoint is live" 120 operator ready agentendpoint/support-live
-run kubectl --namespace "$namespace" get agentruntimes,agentendpoints
+tree
 
 step "Call the agent twice in one session: the same process answers"
 runtime_id=$(of agentruntime/support '{.status.id}')
@@ -191,7 +195,7 @@ version=$(of agentruntime/support '{.status.latestVersion}')
 [[ $version == 2 ]] || give_up operator "expected version 2 and found '$version'"
 await "the endpoint serves version $version" 120 operator serves agentendpoint/support-live '{.status.liveVersion}' "$version"
 await "the endpoint is live" 120 operator ready agentendpoint/support-live
-run kubectl --namespace "$namespace" get agentruntimes,agentendpoints
+tree
 new_session
 invoke '{"action": "env", "name": "LOG_LEVEL"}'
 
@@ -211,7 +215,8 @@ if [[ -z $once ]]; then
   export AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   export AWS_REGION=$AWS_REGION AWS_DEFAULT_REGION=$AWS_REGION
 
-  kubectl --namespace $namespace get agentruntimes,agentendpoints,agentsessions --watch
+  kubectl agentcore status --namespace $namespace --watch
+  kubectl agentcore image explain support --namespace $namespace
   kubectl --namespace $namespace edit agentruntime support
   aws bedrock-agentcore-control list-agent-runtimes
   agentcore-sim push support:prod --program $target/agentcore-agent --env BUILD=3 --endpoint $AWS_ENDPOINT_URL

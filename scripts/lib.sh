@@ -131,14 +131,17 @@ stop_all() {
 
 # ---- builds --------------------------------------------------------------------------------------------------------
 
-# build_programs FOLDER [TOOL...]: the programs of this repository, which cargo puts into FOLDER, with the features that the tests want, so that nothing is
-# built twice. Beside them Kubernetes and these of scripts/tools.sh, with Go.
+# What build_programs builds, in cargo's words, beside the test cluster's program.
+programs=(--bins)
+
+# build_programs FOLDER [TOOL...]: `programs`, which cargo puts into FOLDER. --workspace gives them the features that the tests want, however few they are, so
+# that nothing is built twice. Beside them Kubernetes and these of scripts/tools.sh, with Go.
 build_programs() {
   local go
   run attached cargo build --locked --workspace --bin testcluster || fail "the test cluster's program was not built"
   beside build_with_go "$@"
   go=$pid
-  run attached cargo build --locked --workspace --bins || fail "the build failed"
+  run attached cargo build --locked --workspace "${programs[@]}" || fail "the build failed"
   joined "$go" || fail "there is no Kubernetes to run, or a tool is missing"
 }
 

@@ -50,7 +50,7 @@ roll_by_a_push() {
     give_up operator "the declared session is still the old one"
   await "no session of an old version is left" 120 gateway sessions_are stale 0
   run kubectl --namespace "$namespace" get agentruntime support --output 'jsonpath={.status.sessions}{"\n"}'
-  run kubectl --namespace "$namespace" get agentruntimes,agentendpoints,agentsessions
+  tree
 
   step "The conversation goes on under its id, in a session of the new version, and the caller is told"
   turn "{\"prompt\": \"And now?\", \"sessionId\": \"$conversation\"}"
