@@ -10,6 +10,7 @@
 mod export;
 mod filter;
 mod foreign;
+mod grpc;
 
 use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! Where spans go, as OpenTelemetry's own variables say: over OTLP with HTTP, once an endpoint is named or `OTEL_TRACES_EXPORTER` is `otlp`.
+//! Where spans go, as OpenTelemetry's own variables say: over OTLP with HTTP or gRPC, once an endpoint is named or
+//! `OTEL_TRACES_EXPORTER` is `otlp`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,8 +10,10 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 
+use super::grpc::Grpc;
+
 /// Either of them turns the export on.
-const ENDPOINTS: [&str; 2] = [
+pub(super) const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
@@ -25,63 +28,79 @@ const PROTOCOLS: [&str; 2] = [
 /// # Errors
 /// When it asks for what this program cannot do.
 pub(super) fn provider(service: &'static str) -> anyhow::Result<Option<SdkTracerProvider>> {
-    let Some(protocol) = protocol(|name| std::env::var(name).ok())? else {
+    let variable = |name: &str| std::env::var(name).ok();
+    let Some(protocol) = protocol(variable)? else {
         return Ok(None);
     };
-    let exporter = SpanExporter::builder()
-        .with_http()
-        .with_protocol(protocol)
-        .build()
-        .context("OTEL_EXPORTER_OTLP_*")?;
     // OTEL_SERVICE_NAME goes before this name.
     let mut resource = Resource::builder();
     if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
         resource = resource.with_service_name(service);
     }
-    let told = Told {
-        exporter,
-        lost: AtomicU64::new(0),
+    let builder = SdkTracerProvider::builder().with_resource(resource.build());
+    let builder = if protocol == Protocol::Grpc {
+        builder.with_batch_exporter(Told::new(Grpc::new(&variable)?))
+    } else {
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_protocol(protocol)
+            .build()
+            .context("OTEL_EXPORTER_OTLP_*")?;
+        builder.with_batch_exporter(Told::new(exporter))
     };
-    Ok(Some(
-        SdkTracerProvider::builder()
-            .with_batch_exporter(told)
-            .with_resource(resource.build())
-            .build(),
-    ))
+    Ok(Some(builder.build()))
 }
 
-/// How spans are sent; nothing where none are. An empty variable counts as one that is not set (OpenTelemetry's specification).
-fn protocol(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<Protocol>> {
-    let said = |name: &str| {
+/// The first of these variables that is set, in lower case. An empty one counts as one that is not (OpenTelemetry's specification).
+pub(super) fn first<const N: usize>(
+    variable: &impl Fn(&str) -> Option<String>,
+    names: [&str; N],
+) -> Option<String> {
+    names.into_iter().find_map(|name| {
         let value = variable(name)?.trim().to_ascii_lowercase();
         (!value.is_empty()).then_some(value)
-    };
+    })
+}
+
+/// How spans are sent; nothing where none are.
+fn protocol(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<Protocol>> {
+    let said = |name| first(&variable, [name]);
     if said("OTEL_SDK_DISABLED").is_some_and(|value| value == "true") {
         return Ok(None);
     }
     match said("OTEL_TRACES_EXPORTER").as_deref() {
         Some("none") => return Ok(None),
-        None if !ENDPOINTS.into_iter().any(|name| said(name).is_some()) => return Ok(None),
+        None if first(&variable, ENDPOINTS).is_none() => return Ok(None),
         None | Some("otlp") => {}
         Some(other) => bail!("OTEL_TRACES_EXPORTER is {other}: expected otlp or none"),
     }
-    match PROTOCOLS.into_iter().find_map(said).as_deref() {
+    match first(&variable, PROTOCOLS).as_deref() {
         None | Some("http/protobuf") => Ok(Some(Protocol::HttpBinary)),
         Some("http/json") => Ok(Some(Protocol::HttpJson)),
+        Some("grpc") => Ok(Some(Protocol::Grpc)),
         Some(other) => bail!(
-            "OTEL_EXPORTER_OTLP_PROTOCOL is {other}: expected http/protobuf or http/json, which collectors take at port 4318"
+            "OTEL_EXPORTER_OTLP_PROTOCOL is {other}: expected http/protobuf, http/json or grpc"
         ),
     }
 }
 
 /// An exporter whose failures are logged: the first of a series, and how many spans it cost once it is over.
 #[derive(Debug)]
-struct Told {
-    exporter: SpanExporter,
+struct Told<E> {
+    exporter: E,
     lost: AtomicU64,
 }
 
-impl opentelemetry_sdk::trace::SpanExporter for Told {
+impl<E> Told<E> {
+    const fn new(exporter: E) -> Self {
+        Self {
+            exporter,
+            lost: AtomicU64::new(0),
+        }
+    }
+}
+
+impl<E: opentelemetry_sdk::trace::SpanExporter> opentelemetry_sdk::trace::SpanExporter for Told<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len() as u64;
         let sent = self.exporter.export(batch).await;
@@ -152,6 +171,10 @@ mod tests {
                 ],
                 Some(Protocol::HttpBinary),
             ),
+            (
+                &[ENDPOINT, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+                Some(Protocol::Grpc),
+            ),
         ] {
             assert_eq!(
                 asked(variables).expect("understood"),
@@ -160,7 +183,7 @@ mod tests {
             );
         }
         for refused in [
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "thrift"),
             ("OTEL_TRACES_EXPORTER", "zipkin"),
         ] {
             let error = asked(&[ENDPOINT, refused]).expect_err("not supported");
