@@ -5,6 +5,7 @@ mod beyond;
 mod broken;
 mod faults;
 mod full_config;
+mod headers;
 mod images;
 mod inventory;
 mod left_out;

@@ -33,6 +33,7 @@ use crate::request::Call;
 use crate::state::world::App;
 use crate::wire::errors::ApiError;
 
+pub use headers::RESTRICTED as RESTRICTED_HEADERS;
 pub use sessions::DataPlane;
 
 /// Answers an operation of the data plane.
