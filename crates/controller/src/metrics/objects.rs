@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use agentcore_api::conditions::{SESSIONS_CURRENT, STALLED};
+use agentcore_api::conditions::{READY, SESSIONS_CURRENT, STALLED};
 use agentcore_api::limits::{ENDPOINTS_QUOTA, VERSIONS_QUOTA};
 use agentcore_api::reasons::OVERDUE;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentRuntimeStatus, AgentSession};
@@ -19,6 +19,8 @@ use prometheus::{IntGaugeVec, Opts, Registry};
 
 /// How long a new object may be on its way: AgentCore's platform V2 takes 3 to 9 minutes for a version, and minutes more for an endpoint.
 const FIRST_VERSION: SignedDuration = SignedDuration::from_mins(15);
+/// How soon after its creation an object has its first verdict, where a controller runs.
+const FIRST_VERDICT: SignedDuration = SignedDuration::from_mins(1);
 
 /// Metric families of all objects.
 pub fn families(
@@ -115,7 +117,7 @@ impl Gauges {
             )?,
             available: gauge(
                 "available",
-                "1 if a version, or a declared session, serves behind the object, else 0; none for what is deleted, and, before it served, for what is suspended or, in its first 15 minutes, not Stalled.",
+                "1 if a version, or a declared session, serves behind the object, else 0; none for what is deleted, and, before it first served, for what is suspended or, in its first 15 minutes, not Stalled.",
                 &["kind", "namespace", "name"],
             )?,
             overdue: gauge(
@@ -175,7 +177,8 @@ impl Gauges {
             status: status.service_status.as_deref(),
             missing: status.missing_since.is_some(),
         };
-        let expected = expected(object, object.spec.suspend, &status.conditions);
+        let served = live.is_some() || was_lost(object, status.attempt, 1, &status.conditions);
+        let expected = expected(object, object.spec.suspend, &status.conditions, served);
         self.serves(place, serving.good(), expected);
     }
 
@@ -197,7 +200,8 @@ impl Gauges {
             status: status.service_status.as_deref(),
             missing: status.missing_since.is_some(),
         };
-        let expected = expected(object, object.spec.suspend, &status.conditions);
+        let served = live.is_some() || was_lost(object, status.attempt, 1, &status.conditions);
+        let expected = expected(object, object.spec.suspend, &status.conditions, served);
         self.serves(place, serving.good(), expected);
     }
 
@@ -208,7 +212,10 @@ impl Gauges {
         };
         let place = ["AgentSession", namespace.as_str(), name.as_str()];
         self.conditions(place, &status.conditions);
-        let expected = expected(object, object.spec.suspend, &status.conditions);
+        let served = status.session_id.is_some()
+            || !status.previous.is_empty()
+            || was_lost(object, status.attempt, 2, &status.conditions);
+        let expected = expected(object, object.spec.suspend, &status.conditions, served);
         self.serves(place, is_ready(&status.conditions), expected);
     }
 
@@ -263,7 +270,7 @@ enum Expected {
     Going,
     /// It was suspended before it served, or is being made.
     NotYet,
-    /// From now on.
+    /// From now on, or since it served.
     Yes,
 }
 
@@ -271,6 +278,7 @@ fn expected(
     object: &impl ResourceExt,
     suspend: Option<bool>,
     conditions: &[Condition],
+    served: bool,
 ) -> Expected {
     let meta = object.meta();
     let made = meta.creation_timestamp.as_ref();
@@ -278,11 +286,29 @@ fn expected(
     let stalled = find(conditions, STALLED).is_some_and(|it| it.status == "True");
     if meta.deletion_timestamp.is_some() {
         Expected::Going
+    } else if served {
+        Expected::Yes
     } else if suspend == Some(true) || (young && !stalled) {
         Expected::NotYet
     } else {
         Expected::Yes
     }
+}
+
+/// Whether an object served, although nothing of that is on record any more: what AgentCore lost is made anew as one more attempt,
+/// of this number or more. What never served has not been Ready since its first verdict; what served, since it was lost.
+fn was_lost(
+    object: &impl ResourceExt,
+    attempt: Option<u32>,
+    anew: u32,
+    conditions: &[Condition],
+) -> bool {
+    let made = object.meta().creation_timestamp.as_ref();
+    let turned = find(conditions, READY).map(|ready| &ready.last_transition_time);
+    attempt.is_some_and(|attempt| attempt >= anew)
+        && made
+            .zip(turned)
+            .is_some_and(|(made, turned)| turned.0.duration_since(made.0) > FIRST_VERDICT)
 }
 
 /// What AgentCore says of what an object stands for.

@@ -187,6 +187,100 @@ fn what_is_being_made_is_not_missed_before_its_time() {
 }
 
 #[test]
+fn what_served_is_missed_from_its_first_minute_on() {
+    let (now, ago) = (Timestamp::now(), SignedDuration::from_mins);
+    let text = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let young = |mut object: Value| {
+        object["metadata"]["creationTimestamp"] = json!(text(now - ago(9)));
+        object
+    };
+    let ready = |status: &str, since: i64| {
+        json!([{
+            "type": "Ready", "status": status, "reason": "Any", "message": "",
+            "lastTransitionTime": text(now - ago(since)),
+        }])
+    };
+    // AgentCore does not find it any more, and then it is made anew.
+    let lost = |name: &str, suspend: bool| {
+        let status = json!({
+            "missingSince": text(now), "conditions": ready("True", 7),
+            "defaultEndpoint": {"liveVersion": "1", "status": "READY"},
+        });
+        young(runtime(name, &json!({"suspend": suspend}), &status))
+    };
+    let again = |name: &str, turned: i64, attempt: u32| {
+        let status = json!({
+            "serviceStatus": "CREATING", "attempt": attempt, "conditions": ready("False", turned),
+        });
+        young(runtime(name, &json!({}), &status))
+    };
+    let endpoints = [
+        (
+            "broken",
+            json!({"liveVersion": "1", "serviceStatus": "DELETING"}),
+        ),
+        (
+            "fresh",
+            json!({"targetVersion": "1", "serviceStatus": "CREATING"}),
+        ),
+    ];
+    let stores = [(
+        cache::<AgentRuntime>([
+            lost("lost", false),
+            lost("lost-and-held", true),
+            again("anew", 3, 1),
+            again("first-try", 9, 0),
+            again("second-try", 9, 1),
+            again("seen-late", 3, 0),
+        ]),
+        cache::<AgentEndpoint>(
+            endpoints.map(|(name, status)| young(endpoint(name, "ready", &status))),
+        ),
+    )];
+    let session = |name: &str, status: Value| {
+        young(json!({
+            "apiVersion": "agentcore.dev/v1alpha1", "kind": "AgentSession",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"runtimeRef": {"name": "support"}}, "status": status,
+        }))
+    };
+    let mut silent = json!({"sessionId": "a", "attempt": 1, "conditions": ready("False", 2)});
+    let mut begun_anew = silent.clone();
+    silent["failures"] = json!(3);
+    begun_anew["sessionId"] = Value::Null;
+    begun_anew["attempt"] = json!(2);
+    let first = json!({"attempt": 1, "conditions": ready("False", 9)});
+    let sessions = [cache::<AgentSession>([
+        session("silent", silent),
+        session("begun-anew", begun_anew),
+        session("first", first),
+    ])];
+    let families = families(&stores, &sessions).expect("metrics");
+    let mut series: Vec<_> = families
+        .iter()
+        .filter(|family| family.name() == "agentcore_available")
+        .flat_map(|family| family.get_metric())
+        .map(|metric| {
+            let name = metric.get_label().iter().find(|it| it.name() == "name");
+            (name.expect("a name").value(), metric.get_gauge().get_value())
+        })
+        .collect();
+    series.sort_by_key(|(name, _)| *name);
+    assert_eq!(
+        series,
+        [
+            "anew",
+            "begun-anew",
+            "broken",
+            "lost",
+            "lost-and-held",
+            "silent"
+        ]
+        .map(|name| (name, 0.0))
+    );
+}
+
+#[test]
 fn the_endpoints_of_a_runtime_are_counted_with_its_default() {
     let none = json!({});
     let made = json!({"arn": "arn:aws:bedrock-agentcore:us-east-1:111122223333:runtime/a/runtime-endpoint/b"});
