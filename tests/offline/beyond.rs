@@ -1,12 +1,12 @@
 //! What AgentCore has beyond the SDK, and beyond this release.
 
 use agentcore_api::runtime::{Linux, OperatingSystem, PrivilegeMode, ServerProtocol};
-use agentcore_aws::Priority;
+use agentcore_aws::{DesiredEndpoint, Priority};
 use agentcore_plan::aws::{RuntimeConfig, ServiceStatus};
 use serde_json::json;
 
 use super::full_config::{full, minimal};
-use super::support::{World, quick, tags, token};
+use super::support::{World, quick, tags, token, until};
 
 #[tokio::test]
 async fn members_that_the_sdk_does_not_have_reach_aws_and_are_read_back() {
@@ -103,6 +103,8 @@ async fn what_nobody_knows_is_named_and_the_rest_of_the_answer_is_read() {
     let tomorrow = json!({"unknownMembers": {
         "tomorrowConfiguration": {"secret": "x"},
         "lifecycleConfiguration": {"graceSeconds": 5},
+        "emptyConfiguration": {},
+        "authorizerConfiguration": {"passkey": {}},
         "protocolConfiguration": {"serverProtocol": "GRPC"},
         "filesystemConfigurations": [{"tapeDrive": {"mountPath": "/mnt/tape"}}, {"sessionStorage": {"mountPath": "/mnt/work"}}],
     }});
@@ -111,6 +113,8 @@ async fn what_nobody_knows_is_named_and_the_rest_of_the_answer_is_read() {
     assert_eq!(
         there.unknown,
         [
+            "authorizerConfiguration.passkey",
+            "emptyConfiguration",
             "filesystemConfigurations[0].tapeDrive",
             "lifecycleConfiguration.graceSeconds",
             "tomorrowConfiguration",
@@ -120,4 +124,50 @@ async fn what_nobody_knows_is_named_and_the_rest_of_the_answer_is_read() {
     assert_eq!(protocol, Some(ServerProtocol::Other("GRPC".to_owned())));
     assert_eq!(there.config.filesystems.len(), 1);
     assert_eq!(there.config.lifecycle, known.config.lifecycle);
+}
+
+#[tokio::test]
+async fn what_nobody_knows_of_an_endpoint_is_named() {
+    let world = World::start(quick()).await;
+    let made = world.create("support").await;
+    world.until_status(&made.id, ServiceStatus::Ready).await;
+    let control = world.control();
+    let desired = DesiredEndpoint {
+        name: "support_live",
+        version: "1",
+        description: Some("For partners"),
+    };
+    control
+        .create_endpoint(
+            Priority::Urgent,
+            &made.id,
+            desired,
+            &tags(),
+            &token("endpoint"),
+        )
+        .await
+        .expect("accepted");
+    let ready = async || {
+        let there = control
+            .get_endpoint(Priority::Urgent, &made.id, "support_live")
+            .await
+            .expect("an answer")?;
+        (there.status == ServiceStatus::Ready).then_some(there)
+    };
+    let known = until("the endpoint is READY", ready).await;
+    assert_eq!(known.unknown, Vec::<String>::new());
+    let tomorrow = json!({"unknownEndpointMembers": {
+        "canaryConfiguration": {"weight": 5}, "stickiness": {}, "rules": [], "nothing": null,
+    }});
+    world.admin("PUT", "settings", tomorrow).await;
+    let there = until("the endpoint is READY", ready).await;
+    assert_eq!(
+        there.unknown,
+        ["canaryConfiguration", "rules", "stickiness"]
+    );
+    let unknown = Vec::new();
+    assert_eq!(agentcore_plan::aws::Endpoint { unknown, ..there }, known);
+    let listed = control.list_endpoints(Priority::Sweep, &made.id).await;
+    let listed = listed.expect("an answer").expect("a runtime");
+    assert!(listed.iter().all(|one| one.unknown.is_empty()));
 }

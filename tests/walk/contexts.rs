@@ -24,7 +24,7 @@ pub fn contexts() -> Vec<(&'static str, Value)> {
     ];
     let endpoints = [
         json!({"runtimeRef": {"name": "support"}, "version": "1", "endpointName": "NAME", "description": "For partners",
-            "tags": {"Environment": "prod"}, "deletionPolicy": "Delete", "suspend": false, "sessions": sessions()}),
+            "tags": {"Environment": "prod"}, "deletionPolicy": "Delete", "unknownSettings": "Keep", "suspend": false, "sessions": sessions()}),
         json!({"runtimeRef": {"name": "support"}, "version": "Latest"}),
     ];
     let declared = [

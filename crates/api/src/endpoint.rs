@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::common::{DeletionPolicy, LocalReference, Pending, Retry};
 use crate::limits::{ENDPOINT_VERSION_PATTERN, NAME_MAX, NAME_PATTERN};
 use crate::rules;
-use crate::runtime::Phase;
+use crate::runtime::{Phase, UnknownSettings};
 use crate::sessions::{Sessions, SessionsStatus};
 
 /// An endpoint of an AgentCore runtime: a name that callers use, and the version behind it.
@@ -78,6 +78,10 @@ pub struct AgentEndpointSpec {
     /// Sessions that still run another version after a roll; absent: drained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Sessions>,
+    /// What is done about settings that the endpoint has in AgentCore and this release does not know (condition `UnknownSettings`): `Keep` sends no
+    /// update, which would take them away, and `Overwrite` does; absent: `Keep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_settings: Option<UnknownSettings>,
     /// Stops every mutation but deletion; absent: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,

@@ -191,6 +191,8 @@ pub struct Endpoint {
     pub failure_reason: Option<String>,
     pub created_at: Timestamp,
     pub last_updated_at: Timestamp,
+    /// What AgentCore has and this release does not know, as of a [`Runtime`]; List does not tell.
+    pub unknown: Vec<String>,
 }
 
 /// One version of a runtime as its list of versions shows it.

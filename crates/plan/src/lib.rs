@@ -27,4 +27,5 @@ pub mod session;
 pub mod stale_sessions;
 pub mod step;
 pub mod tags;
+mod unknown;
 pub mod urls;

@@ -190,6 +190,7 @@ fn deletion_stands_still_before_endpoints_that_nobody_owns() {
         created: now,
         updated: now,
         until: now,
+        unknown: Vec::new(),
     });
     world.delete_runtime();
     wait(&mut world, 30);

@@ -27,13 +27,11 @@ impl Control {
                 request.interceptor(raw.clone()).send()
             })
             .await;
-        or_absent(answer.and_then(|answer| {
-            read(&answer, |answer| {
-                let members = raw.members();
-                let members = members.ok_or_else(|| convert::Mismatch::missing("the body"))?;
-                convert::runtime(answer, &members)
-            })
-        }))
+        or_absent(
+            answer.and_then(|answer| {
+                read(&answer, |answer| convert::runtime(answer, &members(&raw)?))
+            }),
+        )
     }
 
     /// ListAgentRuntimes, all pages. A list that breaks off is an error: half a list would look like deletions.
@@ -63,13 +61,19 @@ impl Control {
     ) -> Answer<Endpoint> {
         let request = self.caller.client.get_agent_runtime_endpoint();
         let request = request.agent_runtime_id(runtime_id).endpoint_name(name);
+        let raw = Raw::default();
         let answer = self
             .caller
             .call(Operation::GetAgentRuntimeEndpoint, priority, || {
-                request.clone().send()
+                let request = request.clone().customize();
+                request.interceptor(raw.clone()).send()
             })
             .await;
-        or_absent(answer.and_then(|answer| read(&answer, convert::endpoint)))
+        or_absent(
+            answer.and_then(|answer| {
+                read(&answer, |answer| convert::endpoint(answer, &members(&raw)?))
+            }),
+        )
     }
 
     /// ListAgentRuntimeEndpoints, all pages, DEFAULT included; `None` when there is no such runtime.
@@ -161,6 +165,12 @@ impl Control {
         let policy = or_absent(answer.map(|answer| answer.policy().map(ToOwned::to_owned)))?;
         Ok(policy.flatten().filter(|policy| !policy.is_empty()))
     }
+}
+
+/// An answer as it came.
+fn members(raw: &Raw) -> Result<serde_json::Value, convert::Mismatch> {
+    let members = raw.members();
+    members.ok_or_else(|| convert::Mismatch::missing("the body"))
 }
 
 /// One page of a list.

@@ -193,8 +193,8 @@ pub fn updated(answer: &UpdateAgentRuntimeOutput) -> Converted<RuntimeAccepted> 
     })
 }
 
-/// GetAgentRuntimeEndpoint's answer.
-pub fn endpoint(answer: &GetAgentRuntimeEndpointOutput) -> Converted<Endpoint> {
+/// GetAgentRuntimeEndpoint's answer. `members`: the answer as it came.
+pub fn endpoint(answer: &GetAgentRuntimeEndpointOutput, members: &Value) -> Converted<Endpoint> {
     Ok(Endpoint {
         name: required("name", answer.name())?,
         id: answer.id().to_owned(),
@@ -210,10 +210,11 @@ pub fn endpoint(answer: &GetAgentRuntimeEndpointOutput) -> Converted<Endpoint> {
         failure_reason: text(answer.failure_reason()),
         created_at: timestamp("createdAt", answer.created_at())?,
         last_updated_at: timestamp("lastUpdatedAt", answer.last_updated_at())?,
+        unknown: known::unknown_of_endpoint(members),
     })
 }
 
-/// One entry of ListAgentRuntimeEndpoints, which gives no failure reason.
+/// One entry of ListAgentRuntimeEndpoints, which gives no failure reason and is not asked for settings.
 pub fn listed_endpoint(entry: &sdk::AgentRuntimeEndpoint) -> Converted<Endpoint> {
     Ok(Endpoint {
         name: required("name", entry.name())?,
@@ -230,6 +231,7 @@ pub fn listed_endpoint(entry: &sdk::AgentRuntimeEndpoint) -> Converted<Endpoint>
         failure_reason: None,
         created_at: timestamp("createdAt", entry.created_at())?,
         last_updated_at: timestamp("lastUpdatedAt", entry.last_updated_at())?,
+        unknown: Vec::new(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Which members of GetAgentRuntime's answer this release knows. Sources: the API model of botocore 1.44.8, which is ahead of the SDK.
+//! Which members of the answers of GetAgentRuntime and GetAgentRuntimeEndpoint this release knows. Sources: the API model of botocore 1.44.8, which is ahead of the SDK.
 
 use serde_json::Value;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 const NAMES_MAX: usize = 20;
 const NAME_MAX: usize = 128;
 
-/// Every member by its place: `[]` for the items of a list, `*` for keys that are data.
-const KNOWN: &[&str] = &[
+/// Every member of a runtime by its place: `[]` for the items of a list, `*` for keys that are data.
+const RUNTIME: &[&str] = &[
     "agentRuntimeArn",
     "agentRuntimeId",
     "agentRuntimeName",
@@ -78,6 +78,21 @@ const KNOWN: &[&str] = &[
     "authorizerConfiguration.customJWTAuthorizer.allowedWorkloadConfiguration.workloadIdentities[]",
 ];
 
+/// The same of an endpoint.
+const ENDPOINT: &[&str] = &[
+    "agentRuntimeArn",
+    "agentRuntimeEndpointArn",
+    "createdAt",
+    "description",
+    "failureReason",
+    "id",
+    "lastUpdatedAt",
+    "liveVersion",
+    "name",
+    "status",
+    "targetVersion",
+];
+
 /// What stands in the place of `<way>`.
 const WAYS: &[&str] = &[
     "selfManagedLatticeResource.resourceConfigurationIdentifier",
@@ -89,10 +104,19 @@ const WAYS: &[&str] = &[
     "managedVpcResource.routingDomain",
 ];
 
-/// Names of the members of an answer that say something and that nobody here knows. What stands below one is not told.
+/// Names of the members of a runtime that say something and that nobody here knows. What stands below one is not told.
 pub(super) fn unknown(answer: &Value) -> Vec<String> {
+    unknown_of(RUNTIME, answer)
+}
+
+/// The same of an endpoint.
+pub(super) fn unknown_of_endpoint(answer: &Value) -> Vec<String> {
+    unknown_of(ENDPOINT, answer)
+}
+
+fn unknown_of(known: &[&str], answer: &Value) -> Vec<String> {
     let mut unknown = Vec::new();
-    walk(answer, "", "", &mut unknown);
+    walk(known, answer, "", "", &mut unknown);
     unknown.sort();
     unknown.truncate(NAMES_MAX);
     unknown
@@ -110,17 +134,17 @@ fn printable(name: &str) -> String {
     printable.take(NAME_MAX).collect()
 }
 
-fn walk(value: &Value, pattern: &str, place: &str, unknown: &mut Vec<String>) {
+fn walk(list: &[&str], value: &Value, pattern: &str, place: &str, unknown: &mut Vec<String>) {
     match value {
-        Value::Object(fields) if !known(&format!("{pattern}.*")) => {
+        Value::Object(fields) if !known(list, &format!("{pattern}.*")) => {
             for (field, below) in fields {
                 let dot = if pattern.is_empty() { "" } else { "." };
                 let (pattern, place) = (
                     format!("{pattern}{dot}{field}"),
                     format!("{place}{dot}{field}"),
                 );
-                if known(&pattern) {
-                    walk(below, &pattern, &place, unknown);
+                if known(list, &pattern) {
+                    walk(list, below, &pattern, &place, unknown);
                 } else if says_something(below) {
                     unknown.push(printable(&place));
                 }
@@ -129,6 +153,7 @@ fn walk(value: &Value, pattern: &str, place: &str, unknown: &mut Vec<String>) {
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
                 walk(
+                    list,
                     item,
                     &format!("{pattern}[]"),
                     &format!("{place}[{at}]"),
@@ -141,8 +166,8 @@ fn walk(value: &Value, pattern: &str, place: &str, unknown: &mut Vec<String>) {
 }
 
 /// Whether a place is known, or leads to one that is.
-fn known(pattern: &str) -> bool {
-    KNOWN.iter().any(|known| {
+fn known(list: &[&str], pattern: &str) -> bool {
+    list.iter().any(|known| {
         let Some((above, "")) = known.split_once("<way>") else {
             return leads(pattern, known);
         };
@@ -158,13 +183,12 @@ fn leads(pattern: &str, known: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
+/// An empty list or object may well be a setting, such as an arm of a union without fields of its own.
 fn says_something(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-        Value::Bool(_) | Value::Number(_) => true,
+        _ => true,
     }
 }
 
@@ -180,7 +204,7 @@ mod tests {
             "agentRuntimeId": "support-abcdefghij",
             "environmentVariables": {"ANYTHING": "1"},
             "tomorrow": {"secret": "value"},
-            "nothing": {}, "none": null,
+            "emptyObject": {}, "emptyList": [], "emptyText": "", "none": null,
             "lifecycleConfiguration": {"maxLifetime": 1, "graceSeconds": 5},
             "filesystemConfigurations": [
                 {"sessionStorage": {"mountPath": "/mnt/a"}}, {"tapeDrive": {"mountPath": "/mnt/b"}},
@@ -198,11 +222,28 @@ mod tests {
                 "authorizerConfiguration.customJWTAuthorizer.leeway",
                 "authorizerConfiguration.customJWTAuthorizer.privateEndpoint.managedVpcResource.zone",
                 "authorizerConfiguration.customJWTAuthorizer.privateEndpointOverrides[0].privateEndpoint.tunnel",
+                "emptyList",
+                "emptyObject",
                 "filesystemConfigurations[1].tapeDrive",
                 "filesystemConfigurations[2].s3BucketMount.cache",
                 "lifecycleConfiguration.graceSeconds",
                 "tomorrow",
             ]
+        );
+    }
+
+    #[test]
+    fn an_endpoint_has_members_of_its_own() {
+        let known: Value = ENDPOINT
+            .iter()
+            .map(|name| ((*name).to_owned(), json!("x")))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        assert_eq!(unknown_of_endpoint(&known), Vec::<String>::new());
+        let answer = json!({"name": "live", "roleArn": "arn", "canary": {"weight": 5}, "sticky": {}, "rules": []});
+        assert_eq!(
+            unknown_of_endpoint(&answer),
+            ["canary", "roleArn", "rules", "sticky"]
         );
     }
 

@@ -262,7 +262,10 @@ fn what_served_is_missed_from_its_first_minute_on() {
         .flat_map(|family| family.get_metric())
         .map(|metric| {
             let name = metric.get_label().iter().find(|it| it.name() == "name");
-            (name.expect("a name").value(), metric.get_gauge().get_value())
+            (
+                name.expect("a name").value(),
+                metric.get_gauge().get_value(),
+            )
         })
         .collect();
     series.sort_by_key(|(name, _)| *name);

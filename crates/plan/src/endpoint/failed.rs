@@ -9,6 +9,7 @@ use super::wish::Wish;
 use crate::aws::{Endpoint, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::failure::{Failure, Heals, classify};
+use crate::unknown;
 
 /// `before`: the phase on record before this Get.
 pub(super) fn plan(
@@ -53,6 +54,10 @@ fn again(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint, raise: bool) -> Deci
         pass.desk.verdict(Verdict::working(reasons::CREATING, text));
         pass.desk.write_ahead(DELETE, &wish.hash, raise);
         return pass.delete(&wish.runtime_id, &wish.name);
+    }
+    if unknown::keeps(&there.unknown, pass.view.object.spec.unknown_settings) {
+        let serving = pass.serving(wish) && pass.desk.is_ready();
+        return unknown::rest(pass.desk, &there.unknown, "what failed", serving);
     }
     let text = format!("AgentCore failed ({why}); about to try again");
     pass.desk.verdict(Verdict::working(reasons::UPDATING, text));

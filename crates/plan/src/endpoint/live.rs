@@ -12,6 +12,7 @@ use crate::desk::SOON;
 use crate::hash::{CHANGING, WishHash};
 use crate::step::{Rest, Sweep};
 use crate::tags::TagDiff;
+use crate::unknown;
 
 pub(super) fn plan(pass: Pass<'_>, wish: &Wish) -> Decision {
     match &pass.view.facts.endpoint {
@@ -192,7 +193,11 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint, fields: &[&str]) -
         return pass.desk.rest_held();
     }
     let named = fields.join(", ");
-    if pass.serving(wish) && pass.desk.is_ready() {
+    let serving = pass.serving(wish) && pass.desk.is_ready();
+    if unknown::keeps(&there.unknown, pass.view.object.spec.unknown_settings) {
+        return unknown::rest(pass.desk, &there.unknown, &named, serving);
+    }
+    if serving {
         let text = if pass.desk.observed().request == wish.hash.request {
             let text = format!("{named} was changed in AWS; it is set back");
             pass.desk

@@ -14,6 +14,7 @@ use crate::guard::{Clearance, Effect, Mutation, clear};
 use crate::hash::{Call, WishHash, json};
 use crate::step::{Answer, Rest};
 use crate::tags::{Owner, Ownership};
+use crate::unknown;
 use crate::urls;
 
 pub(super) const CREATE: &str = "CreateAgentRuntimeEndpoint";
@@ -232,11 +233,13 @@ impl<'a> Pass<'a> {
             .target_version
             .clone()
             .or_else(|| there.live_version.clone());
+        unknown::say(&mut self.desk, "endpoint", &there.unknown);
     }
 
     /// The endpoint is gone: what was said of it holds no more.
     pub fn forget_identity(&mut self) {
-        let old = std::mem::take(&mut self.desk.status);
+        let mut old = std::mem::take(&mut self.desk.status);
+        unknown::forget(&mut old.conditions);
         self.desk.status = AgentEndpointStatus {
             observed_generation: old.observed_generation,
             phase: old.phase,

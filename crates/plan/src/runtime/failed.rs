@@ -6,12 +6,13 @@ use agentcore_api::values::ImageRef;
 
 use super::pass::{DELETE, Pass, UPDATE};
 use super::wish::Wish;
-use super::{Decision, source, unknown};
+use super::{Decision, source};
 use crate::aws::{Runtime, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::desk::SOON;
 use crate::failure::{Failure, Heals, classify};
 use crate::step::Rest;
+use crate::unknown;
 
 /// `before`: the phase on record before this Get.
 pub(super) fn plan(
@@ -67,8 +68,8 @@ fn again(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, raise: bool) -> Decis
         pass.desk.write_ahead(DELETE, &wish.hash, raise);
         return pass.delete(&there.id);
     }
-    if unknown::keeps(&pass, there) {
-        return unknown::rest(pass, there, "what failed");
+    if unknown::keeps(&there.unknown, pass.view.object.spec.unknown_settings) {
+        return unknown::rest(pass.desk, &there.unknown, "what failed", pass.steady);
     }
     let text = format!("AgentCore failed ({why}); about to try again");
     pass.desk.verdict(if pass.steady {

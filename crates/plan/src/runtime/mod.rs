@@ -20,7 +20,6 @@ mod ready;
 mod rendered;
 mod source;
 mod suspend;
-mod unknown;
 mod view;
 mod wish;
 

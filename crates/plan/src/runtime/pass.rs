@@ -8,13 +8,14 @@ use jiff::Timestamp;
 
 use super::adopt::Licence;
 use super::wish::{Wish, owner};
-use super::{Action, Decision, Read, View, claim, delete, delete_wait, unknown};
+use super::{Action, Decision, Read, View, claim, delete, delete_wait};
 use crate::aws::{ListedRuntime, Runtime, RuntimeConfig, ServiceStatus, Tags};
 use crate::desk::{Desk, SOON};
 use crate::guard::{Clearance, clear};
 use crate::hash::{Call, WishHash, json};
 use crate::step::{Answer, Rest};
 use crate::tags::{Owner, Ownership};
+use crate::unknown;
 use crate::urls;
 
 pub(super) const CREATE: &str = "CreateAgentRuntime";
@@ -256,7 +257,7 @@ impl<'a> Pass<'a> {
             .workload_identity_arn
             .clone()
             .or_else(|| status.workload_identity_arn.take());
-        unknown::say(self, there);
+        unknown::say(&mut self.desk, "runtime", &there.unknown);
         let status = &mut self.desk.status;
         // A version that is being made, or failed, is not in force.
         if there.status != ServiceStatus::Ready && status.effective.is_some() {
@@ -274,9 +275,8 @@ impl<'a> Pass<'a> {
             platform_version: config.platform_version.clone(),
             inbound_auth: match config.authorizer {
                 Some(_) => Some(InboundAuth::JWT),
-                None => {
-                    unknown::free_of(there, "authorizerConfiguration").then_some(InboundAuth::IAM)
-                }
+                None => unknown::free_of(&there.unknown, "authorizerConfiguration")
+                    .then_some(InboundAuth::IAM),
             },
             request_headers: config.request_headers.clone(),
         });

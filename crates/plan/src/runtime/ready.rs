@@ -7,12 +7,13 @@ use agentcore_api::runtime::DefaultEndpoint;
 
 use super::pass::Pass;
 use super::wish::{Wish, canonical};
-use super::{Action, Decision, Listed, Read, claim, prune, unknown};
+use super::{Action, Decision, Listed, Read, claim, prune};
 use crate::aws::{Endpoint, Runtime, ServiceStatus};
 use crate::conditions::{NOT_INVOCABLE, Verdict};
 use crate::hash::{CHANGING, WishHash};
 use crate::step::{Rest, Sweep};
 use crate::tags::TagDiff;
+use crate::unknown;
 
 /// Pause between looks at DEFAULT while it has not moved.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
@@ -75,8 +76,8 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
         pass.desk.status.phase = Some(agentcore_api::runtime::Phase::Failed);
         return pass.desk.rest_held();
     }
-    if unknown::keeps(&pass, there) {
-        return unknown::rest(pass, there, &fields.join(", "));
+    if unknown::keeps(&there.unknown, pass.view.object.spec.unknown_settings) {
+        return unknown::rest(pass.desk, &there.unknown, &fields.join(", "), pass.steady);
     }
     if let Some(trouble) = &wish.held {
         let text = format!(

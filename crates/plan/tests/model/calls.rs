@@ -363,6 +363,7 @@ impl Aws {
             } else {
                 description
             };
+            ep.unknown.clear();
             (ep.status, ep.updated, ep.until) = (ServiceStatus::Updating, now, until);
             let answer = EndpointAccepted {
                 arn: ep.arn.clone(),

@@ -70,6 +70,8 @@ pub struct Ep {
     pub created: Timestamp,
     pub updated: Timestamp,
     pub until: Timestamp,
+    /// Names of its settings that the operator does not know; an update takes them away.
+    pub unknown: Vec<String>,
 }
 
 /// A fault that the next call gets.
@@ -362,6 +364,7 @@ fn default(rt: &Rt) -> Endpoint {
         failure_reason: None,
         created_at: rt.created,
         last_updated_at: rt.updated,
+        unknown: Vec::new(),
     }
 }
 
@@ -378,5 +381,6 @@ fn shown(rt: &Rt, ep: &Ep) -> Endpoint {
         failure_reason: None,
         created_at: ep.created,
         last_updated_at: ep.updated,
+        unknown: ep.unknown.clone(),
     }
 }

@@ -148,7 +148,7 @@ pub fn get(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
         .endpoints
         .get(name)
         .ok_or_else(|| missing(id, name))?;
-    Ok(Reply::ok(Value::Object(endpoint.wire())))
+    Ok(Reply::ok(Value::Object(endpoint.wire(view.settings))))
 }
 
 pub fn list(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
@@ -164,6 +164,9 @@ pub fn list(view: &mut View<'_>, call: &Call) -> Result<Reply, ApiError> {
                 let mut entry = state.as_ref().clone();
                 if let Value::Object(members) = &mut entry {
                     members.remove("failureReason");
+                    for unknown in view.settings.unknown_endpoint_members.keys() {
+                        members.remove(unknown);
+                    }
                 }
                 (*seq, entry)
             });

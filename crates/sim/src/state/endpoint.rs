@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::runtime::Status;
+use super::runtime::{Status, merge};
+use super::settings::Settings;
 use crate::wire::reply::iso8601;
 
 /// The endpoint that every runtime has and that follows its newest good version.
@@ -76,11 +77,12 @@ impl Endpoint {
     }
 
     /// What GetAgentRuntimeEndpoint answers.
-    pub fn wire(&self) -> Map<String, Value> {
+    pub fn wire(&self, settings: &Settings) -> Map<String, Value> {
         let mut out = self.summary();
         if let Some(reason) = &self.failure_reason {
             out.insert("failureReason".to_owned(), json!(reason));
         }
+        merge(&mut out, &settings.unknown_endpoint_members);
         out
     }
 }

@@ -121,7 +121,7 @@ impl Partition {
         for endpoint in runtime.endpoints.values() {
             let key = (runtime.id.clone(), endpoint.seq);
             self.endpoint_journal
-                .record(key, at, Some(Value::Object(endpoint.wire())));
+                .record(key, at, Some(Value::Object(endpoint.wire(settings))));
         }
     }
 }

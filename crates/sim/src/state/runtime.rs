@@ -215,7 +215,7 @@ impl Config {
     }
 }
 
-fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
+pub(super) fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     for (name, value) in from {
         match (into.get_mut(name), value) {
             (Some(Value::Object(into)), Value::Object(from)) => merge(into, from),

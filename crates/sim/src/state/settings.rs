@@ -80,6 +80,8 @@ pub struct Settings {
     /// What GetAgentRuntime answers beside what is known here, as members of an object: an AgentCore of tomorrow. Objects are merged into those that
     /// are there.
     pub unknown_members: Map<String, Value>,
+    /// The same of GetAgentRuntimeEndpoint.
+    pub unknown_endpoint_members: Map<String, Value>,
     /// When an image tag becomes a digest.
     pub tags_resolve: TagResolution,
 
@@ -196,6 +198,7 @@ impl Default for Settings {
             runtimes_without_mmdsv2: false,
             metadata_omitted: Omitted::Keep,
             unknown_members: Map::new(),
+            unknown_endpoint_members: Map::new(),
             tags_resolve: TagResolution::Version,
             token_replay_after_delete: TokenReplay::Replay,
             token_window_seconds: 24 * 3600,

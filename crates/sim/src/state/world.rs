@@ -78,7 +78,7 @@ impl World {
                 wire.insert("versions".to_owned(), json!(versions));
                 runtimes.push(Value::Object(wire));
                 for endpoint in runtime.endpoints.values() {
-                    let mut wire = endpoint.wire();
+                    let mut wire = endpoint.wire(view.settings);
                     wire.extend(extras(
                         &account,
                         &region,

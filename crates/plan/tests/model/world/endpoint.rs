@@ -205,6 +205,7 @@ impl World {
                     created: now,
                     updated: now,
                     until: now,
+                    unknown: Vec::new(),
                 };
                 accepted(self.aws.create_endpoint(runtime_id, one, client_token))
             }

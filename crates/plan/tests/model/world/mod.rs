@@ -214,6 +214,7 @@ pub fn endpoint_object(uid: u32) -> AgentEndpoint {
         tags: None,
         deletion_policy: None,
         sessions: None,
+        unknown_settings: None,
         suspend: None,
     };
     let mut object = AgentEndpoint::new("live", spec);
