@@ -216,7 +216,7 @@ async fn opentelemetrys_variables_mean_what_they_mean_elsewhere() {
                 ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", nowhere),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ],
-            Some("spans cannot be exported"),
+            Some("cannot export spans"),
         ),
         (
             &[
@@ -224,7 +224,7 @@ async fn opentelemetrys_variables_mean_what_they_mean_elsewhere() {
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
                 ("OTEL_EXPORTER_OTLP_TIMEOUT", "200"),
             ],
-            Some("spans cannot be exported"),
+            Some("cannot export spans"),
         ),
         (
             &[
