@@ -8,6 +8,7 @@ pub mod conditions;
 mod crds;
 pub mod endpoint;
 pub mod grant;
+mod kind;
 pub mod limits;
 pub mod names;
 pub mod payload;
@@ -24,6 +25,7 @@ pub use common::{DeletionPolicy, LocalReference};
 pub use crds::crds;
 pub use endpoint::{AgentEndpoint, AgentEndpointSpec, AgentEndpointStatus};
 pub use grant::{AgentGrant, AgentGrantSpec};
+pub use kind::Kind;
 pub use runtime::{AgentRuntime, AgentRuntimeSpec, AgentRuntimeStatus};
 pub use session::{AgentSession, AgentSessionSpec, AgentSessionStatus};
 

@@ -1,6 +1,7 @@
 //! Completion of words, names of objects included: for a shell that asks `kubectl-agentcore` itself, and for kubectl, which
 //! asks the program `kubectl_complete-agentcore` and wants an answer as its own completion gives it.
 
+use agentcore_api::Kind;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,7 +18,7 @@ use kube::{Api, ResourceExt as _};
 
 use crate::args::{Arguments, Color, CompletionShell, Global};
 use crate::context::Cluster;
-use crate::objects::{Kind, list, pages};
+use crate::objects::{list, pages};
 
 /// Variable by which a shell asks.
 const VARIABLE: &str = "KUBECTL_AGENTCORE_COMPLETE";
@@ -120,17 +121,16 @@ pub fn objects() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let current = current.to_string_lossy().into_owned();
         let kinds: Vec<(Kind, String)> = match current.split_once('/') {
-            Some((kind, _)) => kind
-                .parse()
-                .map(|parsed| vec![(parsed, format!("{kind}/"))])
+            Some((word, _)) => Kind::meant_by(word)
+                .map(|kind| vec![(kind, format!("{word}/"))])
                 .unwrap_or_default(),
             None => Kind::ALL
                 .into_iter()
                 .map(|kind| {
-                    let prefix = if kind == Kind::Runtime {
+                    let prefix = if kind == Kind::AgentRuntime {
                         String::new()
                     } else {
-                        format!("{}/", kind.short())
+                        format!("{}/", kind.word())
                     };
                     (kind, prefix)
                 })
@@ -144,7 +144,7 @@ pub fn objects() -> ArgValueCompleter {
 pub fn runtimes() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         names(
-            &[(Kind::Runtime, String::new())],
+            &[(Kind::AgentRuntime, String::new())],
             &current.to_string_lossy(),
         )
     })
@@ -154,7 +154,7 @@ pub fn runtimes() -> ArgValueCompleter {
 pub fn endpoints() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         names(
-            &[(Kind::Endpoint, String::new())],
+            &[(Kind::AgentEndpoint, String::new())],
             &current.to_string_lossy(),
         )
     })

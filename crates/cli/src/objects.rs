@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use agentcore_api::{GROUP, VERSION};
+use agentcore_api::{GROUP, Kind, VERSION};
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
@@ -18,91 +18,20 @@ const PAGE: u32 = 500;
 /// Names are alike from this score on (Jaro-Winkler).
 const ALIKE: f64 = 0.8;
 
-/// Kinds of this project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// AgentRuntime.
-    Runtime,
-    /// AgentEndpoint.
-    Endpoint,
-    /// AgentSession.
-    Session,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Runtime, Self::Endpoint, Self::Session];
-
-    /// Name of the kind.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Runtime => "AgentRuntime",
-            Self::Endpoint => "AgentEndpoint",
-            Self::Session => "AgentSession",
-        }
-    }
-
-    /// As it is written before a slash.
-    pub const fn short(self) -> &'static str {
-        match self {
-            Self::Runtime => "runtime",
-            Self::Endpoint => "endpoint",
-            Self::Session => "session",
-        }
-    }
-
-    /// Plural, as the API server has it.
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::Runtime => "agentruntimes",
-            Self::Endpoint => "agentendpoints",
-            Self::Session => "agentsessions",
-        }
-    }
-
-    /// The kind of a manifest.
-    pub fn of_manifest(kind: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.name() == kind)
-    }
-
-    /// What a client has to know of the kind.
-    pub fn resource(self) -> ApiResource {
-        ApiResource {
-            group: GROUP.to_owned(),
-            version: VERSION.to_owned(),
-            api_version: format!("{GROUP}/{VERSION}"),
-            kind: self.name().to_owned(),
-            plural: self.plural().to_owned(),
-        }
-    }
-
-    /// Objects of the namespace, or of all.
-    pub fn api(self, cluster: &Cluster, all_namespaces: bool) -> Api<Salvaged> {
-        let (client, resource) = (cluster.client.clone(), self.resource());
-        if all_namespaces {
-            Api::all_with(client, &resource)
-        } else {
-            Api::namespaced_with(client, &cluster.namespace, &resource)
-        }
-    }
-}
-
-impl FromStr for Kind {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let lower = text.to_ascii_lowercase();
-        let bare = lower.strip_suffix(".agentcore.dev").unwrap_or(&lower);
-        match bare {
-            "agentruntime" | "agentruntimes" | "art" | "runtime" | "runtimes" => Ok(Self::Runtime),
-            "agentendpoint" | "agentendpoints" | "aep" | "endpoint" | "endpoints" => {
-                Ok(Self::Endpoint)
-            }
-            "agentsession" | "agentsessions" | "ase" | "session" | "sessions" => Ok(Self::Session),
-            _ => Err(Error::Usage(format!(
-                "{text:?} is not a kind of agentcore.dev: use runtime/NAME, endpoint/NAME or session/NAME"
-            ))),
-        }
+/// The API of a kind: its objects in the namespace, or in all.
+pub fn api(kind: Kind, cluster: &Cluster, all_namespaces: bool) -> Api<Salvaged> {
+    let client = cluster.client.clone();
+    let resource = ApiResource {
+        group: GROUP.to_owned(),
+        version: VERSION.to_owned(),
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: kind.as_str().to_owned(),
+        plural: kind.plural().to_owned(),
+    };
+    if all_namespaces {
+        Api::all_with(client, &resource)
+    } else {
+        Api::namespaced_with(client, &cluster.namespace, &resource)
     }
 }
 
@@ -121,8 +50,10 @@ impl FromStr for Reference {
     /// `KIND/NAME`; without a kind an AgentRuntime is meant.
     fn from_str(text: &str) -> Result<Self, Error> {
         let (kind, name) = match text.split_once('/') {
-            Some((kind, name)) => (kind.parse()?, name),
-            None => (Kind::Runtime, text),
+            Some((word, name)) => (Kind::meant_by(word).ok_or_else(|| Error::Usage(format!(
+                "{word:?} is no kind of agentcore.dev: use runtime/NAME, endpoint/NAME or session/NAME"
+            )))?, name),
+            None => (Kind::AgentRuntime, text),
         };
         if name.is_empty() || name.contains('/') {
             return Err(Error::Usage(format!(
@@ -138,14 +69,14 @@ impl FromStr for Reference {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind.short(), self.name)
+        write!(f, "{}/{}", self.kind.word(), self.name)
     }
 }
 
 impl Reference {
     /// Reads the object. A name that is not there is answered with one that is alike.
     pub async fn get(&self, cluster: &Cluster) -> Result<DynamicObject, Error> {
-        match self.kind.api(cluster, false).get_opt(&self.name).await {
+        match api(self.kind, cluster, false).get_opt(&self.name).await {
             Ok(Some(object)) => Ok(object.0),
             // A missing kind looks like a missing object; the list that names are looked for in tells them apart.
             Ok(None) => Err(self.missing(cluster).await),
@@ -171,8 +102,8 @@ impl Reference {
     /// Says that the object is not there, and which one may be meant.
     pub fn not_found(&self, namespace: &str, known: &[Self]) -> Error {
         let mut text = format!(
-            "{} {:?} not found in namespace {namespace}",
-            self.kind.name(),
+            "there is no {} {:?} in namespace {namespace}",
+            self.kind.as_str(),
             self.name
         );
         let same_name = known
@@ -187,7 +118,7 @@ impl Reference {
                         .to_owned()
                 },
                 |other| {
-                    let shown = if other.kind == Kind::Runtime {
+                    let shown = if other.kind == Kind::AgentRuntime {
                         other.name.clone()
                     } else {
                         other.to_string()
@@ -221,7 +152,7 @@ pub async fn list(
     cluster: &Cluster,
     all_namespaces: bool,
 ) -> Result<Vec<DynamicObject>, Error> {
-    let objects = pages(&kind.api(cluster, all_namespaces), &ListParams::default())
+    let objects = pages(&api(kind, cluster, all_namespaces), &ListParams::default())
         .await
         .map_err(|error| refusals::of_kind(&error, "list", kind, cluster))?;
     Ok(objects.into_iter().map(|object| object.0).collect())
@@ -261,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_name_alone_is_a_runtime_and_kinds_are_known_by_all_their_names() {
-        assert_eq!(reference("support").kind, Kind::Runtime);
+        assert_eq!(reference("support").kind, Kind::AgentRuntime);
         for text in [
             "endpoint/a",
             "aep/a",

@@ -1,10 +1,10 @@
 //! Why the cluster did not answer as hoped, in one line that says what to do.
 
+use agentcore_api::Kind;
 use kube::core::Status;
 
 use crate::context::{Cluster, causes};
 use crate::error::Error;
-use crate::objects::Kind;
 
 /// Of a request about one of our kinds.
 pub fn of_kind(error: &kube::Error, verb: &str, kind: Kind, cluster: &Cluster) -> Error {

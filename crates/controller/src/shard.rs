@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentcore_api::names::FINALIZER;
-use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession};
+use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, Kind};
 use futures::StreamExt;
 use futures::future::{join_all, select_all};
 use kube::runtime::Controller;
@@ -108,10 +108,14 @@ impl Shard {
     /// Asks for a pass over an object that is reported on, if it is this shard's.
     pub fn wake_reported(&self, kind: &str, namespace: &str, name: &str) {
         let (runtime, endpoint) = (ObjectRef::new(name), ObjectRef::new(name));
-        if kind == "AgentRuntime" && self.runtimes.get(&runtime.within(namespace)).is_some() {
+        if kind == Kind::AgentRuntime.as_str()
+            && self.runtimes.get(&runtime.within(namespace)).is_some()
+        {
             self.wake_runtime(namespace, name);
         }
-        if kind == "AgentEndpoint" && self.endpoints.get(&endpoint.within(namespace)).is_some() {
+        if kind == Kind::AgentEndpoint.as_str()
+            && self.endpoints.get(&endpoint.within(namespace)).is_some()
+        {
             self.wake_endpoint(namespace, name);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentcore_api::Kind;
 use agentcore_api::names::SESSION_REPORT;
 use agentcore_api::report::{FRESH_SECONDS, Report};
 use agentcore_plan::stale_sessions::{Known, Reported};
@@ -111,7 +112,7 @@ impl Reports {
     }
 
     /// What is known of an object's sessions.
-    pub fn of<K: Resource>(&self, kind: &str, object: &K) -> Reported {
+    pub fn of<K: Resource>(&self, kind: Kind, object: &K) -> Reported {
         let namespace = object.namespace().unwrap_or_default();
         let state = self.state.lock();
         if !state.read {
@@ -120,7 +121,7 @@ impl Reports {
         if !state.covered.contains("") && !state.covered.contains(&namespace) {
             return Reported::Nobody;
         }
-        let key = (kind.to_owned(), namespace, object.name_any());
+        let key = (kind.as_str().to_owned(), namespace, object.name_any());
         Reported::Gateway(state.sums.get(&key).cloned().unwrap_or_default())
     }
 
@@ -281,7 +282,7 @@ mod tests {
             },
             ..Default::default()
         };
-        let said = |namespace: &str| reports.of("AgentRuntime", &object(namespace));
+        let said = |namespace: &str| reports.of(Kind::AgentRuntime, &object(namespace));
         assert_eq!(said("shop"), Reported::Unread);
         let mut report = report(0, "a", 1);
         report.namespaces = vec!["shop".into()];

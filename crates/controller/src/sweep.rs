@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentcore_api::Kind;
 use agentcore_plan::step::Sweep;
 use kube::ResourceExt;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -27,12 +28,6 @@ struct Check {
     namespace: String,
     name: String,
     sweep: Sweep,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Runtime,
-    Endpoint,
 }
 
 /// Runs for ever.
@@ -61,20 +56,22 @@ pub async fn run(shards: &[Arc<Shard>]) {
             control.turn(operation(sweep), Priority::Sweep).await;
         }
         match kind {
-            Kind::Runtime => {
+            Kind::AgentRuntime => {
                 shard
                     .context
                     .runtimes
                     .mark(&namespace, &name, |memory| memory.sweep = Some(sweep));
                 shard.wake_runtime(&namespace, &name);
             }
-            Kind::Endpoint => {
+            Kind::AgentEndpoint => {
                 shard
                     .context
                     .endpoints
                     .mark(&namespace, &name, |memory| memory.sweep = Some(sweep));
                 shard.wake_endpoint(&namespace, &name);
             }
+            // A session has nothing that is looked at by turns.
+            Kind::AgentSession => {}
         }
     }
 }
@@ -184,7 +181,7 @@ fn all_checks(shards: &[Arc<Shard>], namespace: &str) -> VecDeque<Check> {
                     && wanted(sweep, &object)
                 {
                     let region = status.region.as_deref();
-                    round.push_back(check(index, Kind::Runtime, &*object, region, sweep));
+                    round.push_back(check(index, Kind::AgentRuntime, &*object, region, sweep));
                 }
             }
             if matches!(sweep, Sweep::ResourcePolicy | Sweep::Versions) {
@@ -195,7 +192,7 @@ fn all_checks(shards: &[Arc<Shard>], namespace: &str) -> VecDeque<Check> {
                     && here(object.namespace())
                 {
                     let region = status.region.as_deref();
-                    round.push_back(check(index, Kind::Endpoint, &*object, region, sweep));
+                    round.push_back(check(index, Kind::AgentEndpoint, &*object, region, sweep));
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Which agent is meant: what the flags name, and where that is in AWS.
 
+use agentcore_api::Kind;
 use agentcore_invoke::RuntimeArn;
 use kube::api::DynamicObject;
 use serde_json::Value;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::args::Agent;
 use crate::context::Cluster;
 use crate::error::Error;
-use crate::objects::{Kind, Reference, text};
+use crate::objects::{Reference, api, text};
 use crate::refusals;
 
 /// AgentCore's name of the endpoint that every runtime has.
@@ -19,7 +20,7 @@ pub async fn named(agent: &Agent, cluster: &Cluster) -> Result<Reference, Error>
     let Some(endpoint) = agent.endpoint.as_deref() else {
         return Ok(named);
     };
-    if named.kind != Kind::Runtime {
+    if named.kind != Kind::AgentRuntime {
         return Err(Error::Usage(format!(
             "--endpoint goes with the name of an AgentRuntime, not with {named}"
         )));
@@ -28,10 +29,13 @@ pub async fn named(agent: &Agent, cluster: &Cluster) -> Result<Reference, Error>
         return Ok(named);
     }
     let wanted = Reference {
-        kind: Kind::Endpoint,
+        kind: Kind::AgentEndpoint,
         name: endpoint.to_owned(),
     };
-    let found = match Kind::Endpoint.api(cluster, false).get_opt(endpoint).await {
+    let found = match api(Kind::AgentEndpoint, cluster, false)
+        .get_opt(endpoint)
+        .await
+    {
         Ok(Some(found)) => found.0,
         // It is read again for the sake of its good message.
         Ok(None) => wanted.get(cluster).await?,
@@ -68,10 +72,10 @@ impl Placed {
     fn read(reference: &Reference, object: &DynamicObject) -> Result<Self, Error> {
         let status = |name: &str| text(object, &format!("/status/{name}")).map(str::to_owned);
         let (arn, endpoint, session) = match reference.kind {
-            Kind::Runtime => (status("arn"), Some(DEFAULT.to_owned()), None),
-            Kind::Endpoint => (status("runtimeArn"), status("name"), None),
+            Kind::AgentRuntime => (status("arn"), Some(DEFAULT.to_owned()), None),
+            Kind::AgentEndpoint => (status("runtimeArn"), status("name"), None),
             // Its endpoint is written with its id.
-            Kind::Session => (
+            Kind::AgentSession => (
                 status("runtimeArn").filter(|_| status("sessionId").is_some()),
                 status("qualifier").or_else(|| Some(DEFAULT.to_owned())),
                 status("sessionId"),
@@ -119,7 +123,7 @@ mod tests {
     fn placed(reference: &str, status: &Value) -> Result<Placed, Error> {
         let reference: Reference = reference.parse().unwrap();
         let object = json!({
-            "apiVersion": "agentcore.dev/v1alpha1", "kind": reference.kind.name(),
+            "apiVersion": "agentcore.dev/v1alpha1", "kind": reference.kind.as_str(),
             "metadata": {"name": reference.name}, "status": status,
         });
         Placed::read(&reference, &serde_json::from_value(object).unwrap())

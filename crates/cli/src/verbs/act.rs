@@ -1,5 +1,6 @@
 //! Verbs that ask the operator for something, by an annotation: restart, retry and image scan.
 
+use agentcore_api::Kind;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::args::Act;
 use crate::context::{Cluster, Context};
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::objects::{Kind, Reference, text};
+use crate::objects::{Reference, api, text};
 use crate::refusals;
 use crate::salvaged::Salvaged;
 
@@ -72,7 +73,7 @@ pub async fn run(request: Request, args: Act, context: &Context) -> Result<Outco
         .map(|name| name.parse())
         .collect::<Result<_, _>>()?;
     if request == Request::Scan
-        && let Some(other) = references.iter().find(|one| one.kind != Kind::Runtime)
+        && let Some(other) = references.iter().find(|one| one.kind != Kind::AgentRuntime)
     {
         return Err(Error::Usage(format!(
             "{other} has no image: scan its AgentRuntime"
@@ -90,7 +91,7 @@ pub async fn run(request: Request, args: Act, context: &Context) -> Result<Outco
         set(request, reference, &now, cluster).await?;
         context.output.line(&format!(
             "{}/{} {} requested",
-            reference.kind.name().to_lowercase(),
+            reference.kind.singular(),
             reference.name,
             request.word()
         ))?;
@@ -107,7 +108,7 @@ pub async fn run(request: Request, args: Act, context: &Context) -> Result<Outco
         let reference = done?;
         context.output.line(&format!(
             "{}/{} {} taken up",
-            reference.kind.name().to_lowercase(),
+            reference.kind.singular(),
             reference.name,
             request.word()
         ))?;
@@ -121,7 +122,7 @@ async fn set(
     now: &str,
     cluster: &Cluster,
 ) -> Result<(), Error> {
-    let api = reference.kind.api(cluster, false);
+    let api = api(reference.kind, cluster, false);
     let patch = json!({"metadata": {"annotations": {request.annotation(): now}}});
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
@@ -140,7 +141,7 @@ async fn taken_up<'a>(
     cluster: &Cluster,
     timeout: Duration,
 ) -> Result<&'a Reference, Error> {
-    let api = reference.kind.api(cluster, false);
+    let api = api(reference.kind, cluster, false);
     let failed = Mutex::new(None);
     let echoed = |object: Option<&Salvaged>| {
         let object = object.map(|object| &object.0);

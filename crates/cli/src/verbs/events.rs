@@ -95,7 +95,7 @@ async fn subjects(
 
 fn concerns(event: &Event, reference: &Reference) -> bool {
     event.regarding.as_ref().is_some_and(|about| {
-        about.kind.as_deref() == Some(reference.kind.name())
+        about.kind.as_deref() == Some(reference.kind.as_str())
             && about.name.as_deref() == Some(&reference.name)
     })
 }

@@ -7,7 +7,7 @@ mod report;
 
 use std::sync::Arc;
 
-use agentcore_api::AgentEndpoint;
+use agentcore_api::{AgentEndpoint, Kind};
 use agentcore_plan::endpoint::{self as plan, Action, Decision, Read};
 use agentcore_plan::stale_sessions::note_endpoint;
 use agentcore_plan::step::{Event, Rest};
@@ -21,8 +21,7 @@ use gather::EndpointPass;
 
 pub use gather::aws_name;
 
-const CONTROLLER: &str = "agentendpoint";
-const CONTROLLED: &str = "AgentEndpoint";
+const KIND: Kind = Kind::AgentEndpoint;
 
 /// One pass over one AgentEndpoint.
 pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<Requeue, Error> {
@@ -33,7 +32,7 @@ pub async fn reconcile(object: Arc<AgentEndpoint>, shard: Arc<Shard>) -> Result<
         &shard,
         &shard.endpoints,
         &shard.context.endpoints,
-        CONTROLLER,
+        KIND.singular(),
         ready,
         gather,
     )
@@ -54,7 +53,7 @@ impl Pass for EndpointPass<'_> {
     fn plan(&self, now: Timestamp) -> Decision {
         let (view, context) = (self.view(), &self.shard.context);
         let mut decision = plan::plan(&view, now);
-        let sessions = context.reports.of(CONTROLLED, &*self.object);
+        let sessions = context.reports.of(KIND, &*self.object);
         note_endpoint(&mut decision, &self.object, view.runtime, &sessions, now);
         decision
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agentcore_api::AgentEndpointStatus;
+use agentcore_api::{AgentEndpointStatus, Kind};
 
 use super::gather::EndpointPass;
 use crate::left_alone;
@@ -34,7 +34,7 @@ impl EndpointPass<'_> {
         let object = Arc::make_mut(&mut self.object);
         let before = object.status.replace(status.clone()).unwrap_or_default();
         self.shard.context.metrics.status_written(
-            "AgentEndpoint",
+            Kind::AgentEndpoint,
             &before.conditions,
             &status.conditions,
         );

@@ -5,7 +5,7 @@ mod scans;
 
 use std::time::Instant;
 
-use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, conditions};
+use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, Kind, conditions};
 use agentcore_cluster::store::Cache;
 use agentcore_plan::fault::Class;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -148,7 +148,7 @@ impl Metrics {
     }
 
     /// A status was written: counts the conditions that it changed.
-    pub fn status_written(&self, kind: &str, before: &[Condition], after: &[Condition]) {
+    pub fn status_written(&self, kind: Kind, before: &[Condition], after: &[Condition]) {
         let status = |conditions: &[Condition], type_: &str| {
             let found = conditions.iter().find(|condition| condition.type_ == type_);
             found.map_or_else(|| "False".to_owned(), |condition| condition.status.clone())
@@ -161,7 +161,7 @@ impl Metrics {
             let now = status(after, type_);
             if now != status(before, type_) {
                 self.transitions
-                    .with_label_values(&[kind, type_, &now])
+                    .with_label_values(&[kind.as_str(), type_, &now])
                     .inc();
             }
         }

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use agentcore_api::conditions::{READY, SESSIONS_CURRENT, STALLED};
 use agentcore_api::limits::{ENDPOINTS_QUOTA, VERSIONS_QUOTA};
 use agentcore_api::reasons::OVERDUE;
-use agentcore_api::{AgentEndpoint, AgentRuntime, AgentRuntimeStatus, AgentSession};
-use agentcore_cluster::room::Held;
-use agentcore_cluster::store::Cache;
+use agentcore_api::{AgentEndpoint, AgentRuntime, AgentRuntimeStatus, AgentSession, Kind};
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::conditions::{find, is_ready};
 use jiff::{SignedDuration, Timestamp};
@@ -40,14 +38,14 @@ pub fn families(
         for object in endpoints.state() {
             gauges.endpoint(&object);
         }
-        gauges.left_alone("AgentRuntime", runtimes.held());
-        gauges.left_alone("AgentEndpoint", endpoints.held());
+        gauges.left_alone(Kind::AgentRuntime, runtimes.held());
+        gauges.left_alone(Kind::AgentEndpoint, endpoints.held());
     }
     for cache in sessions {
         for object in cache.state() {
             gauges.session(&object);
         }
-        gauges.left_alone("AgentSession", cache.held());
+        gauges.left_alone(Kind::AgentSession, cache.held());
     }
     Ok(registry.gather())
 }
@@ -138,10 +136,10 @@ impl Gauges {
         })
     }
 
-    fn left_alone(&self, kind: &str, held: &Held) {
+    fn left_alone(&self, kind: Kind, held: &Held) {
         for (namespace, count) in held.outs() {
             self.left_alone
-                .with_label_values(&[kind, &namespace])
+                .with_label_values(&[kind.as_str(), &namespace])
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
@@ -170,7 +168,11 @@ impl Gauges {
                 .with_label_values(&[namespace.as_str(), &name, reason])
                 .set(1);
         }
-        let place = ["AgentRuntime", namespace.as_str(), name.as_str()];
+        let place = [
+            Kind::AgentRuntime.as_str(),
+            namespace.as_str(),
+            name.as_str(),
+        ];
         self.conditions(place, &status.conditions);
         let serving = Serving {
             version: live.map(String::as_str),
@@ -193,7 +195,11 @@ impl Gauges {
             [&namespace, runtime, &name],
             [("live", live), ("target", target)],
         );
-        let place = ["AgentEndpoint", namespace.as_str(), name.as_str()];
+        let place = [
+            Kind::AgentEndpoint.as_str(),
+            namespace.as_str(),
+            name.as_str(),
+        ];
         self.conditions(place, &status.conditions);
         let serving = Serving {
             version: live.map(String::as_str),
@@ -210,7 +216,11 @@ impl Gauges {
         let Some(status) = &object.status else {
             return;
         };
-        let place = ["AgentSession", namespace.as_str(), name.as_str()];
+        let place = [
+            Kind::AgentSession.as_str(),
+            namespace.as_str(),
+            name.as_str(),
+        ];
         self.conditions(place, &status.conditions);
         let served = status.session_id.is_some()
             || !status.previous.is_empty()

@@ -7,7 +7,7 @@ mod report;
 
 use std::sync::Arc;
 
-use agentcore_api::AgentRuntime;
+use agentcore_api::{AgentRuntime, Kind};
 use agentcore_plan::runtime::{self as plan, Action, Decision, Read};
 use agentcore_plan::stale_sessions::note_runtime;
 use agentcore_plan::step::{Event, Rest};
@@ -22,8 +22,7 @@ use gather::RuntimePass;
 pub use agentcore_plan::runtime::names as aws_names;
 pub use gather::{key, over_the_limit};
 
-const CONTROLLER: &str = "agentruntime";
-const CONTROLLED: &str = "AgentRuntime";
+const KIND: Kind = Kind::AgentRuntime;
 
 /// One pass over one AgentRuntime.
 pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<Requeue, Error> {
@@ -37,7 +36,7 @@ pub async fn reconcile(object: Arc<AgentRuntime>, shard: Arc<Shard>) -> Result<R
         &shard,
         &shard.runtimes,
         &shard.context.runtimes,
-        CONTROLLER,
+        KIND.singular(),
         ready,
         gather,
     )
@@ -57,7 +56,7 @@ impl Pass for RuntimePass<'_> {
 
     fn plan(&self, now: Timestamp) -> Decision {
         let mut decision = plan::plan(&self.view(), now);
-        let sessions = self.shard.context.reports.of(CONTROLLED, &*self.object);
+        let sessions = self.shard.context.reports.of(KIND, &*self.object);
         note_runtime(&mut decision, &self.object, &sessions, now);
         decision
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agentcore_api::AgentRuntimeStatus;
+use agentcore_api::{AgentRuntimeStatus, Kind};
 
 use super::gather::RuntimePass;
 use crate::left_alone;
@@ -34,7 +34,7 @@ impl RuntimePass<'_> {
         let object = Arc::make_mut(&mut self.object);
         let before = object.status.replace(status.clone()).unwrap_or_default();
         self.shard.context.metrics.status_written(
-            "AgentRuntime",
+            Kind::AgentRuntime,
             &before.conditions,
             &status.conditions,
         );

@@ -8,7 +8,7 @@ mod triggers;
 
 use std::sync::Arc;
 
-use agentcore_api::AgentSession;
+use agentcore_api::{AgentSession, Kind};
 use agentcore_plan::session::{self as plan, Action, Decision, Read};
 use agentcore_plan::step::{Event, Rest};
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use gather::SessionPass;
 
 pub use triggers::{Declared, controller, drive as drive_watch};
 
-const CONTROLLER: &str = "agentsession";
+const KIND: Kind = Kind::AgentSession;
 
 /// One pass over one AgentSession.
 pub async fn reconcile(object: Arc<AgentSession>, shard: Arc<Shard>) -> Result<Requeue, Error> {
@@ -30,7 +30,7 @@ pub async fn reconcile(object: Arc<AgentSession>, shard: Arc<Shard>) -> Result<R
         &shard,
         &shard.sessions.store,
         &shard.context.sessions,
-        CONTROLLER,
+        KIND.singular(),
         std::future::ready(()),
         gather,
     )

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agentcore_api::AgentSessionStatus;
+use agentcore_api::{AgentSessionStatus, Kind};
 
 use super::gather::SessionPass;
 use crate::left_alone;
@@ -36,7 +36,7 @@ impl SessionPass<'_> {
         let before = object.status.replace(status.clone()).unwrap_or_default();
         context
             .metrics
-            .status_written("AgentSession", &before.conditions, &status.conditions);
+            .status_written(Kind::AgentSession, &before.conditions, &status.conditions);
         Ok(())
     }
 }

@@ -65,13 +65,13 @@ impl Shard {
                 not_seen().into()
             });
         };
-        let missing = |reason: &str, kind: &str, name: &str| NotReady {
+        let missing = |reason: &str, kind: Kind, name: &str| NotReady {
             reason: reason.to_owned(),
             message: format!("{kind} {name} is not there"),
         };
         let endpoint = object.spec.endpoint_ref.as_ref().map(|one| {
             let reference = ObjectRef::new(&one.name).within(namespace);
-            let missing = || missing(reasons::ENDPOINT_NOT_FOUND, "AgentEndpoint", &one.name);
+            let missing = || missing(reasons::ENDPOINT_NOT_FOUND, Kind::AgentEndpoint, &one.name);
             found(&self.endpoints, &reference)?.ok_or_else(missing)
         });
         let endpoint = endpoint.transpose()?;
@@ -91,7 +91,7 @@ impl Shard {
         };
         let reference_of_runtime = ObjectRef::new(runtime_name).within(namespace);
         let runtime = found(&self.runtimes, &reference_of_runtime)?
-            .ok_or_else(|| missing(reasons::RUNTIME_NOT_FOUND, "AgentRuntime", runtime_name))?;
+            .ok_or_else(|| missing(reasons::RUNTIME_NOT_FOUND, Kind::AgentRuntime, runtime_name))?;
         made.agent(reference, &object, &runtime, || {
             of_session(&object, &Owned::new(&runtime, &self.names))
         })

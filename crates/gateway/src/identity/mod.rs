@@ -15,6 +15,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use sha2::{Digest as _, Sha256};
 
+pub use agentcore_api::Kind;
 pub use review::{Answer, Asking, AtOnce, Gate};
 
 /// Longest token, in bytes. ServiceAccount tokens have about 1 KiB; those of identity providers with many groups have a few.
@@ -102,44 +103,6 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(redacted)")
-    }
-}
-
-/// Kinds that callers can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A runtime's DEFAULT endpoint.
-    AgentRuntime,
-    /// A named endpoint.
-    AgentEndpoint,
-    /// A declared session.
-    AgentSession,
-}
-
-impl Kind {
-    /// As manifests write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AgentRuntime => "AgentRuntime",
-            Self::AgentEndpoint => "AgentEndpoint",
-            Self::AgentSession => "AgentSession",
-        }
-    }
-
-    /// As paths and RBAC rules write it.
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::AgentRuntime => "agentruntimes",
-            Self::AgentEndpoint => "agentendpoints",
-            Self::AgentSession => "agentsessions",
-        }
-    }
-
-    /// The kind of this plural.
-    pub fn from_plural(text: &str) -> Option<Self> {
-        [Self::AgentRuntime, Self::AgentEndpoint, Self::AgentSession]
-            .into_iter()
-            .find(|kind| kind.plural() == text)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use agentcore_api::limits::{DEFAULT_IDLE_SECONDS, DEFAULT_MAX_LIFETIME_SECONDS};
 use agentcore_api::values::seconds_or;
-use agentcore_api::{AgentEndpoint, AgentRuntime, reasons};
+use agentcore_api::{AgentEndpoint, AgentRuntime, Kind, reasons};
 use jiff::SignedDuration;
 
 use super::View;
@@ -38,7 +38,7 @@ pub(super) fn target(view: &View<'_>) -> Result<Target, Verdict> {
         let live = status.default_endpoint.and_then(|one| one.live_version);
         let place = status.arn.zip(live);
         return make(runtime, view.policy, place, DEFAULT.to_owned(), || {
-            not_ready("AgentRuntime", name, reasons::RUNTIME_NOT_READY)
+            not_ready(Kind::AgentRuntime, name, reasons::RUNTIME_NOT_READY)
         });
     };
     let name = &reference.name;
@@ -52,7 +52,7 @@ pub(super) fn target(view: &View<'_>) -> Result<Target, Verdict> {
         let text = format!("AgentEndpoint {name} is not its own in AgentCore, so it is not called");
         return Err(Verdict::stalled(reasons::NOT_OWNED, text));
     }
-    let none = || not_ready("AgentEndpoint", name, reasons::ENDPOINT_NOT_READY);
+    let none = || not_ready(Kind::AgentEndpoint, name, reasons::ENDPOINT_NOT_READY);
     let (place, qualifier) = place_of(endpoint).ok_or_else(none)?;
     make(runtime, view.policy, Some(place), qualifier, none)
 }
@@ -84,7 +84,7 @@ fn runtime<'a>(runtime: Option<&'a AgentRuntime>, name: &str) -> Result<&'a Agen
     })
 }
 
-fn not_ready(kind: &str, name: &str, reason: &'static str) -> Verdict {
+fn not_ready(kind: Kind, name: &str, reason: &'static str) -> Verdict {
     Verdict::working(reason, format!("{kind} {name} serves no version"))
 }
 

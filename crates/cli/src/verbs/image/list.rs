@@ -1,7 +1,7 @@
 //! `image list`: which image is used, which would be, which were refused, and those of old versions.
 
-use agentcore_api::AgentRuntime;
 use agentcore_api::runtime::{ImageChoice, ImageStatus};
+use agentcore_api::{AgentRuntime, Kind};
 use agentcore_plan::image::Policy;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -12,7 +12,7 @@ use crate::args::{Format, ImageList};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::objects::{Kind, list};
+use crate::objects::list;
 use crate::output::{Table, Tone, ago, lines, remark};
 use crate::verbs::rollout::revisions;
 use crate::verbs::status::short_digest;
@@ -65,7 +65,7 @@ pub async fn run(args: ImageList, context: &Context) -> Result<Outcome, Error> {
             ..entry(&object)
         });
     } else {
-        for object in list(Kind::Runtime, cluster, args.all_namespaces).await? {
+        for object in list(Kind::AgentRuntime, cluster, args.all_namespaces).await? {
             entries.push(entry(&typed(object)?));
         }
     }

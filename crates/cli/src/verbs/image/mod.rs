@@ -6,13 +6,13 @@ mod list;
 pub use explain::run as explain;
 pub use list::run as list;
 
-use agentcore_api::AgentRuntime;
+use agentcore_api::{AgentRuntime, Kind};
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 
 use crate::context::Cluster;
 use crate::error::Error;
-use crate::objects::{Kind, Reference};
+use crate::objects::Reference;
 
 fn typed(object: DynamicObject) -> Result<AgentRuntime, Error> {
     let name = object.name_any();
@@ -25,7 +25,7 @@ fn typed(object: DynamicObject) -> Result<AgentRuntime, Error> {
 
 fn runtime_reference(name: &str) -> Result<Reference, Error> {
     let reference: Reference = name.parse()?;
-    if reference.kind != Kind::Runtime {
+    if reference.kind != Kind::AgentRuntime {
         return Err(Error::Usage(format!(
             "{reference} has no image and no versions: name its AgentRuntime"
         )));

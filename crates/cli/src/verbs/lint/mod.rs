@@ -10,7 +10,7 @@ mod schema;
 
 use std::collections::HashMap;
 
-use agentcore_api::{GROUP, VERSION};
+use agentcore_api::{GROUP, Kind, VERSION};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::manifests::{self, Document, documents};
-use crate::objects::{Kind, alike};
+use crate::objects::alike;
 use crate::output::{lines, remark};
 use finding::{Finding, Found, Judge, dotted};
 use metadata::Metadata;
@@ -114,7 +114,7 @@ impl Linter {
                 .ok_or_else(|| Error::Failed(format!("this plugin has no schema for {name}")))?;
             let rules = Rules::new(&schema);
             let judges = (Schema::new(schema)?, rules);
-            match Kind::of_manifest(name) {
+            match Kind::from_name(name) {
                 Some(kind) => drop(kinds.insert(kind, judges)),
                 None if name == GRANT => grant = Some(judges),
                 None => {}
@@ -142,7 +142,7 @@ impl Linter {
             return Ok(());
         }
         report.checked += 1;
-        let found = match (version == VERSION, Kind::of_manifest(kind)) {
+        let found = match (version == VERSION, Kind::from_name(kind)) {
             (false, _) => vec![Found::at(
                 &["apiVersion".to_owned()],
                 format!("{GROUP} has no version {version:?}: use {GROUP}/{VERSION}"),
@@ -152,9 +152,9 @@ impl Linter {
                 self.judged(self.grant.as_ref(), object)?.0
             }
             (true, None) => {
-                let hint = alike(kind, &Kind::ALL, |one| one.name()).map_or_else(
-                    || format!("use one of {}", Kind::ALL.map(Kind::name).join(", ")),
-                    |one| format!("did you mean {}?", one.name()),
+                let hint = alike(kind, &Kind::ALL, |one| one.as_str()).map_or_else(
+                    || format!("use one of {}", Kind::ALL.map(Kind::as_str).join(", ")),
+                    |one| format!("did you mean {}?", one.as_str()),
                 );
                 vec![Found::at(
                     &["kind".to_owned()],

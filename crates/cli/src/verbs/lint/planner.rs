@@ -1,12 +1,11 @@
 //! What the operator itself would refuse although the API server takes it.
 
-use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, reasons};
+use agentcore_api::{AgentEndpoint, AgentRuntime, AgentSession, Kind, reasons};
 use agentcore_plan::image::Policy as ImagePolicy;
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::finding::{Found, steps};
-use crate::objects::Kind;
 use crate::offline::{self, Surroundings};
 
 /// Manifests may name no region: the operator has one of its own.
@@ -19,9 +18,9 @@ const ANYWHERE: Surroundings<'static> = Surroundings {
 /// What the operator would refuse.
 pub fn check(kind: Kind, object: &Value) -> Vec<Found> {
     let typed = match kind {
-        Kind::Runtime => AgentRuntime::deserialize(object).map(Some),
-        Kind::Endpoint => AgentEndpoint::deserialize(object).map(|_| None),
-        Kind::Session => AgentSession::deserialize(object).map(|_| None),
+        Kind::AgentRuntime => AgentRuntime::deserialize(object).map(Some),
+        Kind::AgentEndpoint => AgentEndpoint::deserialize(object).map(|_| None),
+        Kind::AgentSession => AgentSession::deserialize(object).map(|_| None),
     };
     let runtime = match typed {
         Ok(Some(runtime)) => runtime,

@@ -2,6 +2,7 @@
 
 mod request;
 
+use agentcore_api::Kind;
 use agentcore_api::values::{ImageRef, default_endpoint_name};
 use agentcore_api::{AgentEndpoint, AgentRuntime, GROUP};
 use agentcore_plan::runtime::Refusal;
@@ -13,7 +14,6 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Outcome;
 use crate::manifests::{self, Document, documents};
-use crate::objects::Kind;
 use crate::offline::{self, Surroundings};
 use crate::output::{remark, written};
 
@@ -96,10 +96,10 @@ fn rendered(
             .unwrap_or_default()
     };
     let ours = text("apiVersion").split('/').next() == Some(GROUP);
-    match Kind::of_manifest(text("kind")).filter(|_| ours) {
-        Some(Kind::Runtime) => runtime(document, args, context).map(Some),
-        Some(Kind::Endpoint) => endpoint(document).map(Some),
-        Some(Kind::Session) | None => Ok(None),
+    match Kind::from_name(text("kind")).filter(|_| ours) {
+        Some(Kind::AgentRuntime) => runtime(document, args, context).map(Some),
+        Some(Kind::AgentEndpoint) => endpoint(document).map(Some),
+        Some(Kind::AgentSession) | None => Ok(None),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `rollout status`: how a roll goes, until its end. Exit codes: 0 it is done, 1 it failed, 3 not in time.
 
+use agentcore_api::Kind;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -11,7 +12,7 @@ use crate::args::RolloutStatus;
 use crate::context::{Cluster, Context};
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::objects::{Kind, Reference, text};
+use crate::objects::{Reference, api, text};
 use crate::output::remark;
 use crate::verbs::act::watching;
 use crate::verdict::{State, Verdict};
@@ -65,7 +66,7 @@ async fn wait(
     cluster: &Cluster,
     context: &Context,
 ) -> Result<Outcome, Error> {
-    let api = reference.kind.api(cluster, false);
+    let api = api(reference.kind, cluster, false);
     let mut states = watch_object(api, &reference.name).default_backoff().boxed();
     let mut last = String::new();
     loop {
@@ -110,12 +111,12 @@ async fn wait(
 fn progress(reference: &Reference, object: &DynamicObject) -> Progress {
     let verdict = Verdict::of(object);
     let (live, target) = match reference.kind {
-        Kind::Runtime => (
+        Kind::AgentRuntime => (
             "/status/defaultEndpoint/liveVersion",
             "/status/latestVersion",
         ),
-        Kind::Endpoint => ("/status/liveVersion", "/status/targetVersion"),
-        Kind::Session => ("/status/version", "/status/next/version"),
+        Kind::AgentEndpoint => ("/status/liveVersion", "/status/targetVersion"),
+        Kind::AgentSession => ("/status/version", "/status/next/version"),
     };
     let (live, target) = (text(object, live), text(object, target));
     let versions = match (live, target) {
@@ -132,7 +133,7 @@ fn progress(reference: &Reference, object: &DynamicObject) -> Progress {
     );
     match verdict.state {
         // Of a push that failed: what ran before is set again, and nothing is rolled any more.
-        State::Ready | State::Warning if moving && reference.kind != Kind::Session => {
+        State::Ready | State::Warning if moving && reference.kind != Kind::AgentSession => {
             Progress::Going(said)
         }
         State::Ready | State::Warning => {

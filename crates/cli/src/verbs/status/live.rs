@@ -1,5 +1,6 @@
 //! The tree as it changes: one watch of each kind, and a frame after each burst of events.
 
+use agentcore_api::Kind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use super::model::World;
 use crate::context::Cluster;
 use crate::error::Error;
-use crate::objects::Kind;
+use crate::objects::api;
 use crate::refusals;
 use crate::salvaged::Salvaged;
 
@@ -46,7 +47,7 @@ impl Live {
     pub fn new(cluster: &Cluster, all_namespaces: bool) -> Result<Self, Error> {
         let cluster = cluster.patient()?;
         let one = |kind: Kind| {
-            let api = kind.api(&cluster, all_namespaces);
+            let api = api(kind, &cluster, all_namespaces);
             let config = watcher::Config::default().page_size(PAGE);
             let events = watcher(api, config).default_backoff();
             events.map(move |event| (kind, event)).boxed()
@@ -116,7 +117,7 @@ impl Live {
             }
             Err(error) => {
                 let error = self.explain(&error, kind);
-                if kind != Kind::Runtime && error.hides_a_kind() {
+                if kind != Kind::AgentRuntime && error.hides_a_kind() {
                     self.waiting.retain(|of| *of != kind);
                     self.hidden.insert(kind, format!("not shown: {error}"));
                     return Ok(());
@@ -152,9 +153,9 @@ impl Live {
             mine.map(|(_, object)| object.clone()).collect()
         };
         World {
-            runtimes: of(Kind::Runtime),
-            endpoints: of(Kind::Endpoint),
-            sessions: of(Kind::Session),
+            runtimes: of(Kind::AgentRuntime),
+            endpoints: of(Kind::AgentEndpoint),
+            sessions: of(Kind::AgentSession),
         }
     }
 }

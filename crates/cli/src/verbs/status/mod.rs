@@ -8,6 +8,7 @@ mod tree;
 
 pub use tree::short_digest;
 
+use agentcore_api::Kind;
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 
@@ -15,7 +16,7 @@ use crate::args::{self, Format};
 use crate::context::{Cluster, Context, nothing};
 use crate::error::Error;
 use crate::exit::Outcome;
-use crate::objects::{Kind, Reference, list};
+use crate::objects::{Reference, list};
 use crate::output::{Output, Symbols, lines, remark};
 use live::Live;
 use model::{Forest, World};
@@ -60,9 +61,9 @@ pub async fn below(reference: &Reference, cluster: &Cluster) -> Result<Vec<Refer
 /// rest is shown all the same.
 async fn gather(cluster: &Cluster, all_namespaces: bool) -> Result<World, Error> {
     let (runtimes, endpoints, sessions) = tokio::join!(
-        list(Kind::Runtime, cluster, all_namespaces),
-        list(Kind::Endpoint, cluster, all_namespaces),
-        list(Kind::Session, cluster, all_namespaces),
+        list(Kind::AgentRuntime, cluster, all_namespaces),
+        list(Kind::AgentEndpoint, cluster, all_namespaces),
+        list(Kind::AgentSession, cluster, all_namespaces),
     );
     let runtimes = runtimes?;
     let or_none = |found: Result<Vec<DynamicObject>, Error>| match found {
@@ -103,7 +104,7 @@ impl View {
             Some(Format::Name) => {
                 let nodes = forest.items.iter().flat_map(model::Node::all);
                 Ok(lines(nodes.map(|node| {
-                    let kind = node.kind.name().to_lowercase();
+                    let kind = node.kind.singular();
                     format!("{kind}.{}/{}", agentcore_api::GROUP, node.name)
                 })))
             }

@@ -1,5 +1,6 @@
 //! Agents as `status` tells of them: a tree of plain values, the same for people and for `-o json`.
 
+use agentcore_api::Kind;
 use std::collections::HashMap;
 
 use agentcore_api::runtime::VersionCause;
@@ -10,7 +11,7 @@ use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 use serde::{Deserialize, Serialize};
 
-use crate::objects::{Kind, Reference, text};
+use crate::objects::{Reference, text};
 use crate::verdict::Verdict;
 
 /// What the cluster has.
@@ -36,7 +37,6 @@ pub struct Forest {
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Kind.
-    #[serde(serialize_with = "kind_name")]
     pub kind: Kind,
     /// Namespace.
     pub namespace: String,
@@ -103,12 +103,6 @@ pub struct Version {
     pub time: Option<String>,
 }
 
-// serde asks for a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn kind_name<S: serde::Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(kind.name())
-}
-
 impl Node {
     fn new(kind: Kind, object: &DynamicObject) -> Self {
         let created = object.metadata.creation_timestamp.as_ref();
@@ -132,7 +126,7 @@ impl Node {
     }
 
     fn runtime(object: &DynamicObject) -> Self {
-        let mut node = Self::new(Kind::Runtime, object);
+        let mut node = Self::new(Kind::AgentRuntime, object);
         let Some(status) = status::<AgentRuntimeStatus>(object, &mut node.verdict) else {
             return node;
         };
@@ -161,7 +155,7 @@ impl Node {
     }
 
     fn endpoint(object: &DynamicObject) -> Self {
-        let mut node = Self::new(Kind::Endpoint, object);
+        let mut node = Self::new(Kind::AgentEndpoint, object);
         let Some(status) = status::<AgentEndpointStatus>(object, &mut node.verdict) else {
             return node;
         };
@@ -175,7 +169,7 @@ impl Node {
     }
 
     fn session(object: &DynamicObject) -> Self {
-        let mut node = Self::new(Kind::Session, object);
+        let mut node = Self::new(Kind::AgentSession, object);
         let Some(status) = status::<AgentSessionStatus>(object, &mut node.verdict) else {
             return node;
         };

@@ -1,12 +1,12 @@
 //! Agents as a tree for a terminal: what is wrong first, then each object with what belongs to it.
 
+use agentcore_api::Kind;
 use agentcore_api::sessions::SessionsStatus;
 use agentcore_api::{conditions, reasons};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::model::{Forest, Node, Version};
-use crate::objects::Kind;
 use crate::output::{Paint, Symbols, Table, Tone, ago, span};
 use crate::verdict::State;
 
@@ -91,7 +91,7 @@ fn summary(forest: &Forest, look: &Look) -> String {
             parts.push(format!(
                 "{} {}{plural}: {}",
                 of_kind.len(),
-                kind.short(),
+                kind.word(),
                 states.join(", ")
             ));
         }
@@ -118,7 +118,7 @@ fn summary(forest: &Forest, look: &Look) -> String {
                 ),
                 (
                     Tone::Strong,
-                    &format!("{} {place}{}:", node.kind.name(), node.name),
+                    &format!("{} {place}{}:", node.kind.as_str(), node.name),
                 ),
                 (node.verdict.state.tone(), &format!("{}:", problem.reason)),
                 (Tone::Plain, &problem.message),
@@ -144,7 +144,7 @@ impl Rows<'_> {
         let mut cells = vec![
             (
                 Tone::Plain,
-                format!("{first}{}/{}", node.kind.name(), node.name),
+                format!("{first}{}/{}", node.kind.as_str(), node.name),
             ),
             (
                 node.verdict.state.tone(),
@@ -243,7 +243,7 @@ impl Rows<'_> {
     /// What else there is to say in a line; problems stand above the tree already.
     fn info(&self, node: &Node) -> String {
         match (node.kind, node.verdict.state) {
-            (Kind::Session, State::Ready) => node
+            (Kind::AgentSession, State::Ready) => node
                 .last_answer_time
                 .as_deref()
                 .map_or_else(String::new, |time| {

@@ -114,16 +114,11 @@ pub fn group(key: &str) -> Option<Group> {
     let mut parts = key.split('/');
     let mut part = || parts.next();
     Some(Group {
-        kind: kind(part()?)?,
+        kind: Kind::from_name(part()?)?,
         namespace: part()?.into(),
         name: part()?.into(),
         version: given(part()?).map(Into::into),
     })
-}
-
-fn kind(text: &str) -> Option<Kind> {
-    let kinds = [Kind::AgentRuntime, Kind::AgentEndpoint, Kind::AgentSession];
-    kinds.into_iter().find(|kind| kind.as_str() == text)
 }
 
 fn given(text: &str) -> Option<&str> {
@@ -167,7 +162,7 @@ impl Row {
         let fields: Vec<&str> = self.0.iter().map(Text::get).collect::<Option<_>>()?;
         let [
             subject,
-            kind_name,
+            kind,
             namespace,
             name,
             conversation,
@@ -187,7 +182,7 @@ impl Row {
         Some(Member {
             owner: Owner {
                 subject: subject.into(),
-                kind: kind(kind_name)?,
+                kind: Kind::from_name(kind)?,
                 namespace: namespace.into(),
                 name: name.into(),
             },
