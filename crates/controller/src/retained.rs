@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentcore_api::values::Arn;
 use agentcore_plan::runtime::Listed;
-use agentcore_plan::urls::arn_part;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, ListParams, PostParams};
@@ -110,7 +110,7 @@ impl Retained {
         }
         let record = Record {
             id: id.to_owned(),
-            region: arn_part(arn, 3).unwrap_or_default().to_owned(),
+            region: Arn(arn).region().unwrap_or_default().to_owned(),
             since: Timestamp::now(),
         };
         let mut state = self.state.lock();
@@ -177,7 +177,7 @@ fn read(object: &ConfigMap) -> Option<(String, String, Record)> {
     let data = object.data.as_ref()?;
     let record = Record {
         id: data.get("id")?.clone(),
-        region: arn_part(data.get("arn")?, 3)?.to_owned(),
+        region: Arn(data.get("arn")?).region()?.to_owned(),
         since: object
             .creation_timestamp()
             .map_or(Timestamp::UNIX_EPOCH, |time| time.0),

@@ -6,10 +6,11 @@
 //!
 //! The reading is not atomic with the change. What happens between the two is left to the conditions of the IAM policy.
 
+use agentcore_api::values::Arn;
+
 use crate::aws::Tags;
 use crate::fault::Fault;
 use crate::tags::TagsRead;
-use crate::urls;
 
 /// What an action does, as far as ownership goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub(crate) fn clear<A: Mutation>(
         Effect::InKubernetes | Effect::Makes => return Clearance::Given(Cleared(action)),
         Effect::OfArn(arn) => arn.to_owned(),
         // Id and ARN come from status, which somebody may have written: tags of one runtime say nothing of another.
-        Effect::OfRuntime(id) => match runtime.filter(|arn| urls::runtime_id(arn) == Some(id)) {
+        Effect::OfRuntime(id) => match runtime.filter(|arn| Arn(arn).runtime_id() == Some(id)) {
             Some(arn) => arn.to_owned(),
             None => return Clearance::Refused,
         },

@@ -31,17 +31,6 @@ fn host(partition: &str, region: &str) -> String {
     format!("bedrock-agentcore.{region}.{suffix}")
 }
 
-/// The part of an ARN at this place: 1 is the partition, 3 the region, 4 the account.
-pub fn arn_part(arn: &str, place: usize) -> Option<&str> {
-    arn.split(':').nth(place).filter(|part| !part.is_empty())
-}
-
-/// The id in a runtime's ARN, or in that of one of its endpoints.
-pub fn runtime_id(arn: &str) -> Option<&str> {
-    let resource = arn.split(':').nth(5)?.strip_prefix("runtime/")?;
-    resource.split('/').next().filter(|id| !id.is_empty())
-}
-
 fn escaped(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

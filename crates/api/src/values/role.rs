@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::Arn;
 use crate::limits::{ROLE_ARN_MAX, ROLE_ARN_PATTERN};
 
 static ROLE: LazyLock<Regex> = LazyLock::new(|| {
@@ -47,14 +48,11 @@ impl RoleArn {
         if !ROLE.is_match(text) {
             return Err(RoleArnError::Form);
         }
-        let mut parts = text.splitn(6, ':').skip(1);
-        let partition = parts.next().ok_or(RoleArnError::Form)?.to_owned();
-        let account = parts
-            .nth(2)
-            .filter(|account| !account.is_empty())
-            .map(str::to_owned);
-        let full = parts
-            .next()
+        let arn = Arn(text);
+        let partition = arn.partition().ok_or(RoleArnError::Form)?.to_owned();
+        let account = arn.account().map(str::to_owned);
+        let full = arn
+            .resource()
             .and_then(|resource| resource.strip_prefix("role"))
             .ok_or(RoleArnError::Form)?;
         let (path, name) = full.split_at(full.rfind('/').ok_or(RoleArnError::Form)? + 1);

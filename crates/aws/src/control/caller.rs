@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentcore_api::values::Arn;
 use agentcore_plan::config::{EnvValue, scrub};
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::step::Answer;
@@ -173,11 +174,8 @@ impl Caller {
             answer.account().unwrap_or_default(),
             answer.arn().unwrap_or_default(),
         );
-        let partition = arn
-            .strip_prefix("arn:")
-            .and_then(|rest| rest.split(':').next());
-        match partition {
-            Some(partition) if !partition.is_empty() && !account.is_empty() => Ok(Identity {
+        match Arn(arn).partition() {
+            Some(partition) if !account.is_empty() => Ok(Identity {
                 account: account.to_owned(),
                 partition: partition.to_owned(),
                 arn: arn.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agentcore_api::values::Arn;
 use agentcore_plan::fault::{Class, Fault};
 use agentcore_plan::session::{Action, Address, CallResult, Outcome};
 use kube::ResourceExt;
@@ -51,7 +52,7 @@ impl SessionPass<'_> {
     /// The data plane of the session's region.
     fn data_plane(&self, at: &Address) -> Result<DataPlane, Fault> {
         let context = &self.shard.context;
-        let region = at.runtime_arn.split(':').nth(3);
+        let region = Arn(&at.runtime_arn).region();
         let region = region.unwrap_or(&context.policy.region);
         let tenant = context.tenant(&self.object.namespace().unwrap_or_default());
         let plane = context.regions.data_plane(region, tenant);

@@ -3,6 +3,7 @@
 use agentcore_api::AgentEndpointStatus;
 use agentcore_api::endpoint::ObservedEndpoint;
 use agentcore_api::names::FINALIZER;
+use agentcore_api::values::Arn;
 use jiff::Timestamp;
 
 use super::claim;
@@ -75,7 +76,7 @@ impl<'a> Pass<'a> {
             runtime.and_then(|status| status.arn.as_ref()),
         ];
         let mut known = known.into_iter().flatten();
-        known.find(|arn| urls::runtime_id(arn) == Some(id)).cloned()
+        known.find(|arn| Arn(arn).runtime_id() == Some(id)).cloned()
     }
 
     pub fn is_deleting(&self) -> bool {
@@ -206,14 +207,13 @@ impl<'a> Pass<'a> {
     /// Takes the addresses that an answer gave.
     pub fn take_arns(&mut self, arn: &str, runtime_arn: &str) {
         let status = &mut self.desk.status;
-        let region = urls::arn_part(runtime_arn, 3)
-            .unwrap_or_default()
-            .to_owned();
-        let partition = urls::arn_part(runtime_arn, 1).unwrap_or("aws");
+        let runtime = Arn(runtime_arn);
+        let region = runtime.region().unwrap_or_default().to_owned();
+        let partition = runtime.partition().unwrap_or("aws");
         let name = status.name.as_deref().unwrap_or_default();
         status.invocation_url = Some(urls::invocation(partition, &region, runtime_arn, name));
         status.web_socket_url = Some(urls::web_socket(partition, &region, runtime_arn, name));
-        status.account = urls::arn_part(runtime_arn, 4).map(str::to_owned);
+        status.account = runtime.account().map(str::to_owned);
         status.region = Some(region);
         status.arn = Some(arn.to_owned());
         status.runtime_arn = Some(runtime_arn.to_owned());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use agentcore_api::grant::ResourcePolicies;
+use agentcore_api::values::Arn;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// Deepest nesting of a document; AWS's own grammar needs 6.
@@ -74,10 +75,9 @@ fn is_of(principal: &str, account: &str) -> bool {
     if principal == account {
         return true;
     }
-    let parts: Vec<&str> = principal.splitn(6, ':').collect();
     matches!(
-        parts.as_slice(),
-        ["arn", partition, "iam" | "sts", "", of, _] if *of == account && partition.starts_with("aws")
+        Arn(principal).parts(),
+        Some([_, partition, "iam" | "sts", "", of, _]) if of == account && partition.starts_with("aws")
     )
 }
 

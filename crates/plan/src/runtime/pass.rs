@@ -4,6 +4,7 @@ use agentcore_api::AgentRuntimeStatus;
 use agentcore_api::names::FINALIZER;
 use agentcore_api::reasons;
 use agentcore_api::runtime::{Effective, InboundAuth, Observed};
+use agentcore_api::values::Arn;
 use jiff::Timestamp;
 
 use super::adopt::Licence;
@@ -204,11 +205,13 @@ impl<'a> Pass<'a> {
         let status = &mut self.desk.status;
         status.id = Some(id.to_owned());
         status.name = Some(name.to_owned());
-        status.region = urls::arn_part(arn, 3)
+        let parsed = Arn(arn);
+        status.region = parsed
+            .region()
             .map(str::to_owned)
             .or_else(|| status.region.take());
-        status.account = urls::arn_part(arn, 4).map(str::to_owned);
-        let partition = urls::arn_part(arn, 1).unwrap_or("aws");
+        status.account = parsed.account().map(str::to_owned);
+        let partition = parsed.partition().unwrap_or("aws");
         let region = status.region.as_deref().unwrap_or_default();
         status.invocation_url = Some(urls::invocation(partition, region, arn, DEFAULT));
         status.web_socket_url = Some(urls::web_socket(partition, region, arn, DEFAULT));

@@ -7,7 +7,7 @@ use agentcore_api::payload::{Payload, PayloadError};
 use agentcore_api::session::{
     DEFAULT_EVERY_SECONDS, NextSession, PREVIOUS_MAX, PreviousSession, SessionPhase,
 };
-use agentcore_api::values::{namespace_prefix, seconds_or};
+use agentcore_api::values::{Arn, namespace_prefix, seconds_or};
 use agentcore_api::{AgentSessionStatus, reasons};
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,7 +17,6 @@ use crate::conditions::{Verdict, is_ready, ready_reason};
 use crate::desk::{SLOW, SOON, parsed, whole_second};
 use crate::hash::Call;
 use crate::step::{Event, Rest, Step};
-use crate::urls;
 
 /// Longest wait for an agent's answer to a keepalive.
 const ANSWER_MAX: SignedDuration = SignedDuration::from_mins(2);
@@ -297,7 +296,7 @@ impl<'a> Pass<'a> {
         if let Some(runtime) = runtime {
             return can_own(runtime, arn, policy);
         }
-        let Some((name, _)) = urls::runtime_id(arn).and_then(|id| id.rsplit_once('-')) else {
+        let Some((name, _)) = Arn(arn).runtime_id().and_then(|id| id.rsplit_once('-')) else {
             return false;
         };
         let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
@@ -379,9 +378,4 @@ pub(super) fn after_failures(failures: u32, now: Timestamp) -> String {
     let doublings = failures.saturating_sub(1).min(16);
     let pause = first.saturating_mul(1 << doublings).min(most);
     (whole_second(now) + SignedDuration::from_secs(pause)).to_string()
-}
-
-/// Account in an ARN.
-pub(super) fn account(arn: &str) -> Option<&str> {
-    crate::urls::arn_part(arn, 4)
 }

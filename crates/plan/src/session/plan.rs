@@ -2,9 +2,10 @@
 
 use agentcore_api::reasons;
 use agentcore_api::session::{NextSession, SessionPhase};
+use agentcore_api::values::Arn;
 use jiff::{SignedDuration, Timestamp};
 
-use super::pass::{Pass, account, is_due};
+use super::pass::{Pass, is_due};
 use super::suspend::suspended;
 use super::target::{Target, target};
 use super::{Action, Address, Decision, View, delete, limit, outcome};
@@ -51,7 +52,7 @@ fn decide(view: &View<'_>, now: Timestamp) -> Decision {
     pass.handle_drain();
     let deleting = view.object.metadata.deletion_timestamp.is_some();
     let theirs = pass.status.in_use().next();
-    if let Some(verdict) = theirs.and_then(|(arn, _)| elsewhere(account(arn), view.policy)) {
+    if let Some(verdict) = theirs.and_then(|(arn, _)| elsewhere(Arn(arn).account(), view.policy)) {
         if deleting {
             return delete::stuck(pass, verdict);
         }

@@ -1,14 +1,13 @@
 //! Where a session runs: what its reference leads to, or why it leads nowhere.
 
 use agentcore_api::limits::{DEFAULT_IDLE_SECONDS, DEFAULT_MAX_LIFETIME_SECONDS};
-use agentcore_api::values::seconds_or;
+use agentcore_api::values::{Arn, seconds_or};
 use agentcore_api::{AgentEndpoint, AgentRuntime, Kind, reasons};
 use jiff::SignedDuration;
 
 use super::View;
 use crate::conditions::{Verdict, ready_reason};
 use crate::policy::Policy;
-use crate::urls;
 
 /// Name of the endpoint of those who name a runtime.
 const DEFAULT: &str = "DEFAULT";
@@ -65,7 +64,9 @@ pub(super) fn is_told(runtime: &AgentRuntime) -> bool {
 
 /// Whether the runtime of this ARN can be the object's, by its name: statuses may be written by others than the operator.
 pub(super) fn can_own(runtime: &AgentRuntime, arn: &str, policy: &Policy) -> bool {
-    urls::runtime_id(arn).is_some_and(|id| policy.names().can_own(runtime, id))
+    Arn(arn)
+        .runtime_id()
+        .is_some_and(|id| policy.names().can_own(runtime, id))
 }
 
 fn place_of(endpoint: &AgentEndpoint) -> Option<((String, String), String)> {
