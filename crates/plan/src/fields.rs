@@ -35,6 +35,7 @@ pub(crate) trait Shared: Clone + Default {
     fn conditions(&self) -> &[Condition];
     /// Text form of the hash of the wish that was last submitted or compared.
     fn observed_hash(&self) -> Option<&str>;
+    fn observed_hash_mut(&mut self) -> Option<&mut String>;
 }
 
 macro_rules! shared {
@@ -83,6 +84,10 @@ macro_rules! shared {
                 self.observed
                     .as_ref()
                     .map(|observed| observed.wish_hash.as_str())
+            }
+            fn observed_hash_mut(&mut self) -> Option<&mut String> {
+                let observed = self.observed.as_mut();
+                observed.map(|observed| &mut observed.wish_hash)
             }
         }
     };

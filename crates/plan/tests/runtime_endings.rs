@@ -4,6 +4,7 @@
 
 mod model;
 
+use agentcore_api::DeletionPolicy;
 use agentcore_api::conditions::READY;
 use agentcore_api::names::annotations;
 use agentcore_api::reasons;
@@ -64,23 +65,48 @@ fn adoption_of_a_differing_runtime_waits_for_apply_and_writes_nothing() {
     );
 }
 
+/// The runtime is another owner's.
+fn of_others(world: &mut World) {
+    for key in ["cluster", "namespace", "name", "uid"] {
+        let tags = &mut world.aws.runtimes[0].tags;
+        tags.insert(format!("agentcore.dev/{key}"), "other".into());
+    }
+}
+
 #[test]
 fn adoption_from_another_owner_is_refused_without_take_over() {
-    let others = |world: &mut World| {
-        let tags = &mut world.aws.runtimes[0].tags;
-        for key in ["cluster", "namespace", "name", "uid"] {
-            tags.insert(format!("agentcore.dev/{key}"), "other".into());
-        }
-    };
-    let mut world = adopting(|_, world| others(world));
+    let mut world = adopting(|_, world| of_others(world));
     settle(&mut world);
     assert_eq!(reason(&world.status()), reasons::ADOPTION_REFUSED);
     let mut world = adopting(|adopt, world| {
-        others(world);
+        of_others(world);
         adopt.take_over = Some(true);
     });
     settle(&mut world);
     assert!(is_ready(&world.status().conditions));
+}
+
+#[test]
+fn an_object_whose_adoption_was_refused_goes_and_leaves_the_runtime_as_it_is() {
+    for policy in [
+        None,
+        Some(DeletionPolicy::Retain),
+        Some(DeletionPolicy::Delete),
+    ] {
+        let absent = |adopt: &mut Adopt, _: &mut World| adopt.runtime_id.push('x');
+        let theirs = |_: &mut Adopt, world: &mut World| of_others(world);
+        for mut world in [adopting(absent), adopting(theirs)] {
+            world.edit(|spec| spec.deletion_policy = policy);
+            settle(&mut world);
+            assert_eq!(reason(&world.status()), reasons::ADOPTION_REFUSED);
+            let before = world.aws.runtimes[0].tags.clone();
+            world.delete_runtime();
+            settle(&mut world);
+            assert!(world.runtime.is_none(), "{}", world.trace.join("\n"));
+            assert_eq!(world.aws.mutations(), 0);
+            assert_eq!(world.aws.runtimes[0].tags, before);
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use agentcore_api::conditions::{READY, SESSIONS_CURRENT, STALLED};
 use agentcore_api::limits::{ENDPOINTS_QUOTA, VERSIONS_QUOTA};
 use agentcore_api::reasons::OVERDUE;
 use agentcore_api::{AgentEndpoint, AgentRuntime, AgentRuntimeStatus, AgentSession, Kind};
+use agentcore_cluster::room::Held;
+use agentcore_cluster::store::Cache;
 use agentcore_plan::aws::ServiceStatus;
 use agentcore_plan::conditions::{find, is_ready};
 use jiff::{SignedDuration, Timestamp};

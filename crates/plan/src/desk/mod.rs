@@ -99,6 +99,26 @@ impl<S: Shared> Desk<S> {
             .map_or_else(WishHash::unseen, WishHash::parse)
     }
 
+    /// Updates what is on record as submitted or compared.
+    pub fn record(&mut self, change: impl FnOnce(&mut WishHash)) {
+        let mut hash = self.observed();
+        change(&mut hash);
+        if let Some(there) = self.status.observed_hash_mut() {
+            *there = hash.to_string();
+        }
+    }
+
+    /// Everything is as wished, or as far as AgentCore takes it.
+    pub fn converged(&mut self, verdict: Verdict) {
+        if !self.reason_is(verdict.reason) {
+            let good = verdict.reason == reasons::READY;
+            self.event(!good, verdict.reason, verdict.message.clone());
+        }
+        *self.status.fields().retry = None;
+        self.handled();
+        self.verdict(verdict);
+    }
+
     pub fn verdict(&mut self, verdict: Verdict) {
         let (generation, now) = (self.generation, whole_second(self.now));
         verdict.write(self.status.fields().conditions, generation, now);

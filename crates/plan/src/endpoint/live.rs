@@ -1,5 +1,7 @@
 //! An endpoint that was made: does anything need reading, and what did AgentCore say?
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use agentcore_api::reasons;
 use agentcore_api::runtime::Phase;
 
@@ -70,16 +72,9 @@ fn unread(mut pass: Pass<'_>, wish: &Wish) -> Decision {
         .as_ref()
         .is_some_and(|seen| seen.last_updated_at.is_some());
     if read && desk.observed().request == wish.hash.request && status.phase == Some(Phase::Active) {
-        return compared(pass, wish);
+        return converge(pass, wish, None);
     }
     pass.desk.read(get)
-}
-
-/// What was compared still holds: tags, then the verdict.
-fn compared(pass: Pass<'_>, wish: &Wish) -> Decision {
-    let text = format!("version {} is live", wish.version);
-    let verdict = Verdict::live(&pass.desk.observed().kept, text);
-    tags(pass, wish, verdict)
 }
 
 /// Get answered 404.
@@ -127,7 +122,7 @@ pub(super) fn found(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint) -> Decisi
     let before = pass.desk.status.phase;
     pass.note(there);
     match there.status {
-        ServiceStatus::Ready => ready(pass, wish, there),
+        ServiceStatus::Ready => converge(pass, wish, Some(there)),
         ServiceStatus::CreateFailed | ServiceStatus::UpdateFailed | ServiceStatus::DeleteFailed => {
             failed::plan(pass, wish, there, before)
         }
@@ -147,10 +142,30 @@ pub(super) fn found(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint) -> Decisi
     }
 }
 
-fn ready(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint) -> Decision {
+/// Brings a READY endpoint to the wish. `there` is what Get showed; without it, what was compared earlier still holds.
+fn converge(pass: Pass<'_>, wish: &Wish, there: Option<&Endpoint>) -> Decision {
+    match in_order(pass, wish, there) {
+        Continue(pass) => converged(pass, wish),
+        Break(decision) => decision,
+    }
+}
+
+/// A part that has to be read or changed ends the pass, and the next pass goes on from there.
+fn in_order<'a>(pass: Pass<'a>, wish: &Wish, there: Option<&Endpoint>) -> Checked<'a> {
+    let pass = config(pass, wish, there)?;
+    tags(pass, wish)
+}
+
+/// Goes on with what comes next, or ends the pass.
+type Checked<'a> = ControlFlow<Decision, Pass<'a>>;
+
+fn config<'a>(mut pass: Pass<'a>, wish: &Wish, there: Option<&Endpoint>) -> Checked<'a> {
+    let Some(there) = there else {
+        return Continue(pass);
+    };
     let fields = differing(wish, there);
     if !fields.is_empty() && !not_applied(&pass, wish, there) {
-        return correct(pass, wish, there, &fields);
+        return Break(correct(pass, wish, there, &fields));
     }
     pass.desk.status.pending = None;
     let hash = WishHash {
@@ -159,7 +174,7 @@ fn ready(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint) -> Decision {
         ..pass.desk.observed().without_policy()
     };
     pass.observe(Some(there.last_updated_at), &hash);
-    compared(pass, wish)
+    Continue(pass)
 }
 
 fn differing(wish: &Wish, there: &Endpoint) -> Vec<&'static str> {
@@ -217,46 +232,36 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Endpoint, fields: &[&str]) -
     pass.update(wish, there, false)
 }
 
-fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
+fn tags<'a>(mut pass: Pass<'a>, wish: &Wish) -> Checked<'a> {
     let view = pass.view;
     let due = view.due.sweep == Some(Sweep::Tags) || pass.desk.requested();
     if pass.desk.observed().tags != wish.hash.tags || due {
         let arn = pass.desk.status.arn.clone().unwrap_or_default();
         match pass.tags_of(&arn) {
-            None => return pass.desk.read(Read::Tags { arn }),
+            None => return Break(pass.desk.read(Read::Tags { arn })),
             Some(Err(fault)) => {
                 let serving = pass.serving(wish);
-                return pass.desk.fault(fault, serving);
+                return Break(pass.desk.fault(fault, serving));
             }
             Some(Ok(None)) => {
                 pass.desk.missing();
                 let wait = pass.desk.missing_wait().unwrap_or(SOON);
-                return pass.desk.rest(Rest::After(wait));
+                return Break(pass.desk.rest(Rest::After(wait)));
             }
             Some(Ok(Some(there))) if !pass.judge(there).is_ours() => {
-                return claim::left_alone(pass);
+                return Break(claim::left_alone(pass));
             }
             Some(Ok(Some(there))) => {
                 let diff = TagDiff::between(there, &wish.tags);
                 if diff != TagDiff::default() {
-                    return correct_tags(pass, wish, arn, diff);
+                    return Break(correct_tags(pass, wish, arn, diff));
                 }
             }
         }
-        record_tags(&mut pass, &wish.hash.tags);
+        pass.desk
+            .record(|hash| hash.tags.clone_from(&wish.hash.tags));
     }
-    settled(pass, verdict)
-}
-
-/// Updates what is on record as compared.
-fn record_tags(pass: &mut Pass<'_>, tags: &str) {
-    let hash = WishHash {
-        tags: tags.to_owned(),
-        ..pass.desk.observed()
-    };
-    if let Some(observed) = &mut pass.desk.status.observed {
-        observed.wish_hash = hash.to_string();
-    }
+    Continue(pass)
 }
 
 fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> Decision {
@@ -275,7 +280,7 @@ fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> 
             format!("about to update tags {named}"),
         ));
     }
-    record_tags(&mut pass, CHANGING);
+    pass.desk.record(|hash| CHANGING.clone_into(&mut hash.tags));
     let TagDiff { set, remove } = diff;
     if set.is_empty() {
         return pass.act(Action::Untag { arn, keys: remove });
@@ -283,14 +288,9 @@ fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> 
     pass.tag(&arn, set)
 }
 
-fn settled(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
-    let good = verdict.reason == reasons::READY;
-    if !pass.desk.reason_is(verdict.reason) {
-        pass.desk
-            .event(!good, verdict.reason, verdict.message.clone());
-    }
-    pass.desk.status.retry = None;
-    pass.desk.handled();
-    pass.desk.verdict(verdict);
+fn converged(mut pass: Pass<'_>, wish: &Wish) -> Decision {
+    let text = format!("version {} is live", wish.version);
+    let verdict = Verdict::live(&pass.desk.observed().kept, text);
+    pass.desk.converged(verdict);
     pass.desk.rest(Rest::Settled)
 }

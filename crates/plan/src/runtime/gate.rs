@@ -9,7 +9,6 @@ use jiff::Timestamp;
 
 use super::pass::Pass;
 use super::plan::refused;
-use super::ready::settle_part;
 use super::wish::{Refusal, namespace, region, render};
 use super::{Action, Decision, Read, View};
 use crate::conditions::Verdict;
@@ -158,10 +157,11 @@ fn stopped(view: &View<'_>, now: Timestamp, action: &Action, refusal: Refusal) -
     }
     match action {
         Action::Tag { .. } | Action::Untag { .. } => {
-            settle_part(&mut pass, |hash| CHANGING.clone_into(&mut hash.tags));
+            pass.desk.record(|hash| CHANGING.clone_into(&mut hash.tags));
         }
         Action::PutResourcePolicy { .. } | Action::DeleteResourcePolicy { .. } => {
-            settle_part(&mut pass, |hash| CHANGING.clone_into(&mut hash.policy));
+            pass.desk
+                .record(|hash| CHANGING.clone_into(&mut hash.policy));
         }
         _ => {}
     }

@@ -20,7 +20,7 @@ pub(super) fn plan(pass: Pass<'_>, wish: &Wish) -> Decision {
     }
     match look(&pass, wish) {
         Look::Get => get(pass),
-        Look::Compared => ready::compared(pass, wish),
+        Look::Compared => ready::converge(pass, wish, None),
         Look::Held => pass.desk.rest_held(),
         Look::Missing(rest) => {
             let mut pass = pass;
@@ -200,7 +200,7 @@ fn found(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
     pass.heard(wish, there);
     pass.note(there);
     match there.status {
-        ServiceStatus::Ready => ready::plan(pass, wish, there),
+        ServiceStatus::Ready => ready::converge(pass, wish, Some(there)),
         ServiceStatus::Creating | ServiceStatus::Updating | ServiceStatus::Unknown => {
             pass.desk.status.pending = None;
             moving(pass, wish, there.status, there.last_updated_at)

@@ -10,7 +10,7 @@ use agentcore_api::runtime::VersionsStatus;
 use agentcore_api::{AgentRuntime, AgentRuntimeStatus};
 
 use super::pass::{DELETE_VERSION, Pass};
-use super::{Action, Decision, Outcome, Read, View};
+use super::{Action, Decision, Listed, Outcome, Read, View};
 use crate::aws::{Endpoint, ListedVersion, ServiceStatus};
 use crate::conditions::{is_ready, ready_reason};
 use crate::desk::{SOON, said};
@@ -19,6 +19,8 @@ use crate::step::{Rest, Sweep};
 
 /// Pause after a deletion: the list of versions may lag.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Pause before the next look while no list has confirmed what is on record.
+const UNLISTED_PAUSE: Duration = Duration::from_secs(15);
 /// Share of the quota from which on a warning is due, in percent.
 const WARN_PERCENT: u32 = 80;
 
@@ -49,8 +51,13 @@ fn unchecked(status: &AgentRuntimeStatus) -> bool {
     checked != status.ready_version.as_ref()
 }
 
-/// Everything is as wished: are there versions to delete? Else it rests as it would.
-pub(super) fn plan(pass: Pass<'_>, rest: Rest) -> Decision {
+/// Everything is as wished: are there versions to delete? Else it rests.
+pub(super) fn plan(pass: Pass<'_>) -> Decision {
+    let rest = match pass.view.facts.listed {
+        Listed::Present { .. } => Rest::Settled,
+        // Whether it still exists is for the next list to say.
+        Listed::Unknown | Listed::Absent { .. } => Rest::After(UNLISTED_PAUSE),
+    };
     if !pass.desk.reason_is(reasons::READY) {
         return pass.desk.rest(rest);
     }

@@ -1,5 +1,6 @@
-//! AgentCore says READY: configuration, tags, resource policy and DEFAULT are brought to the wish, in this order.
+//! AgentCore says READY: what is brought to the wish, and in which order.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
 use agentcore_api::reasons;
@@ -7,7 +8,7 @@ use agentcore_api::runtime::DefaultEndpoint;
 
 use super::pass::Pass;
 use super::wish::{Wish, canonical};
-use super::{Action, Decision, Listed, Read, claim, prune};
+use super::{Action, Decision, Read, claim, prune};
 use crate::aws::{Endpoint, Runtime, ServiceStatus};
 use crate::conditions::{NOT_INVOCABLE, Verdict};
 use crate::hash::{CHANGING, WishHash};
@@ -17,16 +18,36 @@ use crate::unknown;
 
 /// Pause between looks at DEFAULT while it has not moved.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
-/// Pause before the next look while no list has confirmed what is on record.
-const UNLISTED_PAUSE: Duration = Duration::from_secs(15);
 /// Version that a create makes; every other version comes from an update.
 pub(super) const FIRST_VERSION: &str = "1";
 
-/// Get said READY.
-pub(super) fn plan(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
+/// Brings a READY runtime to the wish. `there` is what Get showed; without it, what was compared earlier still holds.
+pub(super) fn converge(pass: Pass<'_>, wish: &Wish, there: Option<&Runtime>) -> Decision {
+    match in_order(pass, wish, there) {
+        Continue(pass) => prune::plan(converged(pass)),
+        Break(decision) => decision,
+    }
+}
+
+/// The configuration comes first, as a change of it makes a new version. A part that has to be read, changed or waited for ends the pass, and
+/// the next pass goes on from there.
+fn in_order<'a>(pass: Pass<'a>, wish: &Wish, there: Option<&Runtime>) -> Checked<'a> {
+    let pass = config(pass, wish, there)?;
+    let pass = tags(pass, wish)?;
+    let pass = resource_policy(pass, wish)?;
+    default_endpoint(pass, wish)
+}
+
+/// Goes on with what comes next, or ends the pass.
+type Checked<'a> = ControlFlow<Decision, Pass<'a>>;
+
+fn config<'a>(mut pass: Pass<'a>, wish: &Wish, there: Option<&Runtime>) -> Checked<'a> {
+    let Some(there) = there else {
+        return Continue(pass);
+    };
     let fields = wish.differing(&there.config);
     if !fields.is_empty() && !not_applied(&pass, wish, there) {
-        return correct(pass, wish, there, &fields);
+        return Break(correct(pass, wish, there, &fields));
     }
     pass.desk.status.pending = None;
     let status = &mut pass.desk.status;
@@ -45,15 +66,7 @@ pub(super) fn plan(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision
         ..seen
     };
     pass.observe(&there.version, Some(there.last_updated_at), &hash);
-    compared(pass, wish)
-}
-
-/// What was compared still holds: tags, resource policy and DEFAULT, then the verdict.
-pub(super) fn compared(pass: Pass<'_>, wish: &Wish) -> Decision {
-    let version = pass.desk.status.ready_version.as_deref().unwrap_or("?");
-    let text = format!("version {version} is live on DEFAULT");
-    let verdict = Verdict::live(&pass.desk.observed().kept, text);
-    tags(pass, wish, verdict)
+    Continue(pass)
 }
 
 /// Whether this very version is what our own update of this very wish made: another update would change nothing.
@@ -120,48 +133,40 @@ fn correct(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, fields: &[&str]) ->
     pass.update(wish, there, config, false)
 }
 
-fn tags(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
+fn tags<'a>(mut pass: Pass<'a>, wish: &Wish) -> Checked<'a> {
     let (view, serving) = (pass.view, pass.serving(wish));
     let arn = pass.desk.status.arn.clone().unwrap_or_default();
     let seen = pass.desk.observed();
     if seen.tags != wish.hash.tags || view.due.sweep == Some(Sweep::Tags) || pass.desk.requested() {
         match pass.tags_of(&arn) {
-            None => return pass.desk.read(Read::Tags { arn }),
-            Some(Err(fault)) => return pass.desk.fault(fault, serving),
+            None => return Break(pass.desk.read(Read::Tags { arn })),
+            Some(Err(fault)) => return Break(pass.desk.fault(fault, serving)),
             Some(Ok(None)) => {
                 pass.desk
                     .status
                     .missing_since
                     .get_or_insert_with(|| pass.desk.now.to_string());
-                return pass.desk.rest(Rest::After(crate::desk::SOON));
+                return Break(pass.desk.rest(Rest::After(crate::desk::SOON)));
             }
             Some(Ok(Some(there))) if !pass.judge(there).is_ours() => {
-                return claim::left_alone(pass);
+                return Break(claim::left_alone(pass));
             }
             Some(Ok(Some(there))) => {
                 let diff = TagDiff::between(there, &wish.tags);
                 if diff != TagDiff::default() {
-                    return correct_tags(pass, wish, arn, diff);
+                    return Break(correct_tags(pass, wish, arn, diff));
                 }
             }
         }
-        settle_part(&mut pass, |hash| hash.tags.clone_from(&wish.hash.tags));
+        pass.desk
+            .record(|hash| hash.tags.clone_from(&wish.hash.tags));
     }
-    policy(pass, wish, verdict)
-}
-
-/// Updates what is on record as compared.
-pub(super) fn settle_part(pass: &mut Pass<'_>, change: impl FnOnce(&mut WishHash)) {
-    let mut hash = pass.desk.observed();
-    change(&mut hash);
-    if let Some(observed) = &mut pass.desk.status.observed {
-        observed.wish_hash = hash.to_string();
-    }
+    Continue(pass)
 }
 
 fn correct_tags(mut pass: Pass<'_>, wish: &Wish, arn: String, diff: TagDiff) -> Decision {
     announce(&mut pass, wish, &format!("tags {}", diff.keys().join(", ")));
-    settle_part(&mut pass, |hash| CHANGING.clone_into(&mut hash.tags));
+    pass.desk.record(|hash| CHANGING.clone_into(&mut hash.tags));
     let TagDiff { set, remove } = diff;
     if set.is_empty() {
         return pass.act(Action::Untag { arn, keys: remove });
@@ -183,7 +188,7 @@ fn announce(pass: &mut Pass<'_>, wish: &Wish, what: &str) {
     }
 }
 
-fn policy(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
+fn resource_policy<'a>(mut pass: Pass<'a>, wish: &Wish) -> Checked<'a> {
     let (view, serving) = (pass.view, pass.serving(wish));
     let seen = pass.desk.observed();
     let concerned = wish.resource_policy.is_some() || seen.has_policy();
@@ -191,46 +196,48 @@ fn policy(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
     if concerned && (seen.policy != wish.hash.policy || due) {
         let arn = pass.desk.status.arn.clone().unwrap_or_default();
         let there = match &view.facts.resource_policy {
-            None => return pass.desk.read(Read::ResourcePolicy { arn }),
-            Some(Err(fault)) => return pass.desk.fault(fault, serving),
+            None => return Break(pass.desk.read(Read::ResourcePolicy { arn })),
+            Some(Err(fault)) => return Break(pass.desk.fault(fault, serving)),
             Some(Ok(there)) => there.as_deref().map(canonical),
         };
         if there != wish.resource_policy.as_deref().map(canonical) {
             announce(&mut pass, wish, "resource policy");
-            settle_part(&mut pass, |hash| CHANGING.clone_into(&mut hash.policy));
-            return match &wish.resource_policy {
+            pass.desk
+                .record(|hash| CHANGING.clone_into(&mut hash.policy));
+            return Break(match &wish.resource_policy {
                 Some(policy) => pass.act(Action::PutResourcePolicy {
                     arn,
                     policy: policy.clone(),
                 }),
                 None => pass.act(Action::DeleteResourcePolicy { arn }),
-            };
+            });
         }
     }
     if seen.policy != wish.hash.policy {
-        settle_part(&mut pass, |hash| hash.policy.clone_from(&wish.hash.policy));
+        pass.desk
+            .record(|hash| hash.policy.clone_from(&wish.hash.policy));
     }
-    default_endpoint(pass, wish, verdict)
+    Continue(pass)
 }
 
-fn default_endpoint(mut pass: Pass<'_>, wish: &Wish, verdict: Verdict) -> Decision {
+fn default_endpoint<'a>(mut pass: Pass<'a>, wish: &Wish) -> Checked<'a> {
     let view = pass.view;
     let id = pass.desk.status.id.clone().unwrap_or_default();
     let due = view.due.sweep == Some(Sweep::Endpoint) || pass.desk.requested();
     if due || !default_is_live(&pass) {
         match &view.facts.default_endpoint {
-            None => return pass.desk.read(Read::DefaultEndpoint { id }),
+            None => return Break(pass.desk.read(Read::DefaultEndpoint { id })),
             Some(Err(fault)) => {
                 let serving = pass.serving(wish);
-                return pass.desk.fault(fault, serving);
+                return Break(pass.desk.fault(fault, serving));
             }
             Some(Ok(there)) => pass.desk.status.default_endpoint = there.as_ref().map(live_on),
         }
     }
     if default_is_live(&pass) {
-        settled(pass, verdict)
+        Continue(pass)
     } else {
-        lagging(pass, wish)
+        Break(lagging(pass, wish))
     }
 }
 
@@ -271,21 +278,11 @@ fn lagging(mut pass: Pass<'_>, wish: &Wish) -> Decision {
     pass.desk.rest(Rest::After(DEFAULT_PAUSE))
 }
 
-/// Everything is as wished, or as far as AgentCore takes it.
-fn settled(mut pass: Pass<'_>, verdict: Verdict) -> Decision {
-    let good = verdict.reason == reasons::READY;
-    if !pass.desk.reason_is(verdict.reason) {
-        pass.desk
-            .event(!good, verdict.reason, verdict.message.clone());
-    }
-    pass.desk.status.retry = None;
-    pass.desk.handled();
-    pass.desk.verdict(verdict);
+fn converged(mut pass: Pass<'_>) -> Pass<'_> {
+    let version = pass.desk.status.ready_version.as_deref().unwrap_or("?");
+    let text = format!("version {version} is live on DEFAULT");
+    let verdict = Verdict::live(&pass.desk.observed().kept, text);
+    pass.desk.converged(verdict);
     pass.serves_generation();
-    let rest = match pass.view.facts.listed {
-        Listed::Present { .. } => Rest::Settled,
-        // Whether it still exists is for the next list to say.
-        Listed::Unknown | Listed::Absent { .. } => Rest::After(UNLISTED_PAUSE),
-    };
-    prune::plan(pass, rest)
+    pass
 }
