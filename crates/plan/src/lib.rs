@@ -20,6 +20,7 @@ pub mod hash;
 pub mod image;
 pub mod lease;
 mod left_out;
+mod managed;
 pub mod normal;
 pub mod policy;
 pub mod runtime;

@@ -9,7 +9,7 @@ use super::pass::Pass;
 use super::{Decision, Read};
 use crate::conditions::{Verdict, ready_reason};
 use crate::desk::SLOW;
-use crate::hash::{CHANGING, WishHash};
+use crate::hash::CHANGING;
 use crate::step::{Rest, Sweep};
 
 /// Reads the tags before anything else where the sweep has come to them, and where the last look found them to be another's. Then those of the
@@ -60,13 +60,7 @@ fn is_told(runtime: &AgentRuntime) -> bool {
 /// Says so, and forgets what was known of the tags, so that they are compared once they are ours again.
 pub(super) fn left_alone(mut pass: Pass<'_>) -> Decision {
     let text = "the endpoint or its runtime does not carry the ownership tags of this object, so nothing of it is changed, deleted or called";
-    let hash = WishHash {
-        tags: CHANGING.to_owned(),
-        ..pass.desk.observed()
-    };
-    if let Some(observed) = &mut pass.desk.status.observed {
-        observed.wish_hash = hash.to_string();
-    }
+    pass.desk.record(|hash| CHANGING.clone_into(&mut hash.tags));
     pass.desk.event_once(true, reasons::NOT_OWNED, text);
     pass.desk
         .verdict(Verdict::stalled(reasons::NOT_OWNED, text));

@@ -1,18 +1,20 @@
 //! The object is being deleted: is the endpoint still there, is it ours, and when is it gone?
 
-use agentcore_api::names::annotations;
-use agentcore_api::runtime::Phase;
-use agentcore_api::{DeletionPolicy, reasons};
+use std::ops::ControlFlow;
+
+use agentcore_api::DeletionPolicy;
 use jiff::Timestamp;
 
 use super::pass::{CREATE, DELETE, Pass};
 use super::{Action, Decision, Outcome, Read, outcome as outcomes};
 use crate::aws::{Endpoint, ServiceStatus, Tags};
 use crate::conditions::Verdict;
-use crate::desk::{SETTLING, SLOW, SOON, STUCK_AFTER, parsed, said};
-use crate::failure::{Failure, Heals};
+use crate::desk::{SETTLING, SOON, parsed, said};
 use crate::fault::{Class, Fault};
 use crate::hash::WishHash;
+use crate::managed::delete::{
+    doubted, failed, faulty, going, gone, left_behind, release, stuck, tried_again, untagged, wait,
+};
 use crate::step::Rest;
 use crate::tags::{Ownership, ownership_keys};
 
@@ -28,7 +30,7 @@ pub(super) fn plan(mut pass: Pass<'_>) -> Decision {
     if status.arn.is_none() || accepted {
         match &pass.view.facts.endpoint {
             None if accepted && !pass.view.due.poll && status.missing_since.is_none() => {
-                return wait(pass);
+                return under_way(pass);
             }
             None => return pass.desk.read(Read::Endpoint { runtime_id, name }),
             Some(Err(fault)) => return refused(pass, fault, &runtime_id),
@@ -38,51 +40,6 @@ pub(super) fn plan(mut pass: Pass<'_>) -> Decision {
         }
     }
     owned(pass, &runtime_id, &name)
-}
-
-/// Lets the object go.
-fn release(mut pass: Pass<'_>, event: Option<(&'static str, String)>) -> Decision {
-    if let Some((reason, note)) = event {
-        let warning = reason == reasons::RETAINED && pass.desk.let_go();
-        pass.desk.event(warning, reason, note);
-    }
-    going(&mut pass, "done in AWS; the object goes");
-    pass.act(Action::RemoveFinalizer)
-}
-
-fn gone(pass: Pass<'_>) -> Decision {
-    let name = pass.desk.status.name.clone().unwrap_or_default();
-    release(
-        pass,
-        Some((reasons::DELETED, format!("endpoint {name} is gone"))),
-    )
-}
-
-fn left_behind(pass: Pass<'_>, why: &str) -> Decision {
-    let name = pass.desk.status.name.clone().unwrap_or_default();
-    release(
-        pass,
-        Some((
-            reasons::RETAINED,
-            format!("endpoint {name} stays in AWS: {why}"),
-        )),
-    )
-}
-
-fn going(pass: &mut Pass<'_>, text: &str) {
-    pass.desk.status.phase = Some(Phase::Deleting);
-    pass.desk.verdict(Verdict::working(reasons::DELETING, text));
-}
-
-/// Something is in the way that a person has to see to; `let-go` gives up instead.
-pub(super) fn stuck(mut pass: Pass<'_>, verdict: Verdict, rest: Rest) -> Decision {
-    if pass.desk.let_go() {
-        return left_behind(pass, "annotation let-go");
-    }
-    pass.desk.status.phase = Some(Phase::Deleting);
-    pass.desk.event_once(true, verdict.reason, &verdict.message);
-    pass.desk.verdict(verdict);
-    pass.desk.rest(rest)
 }
 
 /// Whose is it, by its tags as they are now?
@@ -122,62 +79,26 @@ pub(super) fn not_ours(pass: Pass<'_>) -> Decision {
     if !nobody {
         return left_behind(pass, "it, or its runtime, carries another owner's tags");
     }
-    let text = format!(
-        "the endpoint carries no ownership tags any more, so it is not deleted; put them back, or set annotation {}: \"true\"",
-        annotations::LET_GO
-    );
-    stuck(
-        pass,
-        Verdict::stalled(reasons::NOT_OWNED, text),
-        Rest::After(SLOW),
-    )
+    untagged(pass)
 }
 
 /// The deletion was accepted.
-fn wait(mut pass: Pass<'_>) -> Decision {
-    let now = pass.desk.now;
-    let accepted = pass.desk.deletion_accepted_at().unwrap_or(now);
-    let rest = Rest::Transition { since: accepted };
-    if now.duration_since(accepted) >= STUCK_AFTER {
-        let text = format!(
-            "AgentCore has been deleting it since {accepted}; AWS Support can help, or annotation {}: \"true\" leaves it behind",
-            annotations::LET_GO
-        );
-        return stuck(pass, Verdict::stalled(reasons::DELETION_STUCK, text), rest);
-    }
-    going(&mut pass, "AgentCore is deleting it");
-    pass.desk.rest(rest)
+fn under_way(pass: Pass<'_>) -> Decision {
+    let since = pass.desk.deletion_accepted_at().unwrap_or(pass.desk.now);
+    wait(pass, since)
 }
 
 fn still_there(mut pass: Pass<'_>, there: &Endpoint) -> Decision {
     let before = pass.desk.status.phase;
-    let hash = WishHash::unseen();
     pass.desk.status.missing_since = None;
     pass.desk
         .service(there.status, there.failure_reason.as_deref());
     match there.status {
-        ServiceStatus::Deleting | ServiceStatus::Unknown => wait(pass),
-        ServiceStatus::DeleteFailed if pass.desk.pending_is(DELETE) => again(pass, there),
+        ServiceStatus::Deleting | ServiceStatus::Unknown => under_way(pass),
         ServiceStatus::DeleteFailed => {
-            let seen = before == Some(Phase::Failed) && pass.desk.failure_recorded(&hash);
-            if !seen {
-                let failure = Failure {
-                    reason: reasons::DELETE_FAILED,
-                    heals: Heals::Outside,
-                };
-                let why = there
-                    .failure_reason
-                    .as_deref()
-                    .unwrap_or("AgentCore could not delete it");
-                return pass.desk.failed(failure, why, false, &hash);
-            }
-            if pass.desk.let_go() {
-                return left_behind(pass, "annotation let-go");
-            }
-            if pass.desk.held(&hash) {
-                pass.desk.rest_held()
-            } else {
-                again(pass, there)
+            match failed(pass, there.failure_reason.as_deref(), before) {
+                ControlFlow::Continue(pass) => again(pass, there),
+                ControlFlow::Break(decision) => decision,
             }
         }
         _ if pass.desk.let_go() => left_behind(pass, "annotation let-go"),
@@ -215,13 +136,11 @@ pub(super) fn not_found(mut pass: Pass<'_>) -> Decision {
     let young = status.arn.is_some()
         && status.live_version.is_none()
         && status.deletion_accepted_at.is_none();
-    if young && !pass.desk.missing() {
-        going(
-            &mut pass,
-            "AgentCore does not find it; it is asked once more",
-        );
-        let wait = pass.desk.missing_wait().unwrap_or(SOON);
-        return pass.desk.rest(Rest::After(wait));
+    if young {
+        pass = match doubted(pass) {
+            ControlFlow::Continue(pass) => pass,
+            ControlFlow::Break(decision) => return decision,
+        };
     }
     gone(pass)
 }
@@ -236,14 +155,7 @@ pub(super) fn unreadable(pass: Pass<'_>, fault: &Fault) -> Decision {
 /// those may not be listed either, whether there still is a runtime.
 fn refused(pass: Pass<'_>, fault: &Fault, runtime_id: &str) -> Decision {
     if fault.class != Class::Denied {
-        if pass.desk.let_go() && matches!(fault.class, Class::Invalid | Class::Unknown) {
-            return stuck(
-                pass,
-                Verdict::waiting(fault.reason, said(fault)),
-                Rest::After(SOON),
-            );
-        }
-        return pass.desk.fault(fault, false);
+        return faulty(pass, fault);
     }
     let runtime_id = runtime_id.to_owned();
     let name = pass.desk.status.name.clone().unwrap_or_default();
@@ -292,7 +204,7 @@ pub(super) fn outcome(mut pass: Pass<'_>, outcome: &Outcome) -> Decision {
             status.pending = None;
             status.missing_since = None;
             status.service_status = Some(ServiceStatus::Deleting.as_str().to_owned());
-            wait(pass)
+            under_way(pass)
         }
         (Some(Action::Delete { .. }), Outcome::Failed(fault))
             if matches!(fault.class, Class::Gone | Class::Denied) =>
@@ -312,12 +224,7 @@ pub(super) fn outcome(mut pass: Pass<'_>, outcome: &Outcome) -> Decision {
             };
             pass.desk.rest(rest)
         }
-        (_, Outcome::Failed(fault)) => {
-            let text = format!("{}; it is tried again by itself", said(fault));
-            pass.desk.verdict(Verdict::working(fault.reason, text));
-            let rest = pass.desk.backoff();
-            pass.desk.rest(rest)
-        }
+        (_, Outcome::Failed(fault)) => tried_again(pass, fault),
         (_, Outcome::Done | Outcome::Accepted(_)) => pass.desk.rest(Rest::After(SOON)),
     }
 }

@@ -13,6 +13,7 @@ use crate::aws::{Endpoint, Tags};
 use crate::desk::{Desk, SOON};
 use crate::guard::{Clearance, Effect, Mutation, clear};
 use crate::hash::{Call, WishHash, json};
+use crate::managed::managed;
 use crate::step::{Answer, Rest};
 use crate::tags::{Owner, Ownership};
 use crate::unknown;
@@ -23,6 +24,8 @@ pub(super) const UPDATE: &str = "UpdateAgentRuntimeEndpoint";
 pub(super) const DELETE: &str = "DeleteAgentRuntimeEndpoint";
 /// The endpoint that AgentCore makes and moves by itself.
 pub(super) const DEFAULT: &str = "DEFAULT";
+
+managed!(AgentEndpointStatus, "endpoint", name);
 
 #[derive(Clone)]
 pub(super) struct Pass<'a> {

@@ -13,6 +13,7 @@ use crate::complete::complete;
 use crate::conditions::{State, Verdict};
 use crate::desk::{SLOW, SOON, elsewhere};
 use crate::grant::region_refusal;
+use crate::managed::delete::stuck;
 use crate::runtime::Refusal;
 use crate::step::{Rest, Step, Sweep};
 
@@ -79,7 +80,7 @@ fn decide_granted(view: &View<'_>, now: Timestamp) -> Decision {
         && let Some(verdict) = elsewhere(pass.desk.status.account.as_deref(), view.policy)
     {
         return if deleting {
-            delete::stuck(pass, verdict, Rest::After(SLOW))
+            stuck(pass, verdict, Rest::After(SLOW))
         } else {
             out_of_reach(pass, verdict)
         };

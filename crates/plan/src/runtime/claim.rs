@@ -47,11 +47,7 @@ pub(super) fn first(pass: Pass<'_>) -> ControlFlow<Decision, Pass<'_>> {
 
 /// Says so, and forgets what was known of the tags, so that they are compared once they are ours again.
 pub(super) fn left_alone(mut pass: Pass<'_>) -> Decision {
-    let mut hash = pass.desk.observed();
-    CHANGING.clone_into(&mut hash.tags);
-    if let Some(observed) = &mut pass.desk.status.observed {
-        observed.wish_hash = hash.to_string();
-    }
+    pass.desk.record(|hash| CHANGING.clone_into(&mut hash.tags));
     let text = "the runtime does not carry this object's ownership tags, so nothing of it is changed, deleted or called; \
                 put them back, or delete this object, which leaves the runtime to its owner";
     pass.desk.status.pending = None;

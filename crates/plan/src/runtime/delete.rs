@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use agentcore_api::names::annotations;
-use agentcore_api::runtime::Phase;
 use agentcore_api::{DeletionPolicy, reasons};
 use jiff::Timestamp;
 
-use super::pass::{DEFAULT, DELETE, DELETE_ENDPOINT, Pass, TAG};
+use super::pass::{DEFAULT, DELETE_ENDPOINT, Pass, TAG};
 use super::wish::name;
 use super::{Action, Decision, Listed, Outcome, Read, delete_wait, outcome as outcomes};
 use crate::aws::{Endpoint, ServiceStatus};
 use crate::conditions::Verdict;
-use crate::desk::{SETTLING, SLOW, SOON};
+use crate::desk::{SETTLING, SOON};
 use crate::fault::Class;
+use crate::managed::delete::{
+    going, gone, left_behind, release, stays, stuck, tried_again, untagged,
+};
 use crate::step::Rest;
 use crate::tags::{Ownership, ownership_keys};
 
@@ -54,7 +56,7 @@ fn unidentified(pass: &mut Pass<'_>) -> Option<Decision> {
         return adopting(pass);
     }
     if !sent {
-        return Some(release(pass, None));
+        return Some(release(pass.clone(), None));
     }
     if let Some(fault) = &pass.view.facts.list_fault {
         return Some(pass.desk.clone().fault(fault, false));
@@ -79,15 +81,21 @@ fn unidentified(pass: &mut Pass<'_>) -> Option<Decision> {
                     pass.take_listed(entry);
                     None
                 }
-                Ownership::Others => {
-                    Some(stays(pass, &entry.id, "it carries another owner's tags"))
-                }
+                Ownership::Others => Some(stays(
+                    pass.clone(),
+                    &entry.id,
+                    "it carries another owner's tags",
+                )),
                 // It may be what the create made, and somebody has taken the tags away; or another's of the same name.
-                Ownership::Nobody => Some(stays(pass, &entry.id, "it carries no ownership tags")),
+                Ownership::Nobody => Some(stays(
+                    pass.clone(),
+                    &entry.id,
+                    "it carries no ownership tags",
+                )),
             },
         },
         Listed::Absent { as_of } if *as_of >= believed || pass.desk.status.pending.is_none() => {
-            Some(release(pass, None))
+            Some(release(pass.clone(), None))
         }
         _ if pass.desk.now < believed => {
             going(pass, "waiting until it is certain that nothing was made");
@@ -101,13 +109,13 @@ fn unidentified(pass: &mut Pass<'_>) -> Option<Decision> {
 /// The tags of an adopted runtime were on their way.
 fn adopting(pass: &mut Pass<'_>) -> Option<Decision> {
     let Some(adoption) = pass.view.object.spec.adopt.as_ref() else {
-        return Some(release(pass, None));
+        return Some(release(pass.clone(), None));
     };
     let id = adoption.runtime_id.clone();
     match &pass.view.facts.runtime {
         None => Some(pass.desk.clone().read(Read::Runtime { id })),
         Some(Err(fault)) => Some(pass.desk.clone().fault(fault, false)),
-        Some(Ok(None)) => Some(release(pass, None)),
+        Some(Ok(None)) => Some(release(pass.clone(), None)),
         Some(Ok(Some(there))) => {
             pass.take_identity(&there.id, &there.arn, &there.name);
             None
@@ -115,65 +123,16 @@ fn adopting(pass: &mut Pass<'_>) -> Option<Decision> {
     }
 }
 
-/// Lets the object go.
-pub(super) fn release(pass: &mut Pass<'_>, event: Option<(&'static str, String)>) -> Decision {
-    if let Some((reason, note)) = event {
-        pass.desk.event(
-            reason == reasons::RETAINED && pass.desk.let_go(),
-            reason,
-            note,
-        );
-    }
-    going(pass, "done in AWS; the object goes");
-    pass.clone().act(Action::RemoveFinalizer)
-}
-
-/// AgentCore says that it is gone.
-pub(super) fn gone(pass: &mut Pass<'_>) -> Decision {
-    let id = pass.desk.status.id.clone().unwrap_or_default();
-    release(
-        pass,
-        Some((reasons::DELETED, format!("runtime {id} is gone"))),
-    )
-}
-
-/// It stays behind in AWS.
-pub(super) fn left_behind(pass: &mut Pass<'_>, why: &str) -> Decision {
-    let id = pass.desk.status.id.clone().unwrap_or_default();
-    stays(pass, &id, why)
-}
-
-fn stays(pass: &mut Pass<'_>, id: &str, why: &str) -> Decision {
-    let note = format!("runtime {id} stays in AWS: {why}");
-    release(pass, Some((reasons::RETAINED, note)))
-}
-
-pub(super) fn going(pass: &mut Pass<'_>, text: &str) {
-    pass.desk.status.phase = Some(Phase::Deleting);
-    pass.desk.verdict(Verdict::working(reasons::DELETING, text));
-}
-
-/// Something is in the way that a person has to see to; `let-go` gives up instead.
-pub(super) fn stuck(mut pass: Pass<'_>, verdict: Verdict, rest: Rest) -> Decision {
-    if pass.desk.let_go() {
-        return left_behind(&mut pass, "annotation let-go");
-    }
-    pass.desk.status.phase = Some(Phase::Deleting);
-    pass.desk.event_once(true, verdict.reason, &verdict.message);
-    pass.desk.verdict(verdict);
-    pass.desk.rest(rest)
-}
-
 fn retain(mut pass: Pass<'_>) -> Decision {
     let arn = pass.desk.status.arn.clone().unwrap_or_default();
     match pass.tags_of(&arn) {
         None => pass.desk.read(Read::Tags { arn }),
         Some(Err(fault)) => delete_wait::refused(pass, fault),
-        Some(Ok(None)) => gone(&mut pass),
+        Some(Ok(None)) => gone(pass),
         Some(Ok(Some(tags))) => {
             let keys = ownership_keys(tags);
             if keys.is_empty() || !pass.judge(tags).is_ours() {
-                return left_behind(&mut pass, "deletionPolicy Retain");
+                return left_behind(pass, "deletionPolicy Retain");
             }
             going(&mut pass, "removing the ownership tags; the runtime stays");
             pass.act(Action::Untag { arn, keys })
@@ -232,24 +191,16 @@ fn owned(pass: Pass<'_>) -> Decision {
 }
 
 /// What is another owner's stays with it. What carries no owner's tags may be ours after all: a person has to say.
-pub(super) fn not_ours(mut pass: Pass<'_>) -> Decision {
+pub(super) fn not_ours(pass: Pass<'_>) -> Decision {
     let arn = pass.desk.status.arn.as_deref().unwrap_or_default();
     let nobody = match pass.tags_of(arn) {
         Some(Ok(Some(tags))) => pass.judge(tags) == Ownership::Nobody,
         _ => false,
     };
     if !nobody {
-        return left_behind(&mut pass, "it carries another owner's tags");
+        return left_behind(pass, "it carries another owner's tags");
     }
-    let text = format!(
-        "the runtime carries no ownership tags any more, so it is not deleted; put them back, or set annotation {}: \"true\"",
-        annotations::LET_GO
-    );
-    stuck(
-        pass,
-        Verdict::stalled(reasons::NOT_OWNED, text),
-        Rest::After(SLOW),
-    )
+    untagged(pass)
 }
 
 fn free_of_endpoints(pass: Pass<'_>) -> Decision {
@@ -298,7 +249,7 @@ fn free_of_endpoints(pass: Pass<'_>) -> Decision {
 
 fn delete(mut pass: Pass<'_>, id: &str) -> Decision {
     if pass.desk.let_go() && pass.desk.missing_since().is_some() {
-        return left_behind(&mut pass, "AWS does not let the operator delete it");
+        return left_behind(pass, "AWS does not let the operator delete it");
     }
     going(&mut pass, "about to be deleted in AgentCore");
     pass.delete(id)
@@ -343,20 +294,7 @@ pub(super) fn outcome(mut pass: Pass<'_>, outcome: &Outcome) -> Decision {
         (_, Outcome::Failed(fault)) if fault.class == Class::Gone => {
             pass.desk.rest(Rest::After(SOON))
         }
-        (_, Outcome::Failed(fault)) => {
-            let rest = pass.desk.backoff();
-            let text = crate::desk::said(fault);
-            pass.desk.verdict(Verdict::working(
-                fault.reason,
-                format!("{text}; it is tried again by itself"),
-            ));
-            pass.desk.rest(rest)
-        }
+        (_, Outcome::Failed(fault)) => tried_again(pass, fault),
         (_, Outcome::Done | Outcome::Accepted(_)) => pass.desk.rest(Rest::After(SOON)),
     }
-}
-
-/// Whether a delete was written down as the retry of a failed one.
-pub(super) fn retrying(pass: &Pass<'_>) -> bool {
-    pass.desk.pending_is(DELETE)
 }

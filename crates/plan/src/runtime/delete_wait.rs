@@ -1,21 +1,19 @@
 //! The deletion was accepted, or AWS no longer lets us look: when is it gone?
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use agentcore_api::names::annotations;
 use agentcore_api::reasons;
-use agentcore_api::runtime::Phase;
 use jiff::Timestamp;
 
-use super::delete::{going, gone, retrying, stuck};
 use super::pass::{DELETE, Pass};
 use super::{Decision, Listed, Read};
 use crate::aws::{Runtime, ServiceStatus};
 use crate::conditions::Verdict;
-use crate::desk::{SETTLING, SLOW, SOON, STUCK_AFTER, said};
-use crate::failure::{Failure, Heals};
+use crate::desk::{SETTLING, SLOW, SOON, said};
 use crate::fault::{Class, Fault};
 use crate::hash::WishHash;
+use crate::managed::delete::{doubted, failed, faulty, going, gone, stuck, wait};
 use crate::step::Rest;
 
 /// The deletion was accepted (or somebody else's is seen).
@@ -31,33 +29,12 @@ pub(super) fn under_way(mut pass: Pass<'_>, since: Timestamp) -> Decision {
     wait(pass, since)
 }
 
-/// AgentCore deletes: nothing to do but say so, and say it louder after 15 minutes.
-fn wait(mut pass: Pass<'_>, since: Timestamp) -> Decision {
-    let accepted = pass.desk.deletion_accepted_at().unwrap_or(since);
-    if pass.desk.now.duration_since(accepted) >= STUCK_AFTER {
-        let text = format!(
-            "AgentCore has been deleting it since {accepted}; AWS Support can help, or annotation {}: \"true\" leaves it behind",
-            annotations::LET_GO
-        );
-        return stuck(
-            pass,
-            Verdict::stalled(reasons::DELETION_STUCK, text),
-            Rest::Transition { since },
-        );
-    }
-    going(&mut pass, "AgentCore is deleting it");
-    pass.desk.rest(Rest::Transition { since })
-}
-
 /// What the list and Get say after the deletion was accepted.
 pub(super) fn plan(pass: Pass<'_>) -> Decision {
     let id = pass.desk.status.id.clone().unwrap_or_default();
     if let Some(answer) = &pass.view.facts.runtime {
         return match answer {
-            Ok(None) => {
-                let mut pass = pass;
-                gone(&mut pass)
-            }
+            Ok(None) => gone(pass),
             Err(fault) => refused(pass, fault),
             Ok(Some(there)) => still_there(pass, there),
         };
@@ -85,59 +62,30 @@ fn still_there(mut pass: Pass<'_>, there: &Runtime) -> Decision {
     pass.desk
         .service(there.status, there.failure_reason.as_deref());
     match there.status {
-        ServiceStatus::DeleteFailed => failed(pass, there, before),
+        ServiceStatus::DeleteFailed => {
+            match failed(pass, there.failure_reason.as_deref(), before) {
+                ControlFlow::Continue(pass) => again(pass),
+                ControlFlow::Break(decision) => decision,
+            }
+        }
         ServiceStatus::Deleting | ServiceStatus::Unknown => wait(pass, there.last_updated_at),
         // The deletion came to nothing: it is asked for anew.
-        _ => again(pass, &WishHash::unseen()),
+        _ => again(pass),
     }
 }
 
 /// A delete that has to be told from the earlier one: another attempt, another token.
-fn again(mut pass: Pass<'_>, hash: &WishHash) -> Decision {
+fn again(mut pass: Pass<'_>) -> Decision {
     let id = pass.desk.status.id.clone().unwrap_or_default();
-    pass.desk.write_ahead(DELETE, hash, true);
+    pass.desk.write_ahead(DELETE, &WishHash::unseen(), true);
     going(&mut pass, "asking AgentCore once more to delete it");
     pass.delete(&id)
-}
-
-fn failed(pass: Pass<'_>, there: &Runtime, before: Option<Phase>) -> Decision {
-    let hash = WishHash::unseen();
-    if retrying(&pass) {
-        return again(pass, &hash);
-    }
-    let seen = before == Some(Phase::Failed) && pass.desk.failure_recorded(&hash);
-    if !seen {
-        let failure = Failure {
-            reason: reasons::DELETE_FAILED,
-            heals: Heals::Outside,
-        };
-        let why = there
-            .failure_reason
-            .as_deref()
-            .unwrap_or("AgentCore could not delete it");
-        return pass.desk.failed(failure, why, false, &hash);
-    }
-    if pass.desk.let_go() {
-        let verdict = Verdict::stalled(reasons::DELETE_FAILED, "given up");
-        return stuck(pass, verdict, Rest::Settled);
-    }
-    if pass.desk.held(&hash) {
-        return pass.desk.rest_held();
-    }
-    again(pass, &hash)
 }
 
 /// A read or the delete was refused. AWS may say AccessDenied of what is gone: a complete list begun after that decides.
 pub(super) fn refused(mut pass: Pass<'_>, fault: &Fault) -> Decision {
     if fault.class != Class::Denied {
-        if pass.desk.let_go() && matches!(fault.class, Class::Invalid | Class::Unknown) {
-            return stuck(
-                pass,
-                Verdict::waiting(fault.reason, said(fault)),
-                Rest::After(SOON),
-            );
-        }
-        return pass.desk.fault(fault, false);
+        return faulty(pass, fault);
     }
     let Some(denied) = pass.desk.missing_since() else {
         pass.desk.missing();
@@ -184,13 +132,11 @@ pub(super) fn refused(mut pass: Pass<'_>, fault: &Fault) -> Decision {
 pub(super) fn not_found(mut pass: Pass<'_>) -> Decision {
     let young =
         pass.desk.status.ready_version.is_none() && pass.desk.status.deletion_accepted_at.is_none();
-    if young && !pass.desk.missing() {
-        going(
-            &mut pass,
-            "AgentCore does not find it; it is asked once more",
-        );
-        let wait = pass.desk.missing_wait().unwrap_or(SOON);
-        return pass.desk.rest(Rest::After(wait));
+    if young {
+        pass = match doubted(pass) {
+            ControlFlow::Continue(pass) => pass,
+            ControlFlow::Break(decision) => return decision,
+        };
     }
     gone_by_itself(pass)
 }
@@ -198,7 +144,7 @@ pub(super) fn not_found(mut pass: Pass<'_>) -> Decision {
 /// It is gone, and not by the delete that we asked for: whether another one carries our tags under the name, a list tells.
 fn gone_by_itself(mut pass: Pass<'_>) -> Decision {
     if pass.desk.status.deletion_accepted_at.is_some() {
-        return gone(&mut pass);
+        return gone(pass);
     }
     let id = pass.desk.status.id.clone().unwrap_or_default();
     pass.desk

@@ -4,13 +4,13 @@ use agentcore_api::reasons;
 use agentcore_api::runtime::Phase;
 use agentcore_api::values::ImageRef;
 
-use super::pass::{DELETE, Pass, UPDATE};
+use super::pass::{DELETE, Pass};
 use super::wish::Wish;
 use super::{Decision, source};
 use crate::aws::{Runtime, ServiceStatus};
 use crate::conditions::Verdict;
 use crate::desk::SOON;
-use crate::failure::{Failure, Heals, classify};
+use crate::managed::failed::{Next, failure, next};
 use crate::step::Rest;
 use crate::unknown;
 
@@ -21,38 +21,16 @@ pub(super) fn plan(
     there: &Runtime,
     before: Option<Phase>,
 ) -> Decision {
-    let hash = &wish.hash;
-    let seen = before == Some(Phase::Failed);
-    // What was sent and not heard of: where no failure was on record before, this one is its outcome.
-    let unheard = pass.desk.pending_is(UPDATE)
-        && pass
-            .desk
-            .status
-            .pending
-            .as_ref()
-            .is_some_and(|pending| pending.wish_hash == hash.to_string());
-    let replacing = pass.desk.pending_is(DELETE) && there.status == ServiceStatus::CreateFailed;
-    if (unheard && seen) || replacing {
-        return again(pass, wish, there, false);
+    let of_this_wish = of_this_wish(&pass, wish, there);
+    match next(&pass, &wish.hash, there.status, before, of_this_wish) {
+        Next::Again { raise } => again(pass, wish, there, raise),
+        Next::Held => pass.desk.rest_held(),
+        Next::Record => record(pass, wish, there),
     }
-    if !unheard && !of_this_wish(&pass, wish, there) {
-        return again(pass, wish, there, true);
-    }
-    if seen && pass.desk.held(hash) {
-        return pass.desk.rest_held();
-    }
-    // Another wish than the one on record, or the record's time has come.
-    if seen && pass.desk.status.retry.is_some() {
-        return again(pass, wish, there, true);
-    }
-    record(pass, wish, there)
 }
 
 /// Whether what failed is what is wished now.
 fn of_this_wish(pass: &Pass<'_>, wish: &Wish, there: &Runtime) -> bool {
-    if there.status == ServiceStatus::DeleteFailed {
-        return true;
-    }
     match &pass.desk.status.observed {
         Some(_) => pass.desk.observed().request == wish.hash.request,
         None => wish.differing(&there.config).is_empty(),
@@ -82,18 +60,7 @@ fn again(mut pass: Pass<'_>, wish: &Wish, there: &Runtime, raise: bool) -> Decis
 }
 
 fn record(mut pass: Pass<'_>, wish: &Wish, there: &Runtime) -> Decision {
-    let why = there
-        .failure_reason
-        .as_deref()
-        .unwrap_or("AgentCore gave no reason");
-    let failure = match there.status {
-        ServiceStatus::CreateFailed => classify(why, reasons::CREATE_FAILED),
-        ServiceStatus::DeleteFailed => Failure {
-            reason: reasons::DELETE_FAILED,
-            heals: Heals::Outside,
-        },
-        _ => classify(why, reasons::UPDATE_FAILED),
-    };
+    let (failure, why) = failure(there.status, there.failure_reason.as_deref());
     if there.status == ServiceStatus::UpdateFailed
         && source::take_back(&mut pass, failure.reason, why)
     {

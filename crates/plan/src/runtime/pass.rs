@@ -14,6 +14,7 @@ use crate::aws::{ListedRuntime, Runtime, RuntimeConfig, ServiceStatus, Tags};
 use crate::desk::{Desk, SOON};
 use crate::guard::{Clearance, clear};
 use crate::hash::{Call, WishHash, json};
+use crate::managed::managed;
 use crate::step::{Answer, Rest};
 use crate::tags::{Owner, Ownership};
 use crate::unknown;
@@ -27,6 +28,8 @@ pub(super) const DELETE_VERSION: &str = "DeleteAgentRuntime/version";
 pub(super) const TAG: &str = "TagResource";
 /// The endpoint that AgentCore makes and moves by itself.
 pub(super) const DEFAULT: &str = "DEFAULT";
+
+managed!(AgentRuntimeStatus, "runtime", id);
 
 #[derive(Clone)]
 pub(super) struct Pass<'a> {

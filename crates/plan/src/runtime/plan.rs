@@ -14,6 +14,7 @@ use super::{
 use crate::complete::complete;
 use crate::conditions::Verdict;
 use crate::desk::{SLOW, elsewhere};
+use crate::managed::delete::stuck;
 use crate::step::Rest;
 
 /// Pause before the namespace limit is looked at again: deletions of other objects do not wake this one.
@@ -46,7 +47,7 @@ fn decide_granted(view: &View<'_>, now: Timestamp) -> Decision {
         && let Some(verdict) = elsewhere(pass.desk.status.account.as_deref(), view.policy)
     {
         return if deleting {
-            delete::stuck(pass, verdict, Rest::After(SLOW))
+            stuck(pass, verdict, Rest::After(SLOW))
         } else {
             out_of_reach(pass, verdict)
         };
