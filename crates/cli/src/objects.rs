@@ -51,7 +51,7 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self, Error> {
         let (kind, name) = match text.split_once('/') {
             Some((word, name)) => (Kind::meant_by(word).ok_or_else(|| Error::Usage(format!(
-                "{word:?} is no kind of agentcore.dev: use runtime/NAME, endpoint/NAME or session/NAME"
+                "{word:?} is not a kind of agentcore.dev: use runtime/NAME, endpoint/NAME or session/NAME"
             )))?, name),
             None => (Kind::AgentRuntime, text),
         };
@@ -102,7 +102,7 @@ impl Reference {
     /// Says that the object is not there, and which one may be meant.
     pub fn not_found(&self, namespace: &str, known: &[Self]) -> Error {
         let mut text = format!(
-            "there is no {} {:?} in namespace {namespace}",
+            "{} {:?} not found in namespace {namespace}",
             self.kind.as_str(),
             self.name
         );
