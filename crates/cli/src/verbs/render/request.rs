@@ -7,52 +7,20 @@ use serde_json::{Value, json};
 
 /// Input of CreateAgentRuntime, without its client token.
 pub fn create(wish: &Wish) -> Value {
-    // Every field by name: a new one has to be rendered or left out on purpose.
-    let RuntimeConfig {
-        artifact,
-        role_arn,
-        network,
-        capacity_provider_arn,
-        description,
-        authorizer,
-        request_headers,
-        protocol,
-        lifecycle,
-        env,
-        filesystems,
-        require_mmdsv2: _, // the API has it on Update only
-        platform_version,
-        require_service_s3_endpoint: _, // refused here
-        allowed_ports,
-        hooks: _,     // as they are given
-        resources: _, // as they are given
-        operating_system,
-    } = &wish.config;
-    json!({
-        "agentRuntimeName": wish.name,
-        "description": description,
-        "agentRuntimeArtifact": artifact_of(artifact),
-        "roleArn": role_arn,
-        "networkConfiguration": network.as_ref().map(|network| network_of(network, None)),
-        "capacityProviderConfiguration": capacity_provider_arn.as_ref().map(|arn| {
-            json!({"capacityProviderArn": arn, "operatingSystemConfiguration": operating_system})
-        }),
-        "authorizerConfiguration": authorizer.as_ref().map(authorizer_of),
-        "requestHeaderConfiguration": headers(request_headers),
-        "protocolConfiguration": protocol_of(protocol),
-        "lifecycleConfiguration": lifecycle_of(lifecycle),
-        "environmentVariables": (!env.is_empty()).then_some(env),
-        "filesystemConfigurations": (!filesystems.is_empty()).then_some(filesystems),
-        "platformVersion": platform_version,
-        "allowedPorts": (!allowed_ports.is_empty()).then_some(allowed_ports),
-        "hooksConfiguration": wish.config.hooks_given(),
-        "resourceConfigurations": wish.config.resources_given(),
-        "tags": (!wish.tags.is_empty()).then_some(&wish.tags),
-    })
+    let mut input = members(("agentRuntimeName", &wish.name), &wish.config, false);
+    input["tags"] = json!((!wish.tags.is_empty()).then_some(&wish.tags));
+    input
 }
 
 /// Input of UpdateAgentRuntime, without its client token. What the operator keeps as AWS has it is not in it.
 pub fn update(id: &str, config: &RuntimeConfig) -> Value {
+    members(("agentRuntimeId", id), config, true)
+}
+
+/// What Create and Update both take, beside the runtime's name or id. `replaces`: an Update, which empties what it says is empty, and has members
+/// that a Create has not.
+fn members((key, named): (&str, &str), config: &RuntimeConfig, replaces: bool) -> Value {
+    // Every field by name: a new one has to be rendered or left out on purpose.
     let RuntimeConfig {
         artifact,
         role_arn,
@@ -73,12 +41,14 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         resources: _, // as they are given
         operating_system,
     } = config;
+    let metadata_service = require_mmdsv2.filter(|_| replaces);
+    let service_endpoint = require_service_s3_endpoint.filter(|_| replaces);
     json!({
-        "agentRuntimeId": id,
+        (key): named,
         "description": description,
         "agentRuntimeArtifact": artifact_of(artifact),
         "roleArn": role_arn,
-        "networkConfiguration": network.as_ref().map(|network| network_of(network, *require_service_s3_endpoint)),
+        "networkConfiguration": network.as_ref().map(|network| network_of(network, service_endpoint)),
         "capacityProviderConfiguration": capacity_provider_arn.as_ref().map(|arn| {
             json!({"capacityProviderArn": arn, "operatingSystemConfiguration": operating_system})
         }),
@@ -86,9 +56,9 @@ pub fn update(id: &str, config: &RuntimeConfig) -> Value {
         "requestHeaderConfiguration": headers(request_headers),
         "protocolConfiguration": protocol_of(protocol),
         "lifecycleConfiguration": lifecycle_of(lifecycle),
-        "metadataConfiguration": require_mmdsv2.map(|required| json!({"requireMMDSV2": required})),
-        "environmentVariables": env,
-        "filesystemConfigurations": filesystems,
+        "metadataConfiguration": metadata_service.map(|required| json!({"requireMMDSV2": required})),
+        "environmentVariables": (replaces || !env.is_empty()).then_some(env),
+        "filesystemConfigurations": (replaces || !filesystems.is_empty()).then_some(filesystems),
         "platformVersion": platform_version,
         "allowedPorts": (!allowed_ports.is_empty()).then_some(allowed_ports),
         "hooksConfiguration": config.hooks_given(),
