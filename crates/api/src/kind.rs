@@ -120,7 +120,7 @@ mod tests {
                 names.short_names,
                 Some(vec![kind.names().short_name.to_owned()])
             );
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(serde_json::json!(kind), kind.as_str());
         }
     }
 }

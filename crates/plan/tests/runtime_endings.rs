@@ -93,9 +93,12 @@ fn an_object_whose_adoption_was_refused_goes_and_leaves_the_runtime_as_it_is() {
         Some(DeletionPolicy::Retain),
         Some(DeletionPolicy::Delete),
     ] {
-        let absent = |adopt: &mut Adopt, _: &mut World| adopt.runtime_id.push('x');
-        let theirs = |_: &mut Adopt, world: &mut World| of_others(world);
-        for mut world in [adopting(absent), adopting(theirs)] {
+        let refused: [fn(&mut Adopt, &mut World); 2] = [
+            |adopt, _| adopt.runtime_id.push('x'),
+            |_, world| of_others(world),
+        ];
+        for change in refused {
+            let mut world = adopting(change);
             world.edit(|spec| spec.deletion_policy = policy);
             settle(&mut world);
             assert_eq!(reason(&world.status()), reasons::ADOPTION_REFUSED);
