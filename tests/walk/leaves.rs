@@ -177,7 +177,10 @@ impl Leaf {
                 Some(json!(next))
             }
             Value::String(text) => Some(json!(another(text)?)),
-            Value::Object(_) if self.is_open() => Some(json!({"action": "another"})),
+            // An agent has to know what it is asked for, or a fresh session is refused where an edited one is not yet asked again.
+            Value::Object(_) if self.is_open() => {
+                Some(json!({"action": "keepalive", "changed": true}))
+            }
             _ => None,
         }
     }

@@ -259,7 +259,7 @@ fn what_served_is_missed_from_its_first_minute_on() {
     let mut series: Vec<_> = families
         .iter()
         .filter(|family| family.name() == "agentcore_available")
-        .flat_map(|family| family.get_metric())
+        .flat_map(MetricFamily::get_metric)
         .map(|metric| {
             let name = metric.get_label().iter().find(|it| it.name() == "name");
             (
