@@ -11,7 +11,7 @@ use crate::operation::Operation;
 
 /// Most attempts of one call.
 const ATTEMPTS: u32 = 6;
-/// Longest pause before the second attempt; it doubles with each, so that all pauses are at most 7.75 s.
+/// Longest pause before the second attempt; it doubles with each, so that all pauses are 2 to 7.75 s.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The attempts of one call.
@@ -19,12 +19,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Attempts(u32);
 
 impl Attempts {
-    /// After an attempt that failed: how long to wait before the next one (full jitter); `None`: the fault is the answer.
+    /// After an attempt that failed: how long to wait before the next one (full jitter); `None`: the fault is the answer. Before the last one
+    /// it is half of the longest at least: whatever chance made of the others, a quota of one call a second has a token then.
     pub fn pause(&mut self, operation: Operation, fault: &Fault) -> Option<Duration> {
-        let doublings = self.0;
+        let longest = FIRST_PAUSE * 2_u32.pow(self.0);
         self.0 += 1;
+        let least = if self.0 + 1 == ATTEMPTS { 0.5 } else { 0.0 };
         (self.0 < ATTEMPTS && passes(operation, fault))
-            .then(|| (FIRST_PAUSE * 2_u32.pow(doublings)).mul_f64(rand::random()))
+            .then(|| longest.mul_f64(rand::random_range(least..1.0)))
     }
 }
 
