@@ -171,7 +171,7 @@ async fn a_region_whose_last_object_is_gone_is_let_go_and_comes_back_with_the_ne
     let before = rig.calls("ListAgentRuntimes").await;
     rig.until("let go", async || {
         let text = operator.text();
-        let told = text.contains("no object names this region any more");
+        let told = text.contains("no object uses this region any more");
         told.then_some(()).ok_or(text)
     })
     .await;

@@ -180,7 +180,7 @@ async fn a_certificate_that_changes_is_used_without_a_restart() {
         .rig
         .until("a complaint", async || {
             let text = front.gateway.text();
-            text.contains("the last good one stays")
+            text.contains("keeping the previous one")
                 .then_some(())
                 .ok_or(text)
         })

@@ -154,7 +154,7 @@ mod tests {
             "runtime/support is not in AgentCore yet: RoleRefused: no such role"
         );
         assert!(says(&json!({})).contains("is it running?"));
-        assert!(says(&json!({"arn": "arn:aws:s3:::x"})).contains("no good ARN"));
+        assert!(says(&json!({"arn": "arn:aws:s3:::x"})).contains("an invalid ARN"));
         // A session whose first one has not answered.
         assert!(placed("session/night", &json!({"runtimeArn": ARN})).is_err());
     }

@@ -262,7 +262,7 @@ async fn without_an_address_the_gateway_is_found_and_reached_by_a_forward_with_i
         let none = run(&[&invoke[..], &["--insecure-skip-tls-verify"]].concat());
         assert!(
             none.err
-                .contains("warning: the gateway's certificate is not checked"),
+                .contains("warning: the gateway's certificate is not verified"),
             "{}",
             none.err
         );

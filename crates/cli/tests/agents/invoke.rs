@@ -174,7 +174,7 @@ fn a_stranger_an_unknown_agent_and_a_missing_account_are_told_apart() {
     let error = call("support", "nobody").bad(4);
     assert!(error.contains("create serviceaccount nobody"), "{error}");
     let error = call("support", "a/b/c").bad(2);
-    assert!(error.contains("is no ServiceAccount"), "{error}");
+    assert!(error.contains("is not a ServiceAccount"), "{error}");
 }
 
 #[test]
@@ -214,14 +214,14 @@ fn a_gateway_that_is_down_or_not_there_is_said_in_one_line() {
     };
     let error = down("http://127.0.0.1:9").bad(6);
     assert!(
-        error.contains("cannot be reached") && error.contains("refused"),
+        error.contains("is unreachable") && error.contains("refused"),
         "{error}"
     );
     // What answers there speaks no TLS.
     let error = down(&stage.gateway.replace("http:", "https:")).bad(6);
-    assert!(error.contains("cannot be reached"), "{error}");
+    assert!(error.contains("is unreachable"), "{error}");
     let error = down("gateway.example.com").bad(2);
-    assert!(error.contains("is no address of a gateway"), "{error}");
+    assert!(error.contains("is not a gateway URL"), "{error}");
 
     let mut command = stage.program();
     command.args(["invoke", "support", "{}", "--as-serviceaccount", "caller"]);

@@ -53,7 +53,7 @@ fn a_session_is_listed_until_it_is_stopped() {
             .all(|it| it["id"] != upstream.as_str())
     );
     let error = stage.run(["sessions", "stop", "support", &id]).bad(4);
-    assert!(error.contains("no such session"), "{error}");
+    assert!(error.contains("session not found"), "{error}");
 }
 
 #[test]

@@ -350,10 +350,10 @@ async fn what_is_in_the_way_is_said_in_one_line_with_a_code_of_its_own() -> anyh
         (
             &["status", "suport"][..],
             4,
-            "there is no AgentRuntime \"suport\" in namespace team-a; did you mean support?",
+            "AgentRuntime \"suport\" not found in namespace team-a; did you mean support?",
         ),
         (&["restart", "endpoint/support"], 4, "did you mean support?"),
-        (&["status", "pod/a"], 2, "is no kind of agentcore.dev"),
+        (&["status", "pod/a"], 2, "is not a kind of agentcore.dev"),
         (&["status", "--as", "nobody"], 5, "you may not list "),
         (&["status", "-A", "--as", "nobody"], 5, "in all namespaces"),
         (

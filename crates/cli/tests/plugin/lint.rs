@@ -154,7 +154,7 @@ metadata: {name: a}
             "{name}:13: AgentEndpoint/support-live: spec.version: 7 is no string; put it in quotes"
         ),
         format!(
-            "{name}:16: AgentRuntim/a: kind: there is no kind \"AgentRuntim\" in agentcore.dev; did you mean AgentRuntime?"
+            "{name}:16: AgentRuntim/a: kind: agentcore.dev has no kind \"AgentRuntim\"; did you mean AgentRuntime?"
         ),
     ];
     assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);

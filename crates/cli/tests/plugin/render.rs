@@ -162,9 +162,7 @@ fn what_cannot_be_rendered_names_file_and_line() {
     );
     assert_eq!(skipped.code, 1, "{skipped:?}");
     assert!(
-        skipped
-            .err
-            .contains("there is no AgentRuntime and no AgentEndpoint"),
+        skipped.err.contains("no AgentRuntime and no AgentEndpoint"),
         "{skipped:?}"
     );
     let mut object = runtime::minimal();

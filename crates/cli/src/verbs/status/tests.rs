@@ -162,7 +162,7 @@ fn what_is_wrong_comes_first_with_its_whole_message_and_the_next_attempt() {
     );
     let wide = draw(&forest, &look(None, false));
     assert!(
-        wide.contains("tried again in 5m; at once: retry runtime/b"),
+        wide.contains("retrying in 5m; to retry now: retry runtime/b"),
         "{wide}"
     );
 }
