@@ -170,11 +170,7 @@ impl Gauges {
                 .with_label_values(&[namespace.as_str(), &name, reason])
                 .set(1);
         }
-        let place = [
-            Kind::AgentRuntime.as_str(),
-            namespace.as_str(),
-            name.as_str(),
-        ];
+        let place = [Kind::AgentRuntime.as_str(), &namespace, &name];
         self.conditions(place, &status.conditions);
         let serving = Serving {
             version: live.map(String::as_str),
@@ -197,11 +193,7 @@ impl Gauges {
             [&namespace, runtime, &name],
             [("live", live), ("target", target)],
         );
-        let place = [
-            Kind::AgentEndpoint.as_str(),
-            namespace.as_str(),
-            name.as_str(),
-        ];
+        let place = [Kind::AgentEndpoint.as_str(), &namespace, &name];
         self.conditions(place, &status.conditions);
         let serving = Serving {
             version: live.map(String::as_str),
@@ -218,11 +210,7 @@ impl Gauges {
         let Some(status) = &object.status else {
             return;
         };
-        let place = [
-            Kind::AgentSession.as_str(),
-            namespace.as_str(),
-            name.as_str(),
-        ];
+        let place = [Kind::AgentSession.as_str(), &namespace, &name];
         self.conditions(place, &status.conditions);
         let served = status.session_id.is_some()
             || !status.previous.is_empty()
