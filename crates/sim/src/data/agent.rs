@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -9,9 +10,10 @@ use futures::stream;
 use http::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::RequestBuilder;
+use tokio::time::timeout;
 
 use super::access;
-use super::session::{InUse, Key};
+use super::session::{InUse, Key, Session};
 use crate::request::Call;
 use crate::state::lookup::Target;
 use crate::state::settings::{ContainerStatus, Settings};
@@ -55,12 +57,17 @@ pub fn id_header(id: &str) -> Result<HeaderValue, ApiError> {
     HeaderValue::from_str(id).map_err(|_| ApiError::field("runtimeSessionId", "not a header value"))
 }
 
+/// The connections of a program that ends break before its end is seen. Whoever is told of the one finds a session that has ended, not a program
+/// that is about to be gone; an agent that broke off and lives is waited for so long.
+const EXIT_SEEN: Duration = Duration::from_secs(1);
+
 /// Sends a request to the agent and waits for the head of its answer, for as long as a call may take.
 ///
 /// # Errors
 /// `RuntimeClientError` when the agent breaks off, or does not answer in time.
 pub async fn send(
     app: &App,
+    session: &Session,
     request: RequestBuilder,
     begun: Timestamp,
     settings: &Settings,
@@ -68,9 +75,13 @@ pub async fn send(
     let limit = settings.sync_timeout_seconds;
     let failed = |text: String| ApiError::new("RuntimeClientError", text);
     tokio::select! {
-        answer = request.send() => answer.map_err(|error| {
-            failed(format!("Runtime broke off the request: {}", cause(&error)))
-        }),
+        answer = request.send() => match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let _ = timeout(EXIT_SEEN, session.asked_to_end()).await;
+                Err(failed(format!("Runtime broke off the request: {}", cause(&error))))
+            }
+        },
         () = app.clock.sleep_until(after(begun, limit)) => {
             Err(failed(format!("Runtime did not answer within {limit}s.")))
         }

@@ -35,7 +35,7 @@ pub async fn handle(app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
     let inside = headers::for_agent(&call, &session.born.config, &settings, &id_header)?;
     let url = format!("http://127.0.0.1:{}{PATH}", session.port);
     let request = app.data.http().get(url).headers(inside);
-    let answer = agent::send(app, request, begun, &settings).await?;
+    let answer = agent::send(app, session, request, begun, &settings).await?;
     let answer = agent::judge(answer, &settings)?;
     let outside = headers::for_caller(answer.headers(), id_header, &settings);
     Ok(agent::pass_on(

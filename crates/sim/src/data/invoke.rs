@@ -52,7 +52,7 @@ pub async fn handle(app: &Arc<App>, call: Call) -> Result<Response, ApiError> {
         None => call.body.into(),
     };
     let request = app.data.http().post(url).headers(inside).body(payload);
-    let answer = agent::send(app, request, begun, &settings).await?;
+    let answer = agent::send(app, session, request, begun, &settings).await?;
     let answer = agent::judge(answer, &settings)?;
     let mut outside = headers::for_caller(answer.headers(), id_header, &settings);
     if mcp {

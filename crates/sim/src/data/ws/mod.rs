@@ -63,7 +63,7 @@ pub async fn handle(app: &Arc<App>, mut call: Call) -> Result<Response, ApiError
     }
     let url = format!("http://127.0.0.1:{}{PATH}", session.port);
     let request = app.data.http().get(url).headers(inside);
-    let answer = agent::send(app, request, begun, &settings).await?;
+    let answer = agent::send(app, &session, request, begun, &settings).await?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         let answer = agent::judge(answer, &settings)?;
         if !(answer.status().is_client_error() || answer.status().is_server_error()) {
