@@ -69,17 +69,19 @@ agent_lacks() {
   fi
 }
 
-# agent: the agent's whole Dockerfile. Its base is empty but for links: the system, the compiler and the crates are this machine's, and what a step writes there
-# is gone with the step.
+# agent: the agent's whole Dockerfile. Its base is empty but for links: the system, the compiler and the crates are this machine's. What a step writes there may
+# be gone with the step (buildah 1.28); the compiler's folder has an overlay for all steps, as one adds the target that the next builds for.
 agent() {
-  local base=$work/base folder volumes=()
+  local base=$work/base folder volumes=() rustup=$work/rustup
+  mkdir -p "$rustup"/{upper,work,merged}
+  mount -t overlay -o "lowerdir=$(rustup show home),upperdir=$rustup/upper,workdir=$rustup/work" overlay "$rustup/merged"
   mkdir -p "$base"/{cargo,rustup,tmp,usr,root}
   chmod 1777 "$base/tmp"
   for folder in /bin /sbin /lib /lib64; do
     if [[ -L $folder ]]; then cp -a "$folder" "$base/"; elif [[ -d $folder ]]; then volumes+=(--volume "$folder:$folder:ro"); fi
   done
   for folder in /etc/ssl /etc/alternatives; do volumes+=(--volume "$folder:$folder:ro"); done
-  volumes+=(--volume /usr:/usr:O --volume "$(rustup show home):/rustup:O" --volume "${CARGO_HOME:-$HOME/.cargo}:/cargo:O")
+  volumes+=(--volume /usr:/usr:O --volume "$rustup/merged:/rustup" --volume "${CARGO_HOME:-$HOME/.cargo}:/cargo:O")
   # Whether it can be built and runs is asked here, not how fast it is.
   cat >"$work/base.Dockerfile" <<EOF
 FROM scratch
