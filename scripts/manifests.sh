@@ -2,7 +2,7 @@
 # Writes the plain manifests into a folder: config/, which is written by hand, and beside it the CRDs and what the chart renders, split into pieces
 # for kustomize, without what only Helm needs.
 #
-#   scripts/manifests.sh [DIR]    default: target/manifests
+#   scripts/manifests.sh [DIR]    default: target/manifests; what an earlier run wrote there is replaced
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,6 +41,11 @@ split() {
   '
 }
 
+# Nothing but an earlier result is removed, whatever folder is named.
+if [[ -e $out && ! -f $out/crd/agentruntimes.yaml ]] && ! rmdir "$out" 2>/dev/null; then
+  echo "error: $out has other files than these manifests: name a new or an empty folder" >&2
+  exit 1
+fi
 rm -rf "$out"
 mkdir -p "$out"
 cp -R config/. "$out/"
