@@ -19,8 +19,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Attempts(u32);
 
 impl Attempts {
-    /// After an attempt that failed: how long to wait before the next one (full jitter); `None`: the fault is the answer. Before the last one
-    /// it is half of the longest at least: whatever chance made of the others, a quota of one call a second has a token then.
+    /// After an attempt that failed: how long to wait before the next one (full jitter); `None`: the fault is the answer. The last pause is
+    /// at least half of its maximum, so that a quota of one call a second has a token again, however short the other pauses were.
     pub fn pause(&mut self, operation: Operation, fault: &Fault) -> Option<Duration> {
         let longest = FIRST_PAUSE * 2_u32.pow(self.0);
         self.0 += 1;

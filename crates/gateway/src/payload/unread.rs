@@ -1,4 +1,4 @@
-//! A caller's body on its way to whoever reads it.
+//! A caller's body, which handlers need not read to its end.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,8 +15,8 @@ use tokio::time::timeout;
 const LEFT_MAX: usize = 16 << 20;
 const LEFT_TIME: Duration = Duration::from_secs(2);
 
-/// A body of which something may be left. What nobody has read when this is dropped needs no care of the handler: on HTTP/1 the connection sees to
-/// it, and on HTTP/2, where a stream that is dropped before the answer is out is cancelled, and the answer with it, a little more is read meanwhile.
+/// A request's body that a handler may drop at any time. On HTTP/1 hyper deals with bytes that nobody has read. On HTTP/2, dropping a stream before
+/// its response is sent cancels both, so `drop` goes on reading for a moment.
 pub struct Unread {
     version: Version,
     body: Option<Incoming>,
@@ -65,7 +65,7 @@ impl Drop for Unread {
         if self.version != Version::HTTP_2 || body.is_end_stream() {
             return;
         }
-        // There is none where the program ends.
+        // Without a runtime the program is ending.
         let Ok(runtime) = Handle::try_current() else {
             return;
         };

@@ -57,8 +57,8 @@ pub fn id_header(id: &str) -> Result<HeaderValue, ApiError> {
     HeaderValue::from_str(id).map_err(|_| ApiError::field("runtimeSessionId", "not a header value"))
 }
 
-/// The connections of a program that ends break before its end is seen. Whoever is told of the one finds a session that has ended, not a program
-/// that is about to be gone; an agent that broke off and lives is waited for so long.
+/// How long to wait for an agent's exit after it broke off a request. When a program exits, its connections break before the simulator sees the exit: a
+/// caller that got the error first and called again would reach the old session. For an agent that still runs, the error comes this much later.
 const EXIT_SEEN: Duration = Duration::from_secs(1);
 
 /// Sends a request to the agent and waits for the head of its answer, for as long as a call may take.
